@@ -1,0 +1,58 @@
+//! Scored rows and their one total order. Every list in Kindred is sorted here and nowhere else.
+
+use std::cmp::Ordering;
+
+use serde::{Deserialize, Serialize};
+
+/// A product's dense number inside one generation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct RowId(pub u32);
+
+impl RowId {
+    /// The row as an index into per-row tables.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// A row and its score; higher is better.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ScoredRow {
+    /// The row.
+    pub row: RowId,
+    /// Cosine similarity in `[-1, 1]`, or a blend of such.
+    pub score: f32,
+}
+
+/// Best first: higher score first, then the lower row. Total: a NaN cannot panic and ties cannot wander.
+pub fn best_first(a: &ScoredRow, b: &ScoredRow) -> Ordering {
+    b.score.total_cmp(&a.score).then(a.row.cmp(&b.row))
+}
+
+/// Sorts `rows` with [`best_first`] and keeps the first `limit`.
+pub fn keep_best(rows: &mut Vec<ScoredRow>, limit: usize) {
+    if rows.len() > limit && limit > 0 {
+        rows.select_nth_unstable_by(limit - 1, best_first);
+    }
+    rows.truncate(limit);
+    rows.sort_unstable_by(best_first);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn keep_best_is_the_head_of_a_full_sort(scores in prop::collection::vec(any::<f32>(), 0..60), limit in 0usize..70) {
+            let rows: Vec<_> = scores.iter().enumerate().map(|(i, &score)| ScoredRow { row: RowId(i as u32), score }).collect();
+            let mut kept = rows.clone();
+            keep_best(&mut kept, limit);
+            let mut all = rows;
+            all.sort_by(best_first);
+            all.truncate(limit);
+            prop_assert_eq!(kept.iter().map(|r| r.row).collect::<Vec<_>>(), all.iter().map(|r| r.row).collect::<Vec<_>>());
+        }
+    }
+}
