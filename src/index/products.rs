@@ -68,6 +68,7 @@ pub fn write(path: &Path, products: &[Product]) -> Result<FileDigest, IndexError
     let currency = |p: &Product| p.effective_price().map_or([0; 3], |m| m.currency.to_bytes());
     let currencies: Vec<u8> = products.iter().flat_map(currency).collect();
     let availability: Vec<u8> = products.iter().map(|p| availability_code(p.availability)).collect();
+    let families = families(products);
     let sections = [
         Section::new(*b"RECO", &records.offsets),
         Section::new(*b"RECB", &records.bytes),
@@ -77,7 +78,7 @@ pub fn write(path: &Path, products: &[Product]) -> Result<FileDigest, IndexError
         Section::new(*b"PRIC", &prices),
         Section::new(*b"CURR", &currencies),
         Section::new(*b"AVAI", &availability),
-        Section::new(*b"FAMI", &families(products)),
+        Section::new(*b"FAMI", &families),
     ];
     write_sections(path, KIND, VERSION, &sections)
 }
