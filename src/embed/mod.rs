@@ -1,1 +1,73 @@
-//! embed
+//! Text to vectors: reads a BERT-family sentence-transformers directory, tokenizes, runs the encoder on Candle tensors, pools,
+//! and normalises to length 1. Nothing here knows what a product is: the text template is `catalog`'s, and it never reaches
+//! for the network.
+//!
+//! | file | subject |
+//! |---|---|
+//! | `model_dir` | what the directory's JSON files say: shape of the encoder, pooling, longest text |
+//! | `weights` | `model.safetensors`, checked and brought to f32 |
+//! | `text_tokens` | text to token ids |
+//! | `encoder` | the seam: token rows in, pooled vectors out |
+//! | `bert` | that seam on plain Candle tensors |
+//! | `batches` | which texts share a batch |
+//! | `embedder` | [`Embedder`]: joins the above, over threads |
+//! | `vectors` | [`Embeddings`], length-1 rows |
+//! | `cache` | [`EmbeddingCache`], the file of vectors made before |
+//! | `cached` | [`embed_with_cache`]: embeds only what the cache lacks |
+//! | `parity` | [`check_parity`] against another implementation's vectors |
+//! | `error` | [`EmbedError`] |
+//!
+//! ```no_run
+//! use kindred::embed::{EmbedConfig, Embedder};
+//!
+//! # fn main() -> Result<(), kindred::embed::EmbedError> {
+//! let embedder = Embedder::load(&EmbedConfig::default())?;
+//! let rows = embedder.embed(&["red retrospot bag", "phone case"], &|_done| {})?;
+//! assert_eq!((rows.len(), rows.row(0).len()), (2, embedder.dim()));
+//! # Ok(())
+//! # }
+//! ```
+
+mod batches;
+mod bert;
+mod cache;
+mod cached;
+mod embedder;
+mod encoder;
+mod error;
+mod model_dir;
+mod parity;
+mod text_tokens;
+mod vectors;
+mod weights;
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+pub use cache::EmbeddingCache;
+pub use cached::{EmbedCounts, EmbedProgress, embed_with_cache};
+pub use embedder::Embedder;
+pub use error::EmbedError;
+pub use parity::{Parity, check_parity};
+pub use vectors::Embeddings;
+
+/// Which model embeds, and how much of the machine it may use.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EmbedConfig {
+    /// A sentence-transformers directory of the BERT family.
+    pub model: PathBuf,
+    /// Tokens a batch holds at most; a batch always holds at least one text.
+    pub batch_tokens: usize,
+    /// Threads that embed at the same time; 0 takes every core.
+    pub threads: usize,
+    /// Cuts texts shorter than the model's own longest text; unset keeps the model's.
+    pub max_tokens: Option<usize>,
+}
+
+impl Default for EmbedConfig {
+    fn default() -> Self {
+        Self { model: PathBuf::from("models/all-MiniLM-L6-v2"), batch_tokens: 2048, threads: 0, max_tokens: None }
+    }
+}

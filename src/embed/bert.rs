@@ -1,0 +1,107 @@
+//! The BERT encoder on plain Candle tensors: the reference forward pass, right before it is fast.
+//!
+//! Rows of a batch lie end to end in one `[tokens, hidden]` tensor, so there is no padding and no mask: everything but
+//! attention works token by token, and attention takes one row at a time.
+
+use candle_core::{D, Device, Result, Tensor};
+use candle_nn::ops::{layer_norm, softmax_last_dim};
+
+use super::encoder::Encoder;
+use super::model_dir::{Activation, EncoderShape, Pooling};
+use super::weights::{Affine, BertWeights, BlockWeights};
+
+/// BERT on Candle's own operators.
+pub(super) struct BertEncoder {
+    shape: EncoderShape,
+    pooling: Pooling,
+    weights: BertWeights,
+}
+
+impl BertEncoder {
+    pub(super) fn new(shape: EncoderShape, pooling: Pooling, weights: BertWeights) -> Self {
+        Self { shape, pooling, weights }
+    }
+
+    /// Sum of word, position and token-type embeddings, normalised: `[tokens, hidden]`.
+    fn embed_tokens(&self, rows: &[&[u32]]) -> Result<Tensor> {
+        let ids = Tensor::new(rows.concat(), &Device::Cpu)?;
+        let first = self.shape.first_position;
+        let positions: Vec<u32> = rows.iter().flat_map(|row| first..first + row.len() as u32).collect();
+        let positions = Tensor::new(positions, &Device::Cpu)?;
+        let words = self.weights.words.index_select(&ids, 0)?;
+        let sum = (words + self.weights.positions.index_select(&positions, 0)?)?;
+        // A single text is all of token type 0.
+        let sum = sum.broadcast_add(&self.weights.token_types.narrow(0, 0, 1)?)?;
+        self.normalise(&sum, &self.weights.norm)
+    }
+
+    fn block(&self, hidden: &Tensor, spans: &[(usize, usize)], weights: &BlockWeights) -> Result<Tensor> {
+        let attended = linear(&self.attend(hidden, spans, weights)?, &weights.attention_output)?;
+        let hidden = self.normalise(&(attended + hidden)?, &weights.attention_norm)?;
+        let wide = self.activate(&linear(&hidden, &weights.up)?)?;
+        let narrow = linear(&wide, &weights.down)?;
+        self.normalise(&(narrow + hidden)?, &weights.output_norm)
+    }
+
+    /// Multi-head attention, each row of the batch for itself.
+    fn attend(&self, hidden: &Tensor, spans: &[(usize, usize)], weights: &BlockWeights) -> Result<Tensor> {
+        let query = (linear(hidden, &weights.query)? * (1.0 / (self.shape.head_dim() as f64).sqrt()))?;
+        let key = linear(hidden, &weights.key)?;
+        let value = linear(hidden, &weights.value)?;
+        let rows = spans.iter().map(|&span| {
+            let scores = self.heads(&query, span)?.matmul(&self.heads(&key, span)?.transpose(1, 2)?.contiguous()?)?;
+            let mixed = softmax_last_dim(&scores)?.matmul(&self.heads(&value, span)?)?;
+            mixed.transpose(0, 1)?.reshape((span.1, self.shape.hidden))
+        });
+        Tensor::cat(&rows.collect::<Result<Vec<_>>>()?, 0)
+    }
+
+    /// One row of the batch as `[heads, tokens, head_dim]`.
+    fn heads(&self, hidden: &Tensor, (start, num_tokens): (usize, usize)) -> Result<Tensor> {
+        let row = hidden.narrow(0, start, num_tokens)?;
+        row.reshape((num_tokens, self.shape.num_heads, self.shape.head_dim()))?.transpose(0, 1)?.contiguous()
+    }
+
+    fn normalise(&self, hidden: &Tensor, norm: &Affine) -> Result<Tensor> {
+        layer_norm(hidden, &norm.weight, &norm.bias, self.shape.layer_norm_eps)
+    }
+
+    fn activate(&self, hidden: &Tensor) -> Result<Tensor> {
+        match self.shape.activation {
+            Activation::GeluErf => hidden.gelu_erf(),
+            Activation::GeluTanh => hidden.gelu(),
+            Activation::Relu => hidden.relu(),
+        }
+    }
+
+    fn pool(&self, hidden: &Tensor, (start, num_tokens): (usize, usize)) -> Result<Vec<f32>> {
+        match self.pooling {
+            Pooling::Mean => hidden.narrow(0, start, num_tokens)?.mean(0)?.to_vec1(),
+            Pooling::Cls => hidden.narrow(0, start, 1)?.squeeze(0)?.to_vec1(),
+        }
+    }
+}
+
+impl Encoder for BertEncoder {
+    fn encode(&self, rows: &[&[u32]], out: &mut [f32]) -> Result<()> {
+        let mut spans = Vec::with_capacity(rows.len());
+        let mut start = 0;
+        for row in rows {
+            spans.push((start, row.len()));
+            start += row.len();
+        }
+        let mut hidden = self.embed_tokens(rows)?;
+        for weights in &self.weights.blocks {
+            hidden = self.block(&hidden, &spans, weights)?;
+        }
+        for (&span, vector) in spans.iter().zip(out.chunks_exact_mut(hidden.dim(D::Minus1)?)) {
+            vector.copy_from_slice(&self.pool(&hidden, span)?);
+        }
+        Ok(())
+    }
+}
+
+/// `input · weightᵀ + bias`.
+fn linear(input: &Tensor, weights: &Affine) -> Result<Tensor> {
+    input.matmul(&weights.weight.t()?)?.broadcast_add(&weights.bias)
+}

@@ -1,0 +1,227 @@
+//! The embedder: model directory in, length-1 vectors out, one batch a thread.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use rayon::prelude::*;
+
+use super::EmbedConfig;
+use super::batches::plan_batches;
+use super::bert::BertEncoder;
+use super::encoder::Encoder;
+use super::error::EmbedError;
+use super::model_dir::{ModelDir, Pooling, read_file};
+use super::text_tokens::TextTokens;
+use super::vectors::{Embeddings, scale_to_length_1};
+use super::weights::BertWeights;
+
+/// Texts tokenized and sorted by length together: enough for even batches, few enough to bound memory on any feed.
+const WINDOW_TEXTS: usize = 8192;
+
+/// Rises when the same model would give other vectors than an earlier release of Kindred, beyond rounding.
+const VECTORS_REVISION: u32 = 1;
+
+/// A loaded model. Cheap to share behind an `Arc`; safe to call from many threads.
+pub struct Embedder {
+    name: String,
+    dim: usize,
+    max_tokens: usize,
+    batch_tokens: usize,
+    fingerprint: String,
+    tokens: TextTokens,
+    encoder: Box<dyn Encoder>,
+    pool: rayon::ThreadPool,
+}
+
+/// The texts of a finished batch and their vectors.
+pub(super) struct FinishedBatch<'a> {
+    /// Positions in the call's texts.
+    pub(super) texts: &'a [usize],
+    /// As many rows of length 1, end to end.
+    pub(super) vectors: &'a [f32],
+}
+
+/// Takes finished batches, one at a time, from whichever thread finished one.
+pub(super) type Sink<'a> = dyn FnMut(FinishedBatch<'_>) -> Result<(), EmbedError> + Send + 'a;
+
+impl Embedder {
+    /// Loads the model of `config`: reads and checks every file of its directory, hashes them, and starts the threads.
+    ///
+    /// Returns an error if the directory or a file in it is missing, damaged or of a kind that Kindred does not run, if
+    /// tokenizer and weights do not belong together, or if `config.max_tokens` is outside the model's range.
+    pub fn load(config: &EmbedConfig) -> Result<Self, EmbedError> {
+        let dir = ModelDir::read(&config.model)?;
+        let tokenizer_bytes = read_file(&dir.tokenizer_path)?;
+        let mut tokens = TextTokens::read(&dir.tokenizer_path, &tokenizer_bytes, dir.lower_case)?;
+        let max_tokens = choose_max_tokens(config.max_tokens, tokens.least_max_tokens(), dir.max_tokens)?;
+        tokens.cut_at(&dir.tokenizer_path, max_tokens)?;
+        let weights_bytes = read_file(&dir.weights_path)?;
+        let weights = BertWeights::read(&dir.weights_path, &weights_bytes, &dir.shape)?;
+        check_vocabulary(&dir, &tokens, &weights)?;
+        Ok(Self {
+            name: model_name(&config.model),
+            dim: dir.shape.hidden,
+            max_tokens,
+            batch_tokens: config.batch_tokens,
+            fingerprint: fingerprint(&dir, max_tokens, &tokenizer_bytes, &weights_bytes),
+            tokens,
+            encoder: Box::new(BertEncoder::new(dir.shape, dir.pooling, weights)),
+            pool: start_threads(config.threads)?,
+        })
+    }
+
+    /// The name of the model's directory.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Numbers in a vector.
+    pub fn dim(&self) -> usize {
+        self.dim
+    }
+
+    /// Tokens of the longest text, special tokens included; what is longer is cut at the end.
+    pub fn max_tokens(&self) -> usize {
+        self.max_tokens
+    }
+
+    /// BLAKE3, in hex, over all that decides what vector a text gets: weights, tokenizer, model and pooling configuration,
+    /// [`Embedder::max_tokens`].
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
+    /// Embeds `texts`: one row a text, in order, each of length 1 (L2). A text's row does not depend on the other texts beyond
+    /// f32 rounding. `progress` is called after every batch with the number of texts done so far, never two calls at once.
+    ///
+    /// Returns an error if a text cannot be tokenized, the forward pass fails, or a vector is not finite.
+    pub fn embed(&self, texts: &[&str], progress: &(dyn Fn(usize) + Sync)) -> Result<Embeddings, EmbedError> {
+        let mut embeddings = Embeddings::zeros(texts.len(), self.dim);
+        let mut num_done = 0;
+        self.embed_batches(texts, &mut |batch: FinishedBatch<'_>| {
+            for (&text, vector) in batch.texts.iter().zip(batch.vectors.chunks_exact(self.dim)) {
+                embeddings.set_row(text, vector);
+            }
+            num_done += batch.texts.len();
+            progress(num_done);
+            Ok(())
+        })?;
+        Ok(embeddings)
+    }
+
+    /// Embeds one text on the calling thread, for queries. The result has length 1 (L2).
+    ///
+    /// Returns an error as [`Embedder::embed`] does.
+    pub fn embed_one(&self, text: &str) -> Result<Vec<f32>, EmbedError> {
+        let ids = self.tokens.encode(text).map_err(|source| EmbedError::Tokenize { text: 0, source })?;
+        self.encode_rows(&[&ids], &[0])
+    }
+
+    /// Embeds `texts` and hands every batch to `sink` as it finishes. The first error of a batch or of `sink` ends the call
+    /// once the batches under way are through.
+    pub(super) fn embed_batches(&self, texts: &[&str], sink: &mut Sink<'_>) -> Result<(), EmbedError> {
+        let sink = Mutex::new(sink);
+        for (window, texts) in texts.chunks(WINDOW_TEXTS).enumerate() {
+            self.embed_window(window * WINDOW_TEXTS, texts, &sink)?;
+        }
+        Ok(())
+    }
+
+    fn embed_window(&self, first: usize, texts: &[&str], sink: &Mutex<&mut Sink<'_>>) -> Result<(), EmbedError> {
+        let tokens = self.tokenize(first, texts)?;
+        let num_tokens: Vec<usize> = tokens.iter().map(Vec::len).collect();
+        let batches = plan_batches(&num_tokens, self.batch_tokens);
+        let next = AtomicUsize::new(0);
+        let failure = Mutex::new(None);
+        self.pool.broadcast(|_| {
+            while let Some(batch) = batches.get(next.fetch_add(1, Ordering::Relaxed)) {
+                if let Err(error) = self.embed_batch(first, batch, &tokens, sink) {
+                    next.store(batches.len(), Ordering::Relaxed);
+                    failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                }
+            }
+        });
+        failure.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
+    }
+
+    fn tokenize(&self, first: usize, texts: &[&str]) -> Result<Vec<Vec<u32>>, EmbedError> {
+        let encode = |(at, text): (usize, &&str)| {
+            self.tokens.encode(text).map_err(|source| EmbedError::Tokenize { text: first + at, source })
+        };
+        self.pool.install(|| texts.par_iter().enumerate().map(encode).collect())
+    }
+
+    fn embed_batch(
+        &self,
+        first: usize,
+        batch: &[usize],
+        tokens: &[Vec<u32>],
+        sink: &Mutex<&mut Sink<'_>>,
+    ) -> Result<(), EmbedError> {
+        let rows: Vec<&[u32]> = batch.iter().map(|&text| tokens[text].as_slice()).collect();
+        let texts: Vec<usize> = batch.iter().map(|&text| first + text).collect();
+        let vectors = self.encode_rows(&rows, &texts)?;
+        let mut sink = sink.lock().unwrap_or_else(PoisonError::into_inner);
+        sink(FinishedBatch { texts: &texts, vectors: &vectors })
+    }
+
+    /// The vectors of `rows` end to end, scaled to length 1; `texts` names the rows in errors.
+    fn encode_rows(&self, rows: &[&[u32]], texts: &[usize]) -> Result<Vec<f32>, EmbedError> {
+        let mut vectors = vec![0.0; rows.len() * self.dim];
+        self.encoder
+            .encode(rows, &mut vectors)
+            .map_err(|source| EmbedError::Encode { num_texts: rows.len(), source: Box::new(source) })?;
+        for (vector, &text) in vectors.chunks_exact_mut(self.dim).zip(texts) {
+            if !scale_to_length_1(vector) {
+                return Err(EmbedError::NoDirection { text });
+            }
+        }
+        Ok(vectors)
+    }
+}
+
+fn choose_max_tokens(asked: Option<usize>, least: usize, most: usize) -> Result<usize, EmbedError> {
+    let asked = asked.unwrap_or(most);
+    if (least..=most).contains(&asked) { Ok(asked) } else { Err(EmbedError::MaxTokens { asked, least, most }) }
+}
+
+fn check_vocabulary(dir: &ModelDir, tokens: &TextTokens, weights: &BertWeights) -> Result<(), EmbedError> {
+    let num_tokens = tokens.num_tokens();
+    let num_rows = weights.words.dims()[0];
+    if num_tokens == num_rows {
+        return Ok(());
+    }
+    let (tokenizer, weights) = (dir.tokenizer_path.clone(), dir.weights_path.clone());
+    Err(EmbedError::Vocabulary { tokenizer, weights, num_tokens, num_rows })
+}
+
+/// `models/x/.` and a link both are called by the directory's real name.
+fn model_name(model: &Path) -> String {
+    let real = model.canonicalize().unwrap_or_else(|_| model.to_owned());
+    real.file_name().unwrap_or(real.as_os_str()).to_string_lossy().into_owned()
+}
+
+/// Every part goes in with its length, so that no two different models can read as the same bytes.
+fn fingerprint(dir: &ModelDir, max_tokens: usize, tokenizer: &[u8], weights: &[u8]) -> String {
+    let pooling: &[u8] = match dir.pooling {
+        Pooling::Mean => b"mean",
+        Pooling::Cls => b"cls",
+    };
+    let lower_case = [u8::from(dir.lower_case)];
+    let max_tokens = (max_tokens as u64).to_le_bytes();
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(b"kindred embedder").update(&VECTORS_REVISION.to_le_bytes());
+    for part in [&dir.config_bytes, pooling, &lower_case, &max_tokens, tokenizer, weights] {
+        hasher.update(&(part.len() as u64).to_le_bytes()).update_rayon(part);
+    }
+    hasher.finalize().to_hex().to_string()
+}
+
+fn start_threads(threads: usize) -> Result<rayon::ThreadPool, EmbedError> {
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .thread_name(|thread| format!("embed-{thread}"))
+        .build()
+        .map_err(|source| EmbedError::StartThreads { threads, source })
+}
