@@ -85,7 +85,7 @@ fn rows_in_range(generation: &Generation, range: &Range, at: &str) -> Result<Roa
             }
         };
         if known.contains(minor) {
-            rows.push(row);
+            rows.insert(row);
         }
     }
     Ok(rows)
