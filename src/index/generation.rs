@@ -163,7 +163,7 @@ pub struct GenerationInput<'a> {
     pub model: ModelRecord,
     /// Feed records that were refused.
     pub num_rejects: usize,
-    /// Distinct texts embedded now and taken from the cache.
+    /// Distinct texts embedded now.
     pub num_embedded: usize,
     /// Distinct texts taken from the cache.
     pub num_reused: usize,

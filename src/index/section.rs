@@ -161,16 +161,6 @@ impl SectionFile {
         Ok(Self { path: path.to_owned(), map, table })
     }
 
-    /// The file's path.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// The whole file's bytes.
-    pub fn bytes(&self) -> &[u8] {
-        &self.map
-    }
-
     /// The elements of section `tag`, read in place.
     ///
     /// Returns an error if the file has no such section or its elements have another width.

@@ -1,0 +1,33 @@
+//! Why a build ended without a new generation.
+
+use std::path::PathBuf;
+
+use crate::catalog::FeedError;
+use crate::embed::EmbedError;
+use crate::index::IndexError;
+
+/// A build ended without a new generation; the one in use is unchanged.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// The feed could not be read, or too many of its records are bad.
+    #[error(transparent)]
+    Feed(#[from] FeedError),
+    /// The feed has a header but no product.
+    #[error("`{0}` holds no product; nothing was changed")]
+    NoProducts(PathBuf),
+    /// Too many records were refused; they are listed in a file.
+    #[error("the refused records are listed in `{rejects}`; nothing else was changed")]
+    Rejected {
+        /// The file that lists them.
+        rejects: PathBuf,
+        /// How many there are, and of what.
+        #[source]
+        source: FeedError,
+    },
+    /// The texts could not be embedded.
+    #[error(transparent)]
+    Embed(#[from] EmbedError),
+    /// The index could not be written.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+}
