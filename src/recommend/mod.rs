@@ -1,1 +1,19 @@
-//! recommend
+//! Questions in, ranked products out: the one place that joins products, vectors and filters.
+//!
+//! It never reads HTTP or files of its own, and holds no state between two questions.
+//!
+//! | file | subject |
+//! |---|---|
+//! | `query` | the question and the answer |
+//! | `engine` | answering: anchors, search, families, floor |
+//! | `filter` | a filter's conditions looked up in a generation |
+//! | `error` | what can be wrong with a question |
+
+mod engine;
+mod error;
+mod filter;
+mod query;
+
+pub use engine::{Engine, RecommendConfig};
+pub use error::RecommendError;
+pub use query::{Answer, FewerBecause, Hit, Intent, MAX_ANCHORS, MAX_LIMIT, MAX_QUERY_BYTES, Query, RelativePrice};

@@ -1,0 +1,224 @@
+//! One generation: an immutable folder of mapped files behind a manifest.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::build::{IndexConfig, build_graph};
+use super::error::IndexError;
+use super::hnsw::{self, Hnsw, SearchParams};
+use super::manifest::{self, BuildFigures, Counts, FORMAT_VERSION, MANIFEST_FILE, Manifest, ModelRecord};
+use super::products::{self, Products};
+use super::section::FileDigest;
+use super::terms::{self, Terms};
+use super::{disk, recall};
+use crate::catalog::Product;
+use crate::rank::{RowId, ScoredRow};
+
+/// File of the vectors and their graph.
+pub const HNSW_FILE: &str = "hnsw.bin";
+/// File of the products.
+pub const PRODUCTS_FILE: &str = "products.bin";
+/// File of the filter terms.
+pub const TERMS_FILE: &str = "terms.bin";
+
+/// How thoroughly a generation is checked when it is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Check {
+    /// Lengths and headers: milliseconds whatever the size. Damage inside a section stays unseen, and harmless to memory.
+    Headers,
+    /// The hash of every file too: reads everything once.
+    Hashes,
+}
+
+/// An open generation. Cheap to share; its files stay mapped until it is dropped, also when they are deleted meanwhile.
+#[derive(Debug)]
+pub struct Generation {
+    dir: PathBuf,
+    manifest: Manifest,
+    hnsw: Hnsw,
+    products: Products,
+    terms: Terms,
+}
+
+impl Generation {
+    /// Opens the generation in `dir`.
+    ///
+    /// Returns an error naming the file if one is missing, damaged, or of another format version.
+    pub fn open(dir: &Path, check: Check) -> Result<Self, IndexError> {
+        let manifest = manifest::read(dir)?;
+        for (name, digest) in &manifest.files {
+            check_file(&dir.join(name), digest, check)?;
+        }
+        let hnsw = Hnsw::open(&dir.join(HNSW_FILE))?;
+        let products = Products::open(&dir.join(PRODUCTS_FILE))?;
+        let terms = Terms::open(&dir.join(TERMS_FILE))?;
+        let rows = manifest.counts.products;
+        if hnsw.num_rows() != rows || products.num_rows() != rows || (rows > 0 && hnsw.dim() != manifest.model.dim) {
+            let reason = format!("its {rows} products do not match the files beside it");
+            return Err(IndexError::Damaged { path: dir.join(MANIFEST_FILE), reason });
+        }
+        Ok(Self { dir: dir.to_owned(), manifest, hnsw, products, terms })
+    }
+
+    /// The generation's folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The generation's name, `gen-000042`.
+    pub fn name(&self) -> &str {
+        &self.manifest.generation
+    }
+
+    /// What it holds and how it was made.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Its products.
+    pub fn products(&self) -> &Products {
+        &self.products
+    }
+
+    /// Its filter terms.
+    pub fn terms(&self) -> &Terms {
+        &self.terms
+    }
+
+    /// The row's vector, of length 1; `None` when there is no such row.
+    pub fn vector(&self, row: RowId) -> Option<&[f32]> {
+        self.hnsw.vector(row)
+    }
+
+    /// The `k` rows nearest to `query` (of length 1) among `allowed`, best first, scored by cosine similarity.
+    ///
+    /// Few allowed rows are scored one by one, many are searched for in the graph; never fewer than `k` come back when
+    /// that many are allowed. Returns an error if `query` has another number of dimensions.
+    pub fn search(
+        &self,
+        query: &[f32],
+        k: usize,
+        allowed: Option<&roaring::RoaringBitmap>,
+    ) -> Result<Vec<ScoredRow>, IndexError> {
+        let num_rows = self.hnsw.num_rows();
+        let num_allowed = allowed.map_or(num_rows, |rows| rows.len() as usize);
+        if k * SCAN_PER_RESULT >= num_allowed || num_allowed * SCAN_SHARE <= num_rows {
+            return self.search_exact(query, k, allowed);
+        }
+        let params = SearchParams { k, ef_search: self.manifest.build.ef_search, allowed };
+        let found = self.hnsw.search(query, params)?;
+        if found.len() < k.min(num_allowed) { self.search_exact(query, k, allowed) } else { Ok(found) }
+    }
+
+    /// As [`Generation::search`], by scoring every allowed row: the oracle that the graph is measured against.
+    ///
+    /// Returns an error if `query` has another number of dimensions.
+    pub fn search_exact(
+        &self,
+        query: &[f32],
+        k: usize,
+        allowed: Option<&roaring::RoaringBitmap>,
+    ) -> Result<Vec<ScoredRow>, IndexError> {
+        self.hnsw.search_exact(query, k, allowed)
+    }
+}
+
+/// Scan instead of walking the graph when at most one row in so many is allowed.
+const SCAN_SHARE: usize = 10;
+/// Scan instead of walking the graph when there are at most so many allowed rows for each result.
+const SCAN_PER_RESULT: usize = 8;
+
+fn check_file(path: &Path, digest: &FileDigest, check: Check) -> Result<(), IndexError> {
+    let read = |source| IndexError::Read { path: path.to_owned(), source };
+    let damaged = |reason: String| IndexError::Damaged { path: path.to_owned(), reason };
+    let bytes = std::fs::metadata(path).map_err(read)?.len();
+    if bytes != digest.bytes {
+        return Err(damaged(format!("it has {bytes} bytes, the manifest says {}", digest.bytes)));
+    }
+    if check == Check::Hashes {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update_mmap_rayon(path).map_err(read)?;
+        if hasher.finalize().to_hex().as_str() != digest.blake3 {
+            return Err(damaged("its contents do not match the hash in the manifest".into()));
+        }
+    }
+    Ok(())
+}
+
+/// What a generation is made from.
+pub struct GenerationInput<'a> {
+    /// The catalog's name.
+    pub catalog: &'a str,
+    /// The new generation's name.
+    pub generation: &'a str,
+    /// The generation in use now.
+    pub parent: Option<String>,
+    /// The feed's name, for the manifest.
+    pub feed: &'a str,
+    /// One product a row.
+    pub products: &'a [Product],
+    /// One vector of length 1 a product, row after row.
+    pub vectors: &'a [f32],
+    /// Where the vectors come from.
+    pub model: ModelRecord,
+    /// Feed records that were refused.
+    pub num_rejects: usize,
+    /// Distinct texts embedded now and taken from the cache.
+    pub num_embedded: usize,
+    /// Distinct texts taken from the cache.
+    pub num_reused: usize,
+    /// When the build began.
+    pub started: std::time::Instant,
+    /// Wall-clock time for the manifest.
+    pub now: jiff::Timestamp,
+}
+
+/// Builds the generation's files in the empty folder `dir`, measures recall, and writes the manifest last.
+///
+/// `progress` is called with the number of rows linked into the graph. Returns the manifest. Returns an error if a file
+/// cannot be written, the vectors cannot be indexed, or recall is below the floor; `dir` is then incomplete and of no use.
+pub fn write_generation(
+    dir: &Path,
+    input: &GenerationInput<'_>,
+    config: &IndexConfig,
+    progress: &mut dyn FnMut(usize),
+) -> Result<Manifest, IndexError> {
+    let dim = input.model.dim;
+    let graph = build_graph(input.vectors, dim, config, progress)?;
+    let path = dir.join(HNSW_FILE);
+    let mut files = BTreeMap::from([(HNSW_FILE.to_owned(), hnsw::write(&path, input.vectors, dim, &graph)?)]);
+    files.insert(PRODUCTS_FILE.to_owned(), products::write(&dir.join(PRODUCTS_FILE), input.products)?);
+    files.insert(TERMS_FILE.to_owned(), terms::write(&dir.join(TERMS_FILE), input.products)?);
+    let measured = recall::measure(&Hnsw::open(&path)?, config)?;
+    if measured.recall_at_10 < config.recall_floor {
+        return Err(IndexError::RecallTooLow { recall: measured.recall_at_10, floor: config.recall_floor });
+    }
+    let families: std::collections::HashSet<&str> = input.products.iter().map(Product::family).collect();
+    let mut manifest = Manifest {
+        format_version: FORMAT_VERSION,
+        kindred_version: env!("CARGO_PKG_VERSION").to_owned(),
+        catalog: input.catalog.to_owned(),
+        generation: input.generation.to_owned(),
+        parent: input.parent.clone(),
+        created_at: input.now,
+        feed: input.feed.to_owned(),
+        model: input.model.clone(),
+        counts: Counts { products: input.products.len(), families: families.len(), rejects: input.num_rejects },
+        build: BuildFigures {
+            embedded: input.num_embedded,
+            reused: input.num_reused,
+            recall_at_10: measured.recall_at_10,
+            recall_queries: measured.num_queries,
+            m: config.m,
+            ef_construction: config.ef_construction,
+            ef_search: config.ef_search,
+            seed: config.seed,
+            took_ms: input.started.elapsed().as_millis() as u64,
+        },
+        files,
+        checksum: String::new(),
+    };
+    manifest.checksum = manifest::write(dir, &manifest)?;
+    disk::sync_folder(dir)?;
+    Ok(manifest)
+}

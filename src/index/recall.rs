@@ -1,0 +1,51 @@
+//! Recall@10 of a graph against exact search, measured at the end of every build.
+
+use rayon::prelude::*;
+
+use super::build::IndexConfig;
+use super::error::IndexError;
+use super::hnsw::{Hnsw, SearchParams};
+use crate::rank::RowId;
+
+/// Most products that are asked.
+const MAX_QUERIES: usize = 2000;
+const K: usize = 10;
+/// Rows whose score is this near to the tenth exact score count as equally good: copies of one text tie.
+const TIE: f32 = 1e-6;
+
+/// The outcome of a measurement.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Recall {
+    /// Mean share of the exact ten nearest that the graph finds; 1 when there are no rows.
+    pub recall_at_10: f64,
+    /// How many products were asked.
+    pub num_queries: usize,
+}
+
+/// Asks the graph and an exact scan for the ten nearest of evenly spaced products, each product itself left out.
+///
+/// A row counts as found when its score reaches the tenth exact score, as in ann-benchmarks. Returns an error if the file
+/// cannot be searched.
+pub fn measure(hnsw: &Hnsw, config: &IndexConfig) -> Result<Recall, IndexError> {
+    let num_queries = hnsw.num_rows().min(MAX_QUERIES);
+    if num_queries == 0 {
+        return Ok(Recall { recall_at_10: 1.0, num_queries });
+    }
+    let rows: Vec<RowId> = (0..num_queries).map(|i| RowId((i * hnsw.num_rows() / num_queries) as u32)).collect();
+    let recalls: Result<Vec<f64>, IndexError> = rows.par_iter().map(|&row| of_row(hnsw, row, config)).collect();
+    Ok(Recall { recall_at_10: recalls?.iter().sum::<f64>() / num_queries as f64, num_queries })
+}
+
+fn of_row(hnsw: &Hnsw, row: RowId, config: &IndexConfig) -> Result<f64, IndexError> {
+    let Some(query) = hnsw.vector(row) else { return Ok(0.0) };
+    let params = SearchParams { k: K + 1, ef_search: config.ef_search, allowed: None };
+    let mut exact = hnsw.search_exact(query, K + 1, None)?;
+    let mut found = hnsw.search(query, params)?;
+    exact.retain(|hit| hit.row != row);
+    found.retain(|hit| hit.row != row);
+    exact.truncate(K);
+    found.truncate(K);
+    let Some(last) = exact.last() else { return Ok(1.0) };
+    let hits = found.iter().filter(|hit| hit.score >= last.score - TIE).count();
+    Ok(hits as f64 / exact.len() as f64)
+}

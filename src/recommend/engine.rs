@@ -1,0 +1,255 @@
+//! Answers questions on one open generation.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use roaring::RoaringBitmap;
+use serde::{Deserialize, Serialize};
+
+use super::error::RecommendError;
+use super::filter::{all_rows, allowed_rows, intersect};
+use super::query::{Answer, FewerBecause, Hit, Intent, MAX_ANCHORS, MAX_LIMIT, MAX_QUERY_BYTES, Query, RelativePrice};
+use crate::catalog::Availability;
+use crate::embed::Embedder;
+use crate::index::{Generation, NO_PRICE, availability_word};
+use crate::rank::{RowId, ScoredRow};
+
+/// Settings of answers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RecommendConfig {
+    /// Leave out what is out of stock, unless a request filters by availability itself.
+    pub in_stock_only: bool,
+}
+
+impl Default for RecommendConfig {
+    fn default() -> Self {
+        Self { in_stock_only: true }
+    }
+}
+
+/// One generation, the model for free text, and the settings: everything that an answer needs.
+pub struct Engine {
+    generation: Generation,
+    embedder: Arc<Embedder>,
+    /// The rows that may be sold now; `None` when all may.
+    in_stock: Option<RoaringBitmap>,
+}
+
+impl Engine {
+    /// Joins a generation with the model that made its vectors.
+    ///
+    /// Returns an error if another model made them.
+    pub fn new(generation: Generation, embedder: Arc<Embedder>, config: &RecommendConfig) -> Result<Self, RecommendError> {
+        let model = &generation.manifest().model;
+        if model.fingerprint != embedder.fingerprint() {
+            let describe = |name: &str, fingerprint: &str| format!("{name} ({})", fingerprint.get(..12).unwrap_or(fingerprint));
+            return Err(RecommendError::ForeignModel {
+                catalog: generation.manifest().catalog.clone(),
+                indexed: describe(&model.name, &model.fingerprint),
+                loaded: describe(embedder.name(), embedder.fingerprint()),
+            });
+        }
+        let in_stock = if config.in_stock_only { in_stock(&generation)? } else { None };
+        Ok(Self { generation, embedder, in_stock })
+    }
+
+    /// The generation that answers.
+    pub fn generation(&self) -> &Generation {
+        &self.generation
+    }
+
+    /// Answers `query`.
+    ///
+    /// Products of the question that the catalog lacks are named in the answer, not an error. Returns an error if a field
+    /// is out of its range, the filter is malformed, the intent has no source, or the index or the model fails.
+    pub fn answer(&self, query: &Query) -> Result<Answer, RecommendError> {
+        check(query)?;
+        let (anchors, mut missing_ids) = self.rows(&query.anchors);
+        let (excluded, unknown) = self.rows(&query.exclude);
+        missing_ids.extend(unknown);
+        let Some(vector) = self.query_vector(&anchors, query.text.as_deref())? else {
+            return Ok(Answer { hits: Vec::new(), missing_ids, fewer_because: Some(FewerBecause::UnknownProducts) });
+        };
+        let allowed = self.allowed(query, &anchors, &excluded)?;
+        let is_filtered = allowed.is_filtered;
+        let (hits, is_cut) = self.best_families(&vector, query, &allowed, &anchors)?;
+        let fewer_because = (hits.len() < query.limit).then_some(match (is_cut, is_filtered) {
+            (true, _) => FewerBecause::MinScore,
+            (false, true) => FewerBecause::Filter,
+            (false, false) => FewerBecause::CatalogSize,
+        });
+        Ok(Answer { hits, missing_ids, fewer_because })
+    }
+
+    /// Rows of the ids that the catalog has, and the ids that it lacks.
+    fn rows(&self, ids: &[String]) -> (Vec<RowId>, Vec<String>) {
+        let mut rows = Vec::with_capacity(ids.len());
+        let mut missing = Vec::new();
+        for id in ids {
+            match self.generation.products().row(id) {
+                Some(row) => rows.push(row),
+                None => missing.push(id.clone()),
+            }
+        }
+        (rows, missing)
+    }
+
+    /// The mean of the anchors' vectors and the text's, of length 1; `None` when there is nothing to start from.
+    fn query_vector(&self, anchors: &[RowId], text: Option<&str>) -> Result<Option<Vec<f32>>, RecommendError> {
+        let text = text.map(|text| self.embedder.embed_one(text)).transpose()?;
+        let vectors = anchors.iter().filter_map(|&row| self.generation.vector(row)).chain(text.as_deref());
+        let mut sum = vec![0f32; self.embedder.dim()];
+        let mut num_vectors = 0;
+        for vector in vectors {
+            sum.iter_mut().zip(vector).for_each(|(sum, x)| *sum += x);
+            num_vectors += 1;
+        }
+        let norm = sum.iter().map(|x| x * x).sum::<f32>().sqrt();
+        if num_vectors == 0 || norm < 1e-6 {
+            return Ok(None);
+        }
+        if num_vectors > 1 {
+            sum.iter_mut().for_each(|x| *x /= norm);
+        }
+        Ok(Some(sum))
+    }
+
+    fn allowed(&self, query: &Query, anchors: &[RowId], excluded: &[RowId]) -> Result<Allowed, RecommendError> {
+        let mut rows = allowed_rows(&self.generation, &query.filter)?;
+        if !query.filter.names("availability") {
+            rows = intersect(rows, self.in_stock.clone());
+        }
+        if let Some(band) = query.price {
+            rows = intersect(rows, self.price_band(anchors, band));
+        }
+        let is_filtered = rows.is_some();
+        let out: RoaringBitmap = anchors.iter().chain(excluded).map(|row| row.0).collect();
+        if let Some(rows) = &mut rows {
+            *rows -= &out;
+        }
+        Ok(Allowed { rows, out, is_filtered })
+    }
+
+    /// The rows whose price is the anchor's times the band; `None` (all) when no anchor has a price.
+    fn price_band(&self, anchors: &[RowId], band: RelativePrice) -> Option<RoaringBitmap> {
+        let products = self.generation.products();
+        let anchor = anchors.iter().find_map(|&row| products.price(row))?;
+        let times = |factor: f64| anchor.minor as f64 * factor;
+        let low = band.relative_min.map_or(f64::NEG_INFINITY, |factor| times(factor).round());
+        let high = band.relative_max.map_or(f64::INFINITY, |factor| times(factor).round());
+        let currency = anchor.currency.to_bytes();
+        let rows = products.prices().iter().zip(products.currencies()).zip(0u32..);
+        let in_band = rows.filter(|((minor, of), _)| {
+            **minor != NO_PRICE && **of == currency && (low..=high).contains(&(**minor as f64))
+        });
+        Some(in_band.map(|(_, row)| row).collect())
+    }
+
+    /// The best product of each family, best first; true when `min_score` cut the list.
+    ///
+    /// Families take more than one row each, so the search is widened until there are enough or no more.
+    fn best_families(
+        &self,
+        vector: &[f32],
+        query: &Query,
+        allowed: &Allowed,
+        anchors: &[RowId],
+    ) -> Result<(Vec<Hit>, bool), RecommendError> {
+        let num_rows = self.generation.products().num_rows();
+        let num_allowed = allowed.rows.as_ref().map_or(num_rows, |rows| rows.len() as usize);
+        let mut k = query.limit + allowed.out.len() as usize + FAMILY_SLACK;
+        loop {
+            let found = self.nearest(vector, k, query.exact, allowed.rows.as_ref())?;
+            let is_last = k >= num_allowed;
+            let num_found = found.len();
+            let (hits, is_cut) = self.one_per_family(found, query, allowed, anchors);
+            if hits.len() == query.limit || is_cut || is_last || num_found < k {
+                return Ok((hits, is_cut));
+            }
+            k *= 4;
+        }
+    }
+
+    fn nearest(
+        &self,
+        vector: &[f32],
+        k: usize,
+        exact: bool,
+        allowed: Option<&RoaringBitmap>,
+    ) -> Result<Vec<ScoredRow>, RecommendError> {
+        let generation = &self.generation;
+        let found = if exact { generation.search_exact(vector, k, allowed) } else { generation.search(vector, k, allowed) };
+        Ok(found?)
+    }
+
+    fn one_per_family(&self, found: Vec<ScoredRow>, query: &Query, allowed: &Allowed, anchors: &[RowId]) -> (Vec<Hit>, bool) {
+        let products = self.generation.products();
+        let mut families: HashSet<u32> = anchors.iter().filter_map(|&row| products.family(row)).collect();
+        let mut hits = Vec::with_capacity(query.limit);
+        for ScoredRow { row, score } in found {
+            let score = score.max(0.0);
+            if allowed.out.contains(row.0) || hits.len() == query.limit {
+                continue;
+            }
+            if query.min_score.is_some_and(|floor| score < floor) {
+                return (hits, true);
+            }
+            if products.family(row).is_some_and(|family| families.insert(family)) {
+                hits.push(Hit { row, score });
+            }
+        }
+        (hits, false)
+    }
+}
+
+/// Rows fetched beyond the limit, for families with several near variants.
+const FAMILY_SLACK: usize = 16;
+
+struct Allowed {
+    /// Rows that may appear; all when `None`.
+    rows: Option<RoaringBitmap>,
+    /// Rows that never appear: the anchors and what the question excludes.
+    out: RoaringBitmap,
+    /// Whether anything but `out` narrows the rows.
+    is_filtered: bool,
+}
+
+fn in_stock(generation: &Generation) -> Result<Option<RoaringBitmap>, RecommendError> {
+    let sold_out = generation.terms().rows("availability", availability_word(Availability::OutOfStock))?;
+    Ok(if sold_out.is_empty() { None } else { Some(all_rows(generation) - sold_out) })
+}
+
+fn check(query: &Query) -> Result<(), RecommendError> {
+    let invalid = |field, message: String| Err(RecommendError::Invalid { field, message });
+    let is_share = |x: f64| (0.0..=1.0).contains(&x);
+    let is_factor = |x: &Option<f64>| x.is_none_or(|x| x.is_finite() && x >= 0.0);
+    if query.intent != Intent::Similar {
+        return Err(RecommendError::IntentNotAvailable(query.intent.word()));
+    }
+    if !(1..=MAX_LIMIT).contains(&query.limit) {
+        return invalid("limit", format!("{} is not between 1 and {MAX_LIMIT}", query.limit));
+    }
+    if query.min_score.is_some_and(|score| !is_share(score.into())) {
+        return invalid("min_score", "give a number between 0 and 1".into());
+    }
+    if query.anchors.len() > MAX_ANCHORS {
+        return invalid("context.products", format!("at most {MAX_ANCHORS} products are allowed"));
+    }
+    if query.exclude.len() > MAX_ANCHORS {
+        return invalid("exclude", format!("at most {MAX_ANCHORS} products are allowed"));
+    }
+    if query.price.is_some_and(|band| !is_factor(&band.relative_min) || !is_factor(&band.relative_max)) {
+        return invalid("price", "relative_min and relative_max are multiples of the product's price, 0 or more".into());
+    }
+    match &query.text {
+        Some(text) if text.trim().is_empty() => invalid("context.query", "the text is empty".into()),
+        Some(text) if text.len() > MAX_QUERY_BYTES => {
+            invalid("context.query", format!("the text has {} bytes, at most {MAX_QUERY_BYTES} are allowed", text.len()))
+        }
+        None if query.anchors.is_empty() => {
+            invalid("context", "give `product`, `products`, `viewed`, `cart` or `query` to start from".into())
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,53 @@
+//! What can be wrong with a question. Each names the field, so that an edge can say it in its own words.
+
+use crate::embed::EmbedError;
+use crate::index::IndexError;
+use crate::rules::FilterError;
+
+/// A question could not be answered.
+#[derive(Debug, thiserror::Error)]
+pub enum RecommendError {
+    /// A field of the question is out of its range.
+    #[error("{field}: {message}")]
+    Invalid {
+        /// The field.
+        field: &'static str,
+        /// What is wrong and what would be right.
+        message: String,
+    },
+    /// The filter cannot be used.
+    #[error(transparent)]
+    Filter(#[from] FilterError),
+    /// The catalog has no product with this field, so a condition on it is a slip of the pen.
+    #[error("{path}: no product has a field `{field}`; the catalog has {known}")]
+    UnknownField {
+        /// The place of the condition.
+        path: String,
+        /// The field.
+        field: String,
+        /// The fields there are.
+        known: String,
+    },
+    /// The intent needs something that is not there.
+    #[error("intent `{0}` is not available; this version answers `similar`")]
+    IntentNotAvailable(&'static str),
+    /// The index of another model.
+    #[error(
+        "catalog `{catalog}` was indexed with model {indexed}, but model {loaded} is loaded; rebuild with `kindred index build {catalog}` \
+         or set embed.model"
+    )]
+    ForeignModel {
+        /// The catalog's name.
+        catalog: String,
+        /// Name and fingerprint in the manifest.
+        indexed: String,
+        /// Name and fingerprint of the loaded model.
+        loaded: String,
+    },
+    /// The index failed.
+    #[error("cannot search the index")]
+    Index(#[from] IndexError),
+    /// The text could not be embedded.
+    #[error("cannot embed the text")]
+    Embed(#[from] EmbedError),
+}

@@ -1,0 +1,136 @@
+//! Looks a filter's conditions up in a generation: the rows that may appear, as one bitmap.
+
+use roaring::RoaringBitmap;
+
+use super::error::RecommendError;
+use crate::catalog::{Currency, Money, MoneyError};
+use crate::index::{Generation, NO_PRICE};
+use crate::rules::{Bound, Condition, Filter, FilterError, Range};
+
+/// Fields that every catalog has, even where no product fills them.
+const BUILT_IN: [&str; 6] = ["availability", "brand", "category", "family", "id", "price"];
+
+/// The rows that `filter` lets through; `None` means all.
+///
+/// Returns an error at the condition that is malformed or names a field that no product has.
+pub(super) fn allowed_rows(generation: &Generation, filter: &Filter) -> Result<Option<RoaringBitmap>, RecommendError> {
+    filter.check("filter")?;
+    let mut allowed: Option<RoaringBitmap> = None;
+    let mut any: Option<RoaringBitmap> = None;
+    let mut excluded = RoaringBitmap::new();
+    for (place, condition) in filter.conditions() {
+        let rows = rows_of(generation, condition, &format!("filter.{place}"))?;
+        if place.starts_with("must_not") {
+            excluded |= rows;
+        } else if place.starts_with("should") {
+            any = Some(any.map_or_else(|| rows.clone(), |any| any | &rows));
+        } else {
+            allowed = Some(allowed.map_or_else(|| rows.clone(), |allowed| allowed & &rows));
+        }
+    }
+    let mut allowed = intersect(allowed, any);
+    if !excluded.is_empty() {
+        allowed = Some(allowed.unwrap_or_else(|| all_rows(generation)) - excluded);
+    }
+    Ok(allowed)
+}
+
+/// The rows in both; `None` means all.
+pub(super) fn intersect(a: Option<RoaringBitmap>, b: Option<RoaringBitmap>) -> Option<RoaringBitmap> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a & b),
+        (a, b) => a.or(b),
+    }
+}
+
+/// Every row of the generation.
+pub(super) fn all_rows(generation: &Generation) -> RoaringBitmap {
+    (0..generation.products().num_rows() as u32).collect()
+}
+
+fn rows_of(generation: &Generation, condition: &Condition, at: &str) -> Result<RoaringBitmap, RecommendError> {
+    let terms = generation.terms();
+    if let Some(range) = &condition.range {
+        return Ok(rows_in_range(generation, range, &format!("{at}.range"))?);
+    }
+    if !BUILT_IN.contains(&condition.key.as_str()) && !terms.has_field(&condition.key) {
+        let mut known = terms.fields();
+        known.push("price".into());
+        known.sort();
+        known.dedup();
+        let (path, field) = (format!("{at}.key"), condition.key.clone());
+        return Err(RecommendError::UnknownField { path, field, known: known.join(", ") });
+    }
+    let mut rows = RoaringBitmap::new();
+    for value in condition.matches.iter().flat_map(|matches| matches.values()) {
+        rows |= terms.rows(&condition.key, value)?;
+    }
+    Ok(rows)
+}
+
+fn rows_in_range(generation: &Generation, range: &Range, at: &str) -> Result<RoaringBitmap, FilterError> {
+    let products = generation.products();
+    let mut bounds: Vec<([u8; 3], Bounds)> = Vec::new();
+    let mut rows = RoaringBitmap::new();
+    for ((&minor, &currency), row) in products.prices().iter().zip(products.currencies()).zip(0u32..) {
+        if minor == NO_PRICE {
+            continue;
+        }
+        let known = match bounds.iter().find(|(of, _)| *of == currency) {
+            Some((_, known)) => *known,
+            None => {
+                let new = Bounds::of(range, currency, at)?;
+                bounds.push((currency, new));
+                new
+            }
+        };
+        if known.contains(minor) {
+            rows.insert(row);
+        }
+    }
+    Ok(rows)
+}
+
+/// A range in minor units of one currency, both ends included.
+#[derive(Debug, Clone, Copy)]
+struct Bounds {
+    low: i64,
+    high: i64,
+}
+
+impl Bounds {
+    const EMPTY: Self = Self { low: 1, high: 0 };
+
+    fn contains(self, minor: i64) -> bool {
+        self.low <= minor && minor <= self.high
+    }
+
+    fn of(range: &Range, currency: [u8; 3], at: &str) -> Result<Self, FilterError> {
+        let Some(currency) = Currency::from_bytes(currency) else { return Ok(Self::EMPTY) };
+        let mut bounds = Self { low: i64::MIN, high: i64::MAX };
+        let parts = [("gt", &range.gt), ("gte", &range.gte), ("lt", &range.lt), ("lte", &range.lte)];
+        for (name, bound) in parts {
+            let Some(bound) = bound else { continue };
+            let minor = minor_units(bound, currency).map_err(|e| FilterError::new(format!("{at}.{name}"), e.to_string()))?;
+            let Some(minor) = minor else { return Ok(Self::EMPTY) };
+            match name {
+                "gt" => bounds.low = minor.saturating_add(1),
+                "gte" => bounds.low = minor,
+                "lt" => bounds.high = minor.saturating_sub(1),
+                _ => bounds.high = minor,
+            }
+        }
+        Ok(bounds)
+    }
+}
+
+/// The bound in minor units of `currency`; `None` when it is given in another one.
+fn minor_units(bound: &Bound, currency: Currency) -> Result<Option<i64>, MoneyError> {
+    match bound {
+        Bound::Amount(amount) => Ok(Some(Money::from_amount(&amount.to_string(), currency)?.minor)),
+        Bound::Money(text) => {
+            let money: Money = text.parse()?;
+            Ok((money.currency == currency).then_some(money.minor))
+        }
+    }
+}

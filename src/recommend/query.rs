@@ -1,0 +1,122 @@
+//! The question and the answer, free of any wire format.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::rank::RowId;
+use crate::rules::Filter;
+
+/// Most products in an answer.
+pub const MAX_LIMIT: usize = 100;
+/// Most products that a question may start from, and most that it may exclude.
+pub const MAX_ANCHORS: usize = 1000;
+/// Longest free text in bytes.
+pub const MAX_QUERY_BYTES: usize = 2000;
+
+/// What the shopper should be shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Intent {
+    /// Products alike to the ones given or to a text.
+    #[default]
+    Similar,
+    /// A better model, one price step up.
+    Upsell,
+    /// What goes with the cart.
+    CrossSell,
+    /// The cart completed to a set.
+    Bundle,
+    /// What is due to be bought again.
+    Replenish,
+    /// What this shopper may like.
+    ForYou,
+    /// What sells now.
+    Trending,
+    /// What this session wants next.
+    Next,
+}
+
+impl Intent {
+    /// The word on the wire.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Similar => "similar",
+            Self::Upsell => "upsell",
+            Self::CrossSell => "cross_sell",
+            Self::Bundle => "bundle",
+            Self::Replenish => "replenish",
+            Self::ForYou => "for_you",
+            Self::Trending => "trending",
+            Self::Next => "next",
+        }
+    }
+}
+
+/// A question.
+#[derive(Debug, Clone, Default)]
+pub struct Query {
+    /// What to show.
+    pub intent: Intent,
+    /// Products to start from, at most [`MAX_ANCHORS`]; their mean vector is searched. They and their families are never in the answer.
+    pub anchors: Vec<String>,
+    /// Free text to start from, at most [`MAX_QUERY_BYTES`].
+    pub text: Option<String>,
+    /// Most products to return, 1 to [`MAX_LIMIT`].
+    pub limit: usize,
+    /// Products with a lower score are left out; 0 to 1.
+    pub min_score: Option<f32>,
+    /// Which products may appear.
+    pub filter: Filter,
+    /// Products that never appear, at most [`MAX_ANCHORS`].
+    pub exclude: Vec<String>,
+    /// Price band relative to the first anchor with a price.
+    pub price: Option<RelativePrice>,
+    /// Score every allowed product instead of walking the graph.
+    pub exact: bool,
+}
+
+/// A price band as multiples of the anchor's price, bounds included.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RelativePrice {
+    /// Lowest multiple; none when absent.
+    #[serde(default)]
+    pub relative_min: Option<f64>,
+    /// Highest multiple; none when absent.
+    #[serde(default)]
+    pub relative_max: Option<f64>,
+}
+
+/// An answer: at most `limit` hits, best first.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    /// The products, best first, one a family.
+    pub hits: Vec<Hit>,
+    /// Ids of the question that the catalog does not have, in its order.
+    pub missing_ids: Vec<String>,
+    /// Why there are fewer than asked; `None` when there are not.
+    pub fewer_because: Option<FewerBecause>,
+}
+
+/// One product of an answer.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Hit {
+    /// The product's row.
+    pub row: RowId,
+    /// Cosine similarity, 0 to 1; below 0 counts as 0.
+    pub score: f32,
+}
+
+/// Why an answer holds fewer products than asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FewerBecause {
+    /// None of the products to start from is in the catalog.
+    UnknownProducts,
+    /// The others score below `min_score`.
+    MinScore,
+    /// The others are kept out by the filter, the price band, or stock.
+    Filter,
+    /// The catalog has no more families.
+    CatalogSize,
+}
