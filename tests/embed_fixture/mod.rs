@@ -10,34 +10,34 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// The model that scripts/fetch_model fetches; without it the tests that need real weights fail and say so.
-pub fn real_model() -> PathBuf {
+pub(crate) fn real_model() -> PathBuf {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/all-MiniLM-L6-v2");
     assert!(path.is_dir(), "no model at {}: run scripts/fetch_model, then the tests again", path.display());
     path
 }
 
-pub const HIDDEN: usize = 12;
-pub const HEADS: usize = 3;
-pub const BLOCKS: usize = 2;
-pub const INTERMEDIATE: usize = 20;
-pub const POSITIONS: usize = 10;
-pub const WORDS: [&str; 9] = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "red", "blue", "bag", "phone", "case"];
+pub(crate) const HIDDEN: usize = 12;
+pub(crate) const HEADS: usize = 3;
+pub(crate) const BLOCKS: usize = 2;
+pub(crate) const INTERMEDIATE: usize = 20;
+pub(crate) const POSITIONS: usize = 10;
+pub(crate) const WORDS: [&str; 9] = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "red", "blue", "bag", "phone", "case"];
 const EPS: f64 = 1e-5;
 
 /// A tiny model's tensors by name, each with its shape.
 #[derive(Clone)]
-pub struct TinyModel {
-    pub tensors: BTreeMap<String, (Vec<usize>, Vec<f32>)>,
-    pub config: Value,
-    pub pooling: Option<Value>,
-    pub modules: Option<Value>,
-    pub sentence: Option<Value>,
-    pub words: Vec<&'static str>,
+pub(crate) struct TinyModel {
+    pub(crate) tensors: BTreeMap<String, (Vec<usize>, Vec<f32>)>,
+    pub(crate) config: Value,
+    pub(crate) pooling: Option<Value>,
+    pub(crate) modules: Option<Value>,
+    pub(crate) sentence: Option<Value>,
+    pub(crate) words: Vec<&'static str>,
 }
 
 impl TinyModel {
     /// A BERT with mean pooling and weights drawn from a fixed seed.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut draw = Draw(7);
         let mut tensors = BTreeMap::new();
         let mut add = |name: &str, shape: &[usize], centre: f32| {
@@ -76,7 +76,7 @@ impl TinyModel {
     }
 
     /// Writes the directory that a sentence-transformers model has.
-    pub fn write(&self) -> TempDir {
+    pub(crate) fn write(&self) -> TempDir {
         let dir = tempfile::tempdir().unwrap();
         let put = |name: &str, value: &Value| {
             let path = dir.path().join(name);
@@ -100,7 +100,7 @@ impl TinyModel {
     }
 
     /// The vector of a text of known words, computed in f64.
-    pub fn forward(&self, text: &str, first_position: usize, activation: fn(f64) -> f64, cls: bool) -> Vec<f64> {
+    pub(crate) fn forward(&self, text: &str, first_position: usize, activation: fn(f64) -> f64, cls: bool) -> Vec<f64> {
         let id = |word: &str| self.words.iter().position(|w| *w == word).unwrap();
         let ids: Vec<usize> = ["[CLS]"].into_iter().chain(text.split_whitespace()).chain(["[SEP]"]).map(id).collect();
         let mut hidden: Vec<Vec<f64>> = ids
@@ -177,7 +177,7 @@ impl TinyModel {
 }
 
 /// A safetensors file: header length, JSON header, then the numbers as `encode` lays them out.
-pub fn safetensors(
+pub(crate) fn safetensors(
     tensors: &BTreeMap<String, (Vec<usize>, Vec<f32>)>,
     dtype: &str,
     encode: impl Fn(&[f32]) -> Vec<u8>,
@@ -194,7 +194,7 @@ pub fn safetensors(
 }
 
 /// Abramowitz and Stegun 7.1.5, the power series of erf, summed until nothing changes.
-pub fn gelu_erf(x: f64) -> f64 {
+pub(crate) fn gelu_erf(x: f64) -> f64 {
     let z = x / std::f64::consts::SQRT_2;
     let (mut term, mut erf, mut n) = (z, z, 0.0);
     while erf + term / (2.0 * n + 1.0) != erf || n == 0.0 {
