@@ -1,11 +1,43 @@
-//! Kindred: a semantic recommender for online shops.
+//! Kindred: a semantic recommender for online shops, in one binary on one machine.
+//!
+//! # The tour
+//!
+//! A feed becomes answers in five steps, each a module that may use only the modules on lines above its own
+//! (`tests/layers.rs` holds that):
+//!
+//! ```text
+//! catalog · rank                      a feed file → products · scored rows and their one order
+//! embed · index · rules               text → vectors · vectors → nearest rows, on disk · which products may appear
+//! pipeline                            feed → published generation: joins the above for a build
+//! recommend                           question → answer: joins the above for a request
+//! server                              HTTP
+//! config · cli                        settings · commands
+//! ```
+//!
+//! * [`catalog::read_feed`] reads any of six kinds of export; a bad record never stops a good one.
+//! * [`embed::Embedder`] turns texts into vectors of length 1; [`embed::embed_with_cache`] embeds only what is new.
+//! * [`index::CatalogDir`] is a catalog's folder of immutable generations; [`index::Generation`] is one of them, mapped.
+//! * [`pipeline::Build`] goes from a feed to a generation in use.
+//! * [`recommend::Engine`] answers a [`recommend::Query`] on one generation.
+//! * [`server::serve`] does so over HTTP, for every catalog, and takes new generations over without a failed request.
+//!
+//! # Invariants
+//!
+//! * A generation is never changed once it has its name; `CURRENT` is replaced by one rename. A build that is killed leaves the
+//!   old generation in use.
+//! * Vectors of different models or text templates never meet: the manifest carries the fingerprint, and opening compares it.
+//! * Money is integer minor units and a currency. Lists have one total order ([`rank::best_first`]). Scores are in `[0, 1]`,
+//!   higher is better.
+//! * The same feed, settings and seed give the same index files, byte for byte.
+//! * Nothing outside this machine is asked for anything.
+
 pub mod catalog;
 pub mod cli;
 pub mod config;
 pub mod embed;
-pub mod rules;
 pub mod index;
-pub mod rank;
 pub mod pipeline;
+pub mod rank;
 pub mod recommend;
+pub mod rules;
 pub mod server;

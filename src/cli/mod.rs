@@ -1,1 +1,85 @@
-//! cli
+//! The commands of `kindred`. With `main`, the only code that prints, chooses exit codes, or uses a catch-all error type.
+//!
+//! | file | subject |
+//! |---|---|
+//! | `args` | what can be typed |
+//! | `context` | settings, model and index, opened when a command needs them |
+//! | `exit` | exit codes |
+//! | `progress` | progress bars |
+//! | `output` | tables and JSON |
+//! | `ask`, `index`, `init`, `model`, `serve`, `validate` | one command each |
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line prints")]
+
+mod args;
+mod ask;
+mod context;
+mod exit;
+mod index;
+mod init;
+mod model;
+mod output;
+mod progress;
+mod serve;
+mod validate;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Args, Command};
+use context::Context;
+
+/// Runs the command of this process's arguments and returns its exit code. Errors go to standard error, in one line.
+pub fn main() -> ExitCode {
+    reset_broken_pipe();
+    let args = Args::parse();
+    start_logging();
+    match run(args) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {}", exit::one_line(&error));
+            exit::code_of(&error)
+        }
+    }
+}
+
+fn run(args: Args) -> anyhow::Result<ExitCode> {
+    if let Command::Init { print, force } = &args.command {
+        return init::run(args.config.as_deref(), *print, *force);
+    }
+    let context = Context::new(&args)?;
+    match args.command {
+        Command::Init { .. } => Ok(ExitCode::SUCCESS),
+        Command::Validate { feed, catalog, rejects } => validate::run(&context, &feed, catalog.as_deref(), rejects.as_deref()),
+        Command::Model { command } => model::run(&context, &command),
+        Command::Index { command } => index::run(&context, &command),
+        Command::Similar { catalog, products, ask } => ask::similar(&context, &catalog, products, &ask),
+        Command::Search { catalog, text, ask } => ask::search(&context, &catalog, &text.join(" "), &ask),
+        Command::Serve { bind } => serve::run(&context, bind),
+    }
+}
+
+/// Logs go to standard error, at `KINDRED_LOG` (default `info`), as text or with `KINDRED_LOG_FORMAT=json` as JSON Lines.
+fn start_logging() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("KINDRED_LOG").unwrap_or_else(|_| "info".into());
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if std::env::var("KINDRED_LOG_FORMAT").is_ok_and(|format| format == "json") {
+        subscriber.json().init();
+    } else {
+        subscriber.with_target(false).init();
+    }
+}
+
+/// Rust ignores SIGPIPE, so that `kindred … | head` would panic in `println!`; a command line ends quietly instead.
+fn reset_broken_pipe() {
+    std::panic::set_hook(Box::new({
+        let default = std::panic::take_hook();
+        move |info| {
+            let message = info.payload().downcast_ref::<String>().map_or("", String::as_str);
+            if message.contains("failed printing to stdout") {
+                exit::quietly();
+            }
+            default(info);
+        }
+    }));
+}

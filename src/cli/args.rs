@@ -1,0 +1,196 @@
+//! What can be typed, with the help that teaches it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+use crate::config;
+
+/// A semantic recommender for online shops.
+///
+/// Give it a product feed and it answers which products are alike, in milliseconds, from one folder on this machine.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100, after_help = AFTER_HELP)]
+pub(super) struct Args {
+    /// Settings file; kindred.toml in the working folder is read when it exists
+    #[arg(long, global = true, env = "KINDRED_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// One setting above file and environment, e.g. --set server.bind=127.0.0.1:9000; may be repeated
+    #[arg(long, global = true, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Folder of the built indexes [setting: index_root]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub index_root: Option<PathBuf>,
+    /// Folder of the model [setting: embed.model]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub model: Option<PathBuf>,
+    /// Print JSON for scripts instead of text for people
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Show no progress bars
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const AFTER_HELP: &str = "\
+First steps:
+  kindred validate feed.csv                    see what is in the feed, and what is wrong with it
+  kindred index build myshop --feed feed.csv   embed it and put it in use
+  kindred similar myshop SKU-1                 look at an answer
+  kindred serve                                answer over HTTP
+
+Settings: flags, then KINDRED_SECTION__KEY variables, then kindred.toml, then defaults; `kindred init --print` shows all.
+Exit codes: 0 done, 1 another error, 2 usage or settings, 3 feed, 4 model, 5 index, 6 question, 7 cannot write, 8 in use.";
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Write a kindred.toml with every setting, its default and what it does
+    Init {
+        /// Print it instead of writing it
+        #[arg(long)]
+        print: bool,
+        /// Overwrite an existing file
+        #[arg(long)]
+        force: bool,
+    },
+    /// Read a feed as a build would and report what is in it; nothing is changed
+    ///
+    /// Reads Merchant Center CSV and TSV, JSON Lines with the same names, Shopify product CSV, Google Retail JSON Lines and Amazon
+    /// Personalize items CSV; plain, .gz or .zst. Exits with 3 when more records are bad than a build would accept.
+    Validate {
+        /// The feed
+        feed: PathBuf,
+        /// Use the settings of this catalog (currency, limits, text)
+        #[arg(long)]
+        catalog: Option<String>,
+        /// Write the bad records to this file as JSON Lines
+        #[arg(long, value_name = "FILE")]
+        rejects: Option<PathBuf>,
+    },
+    /// The embedding model
+    Model {
+        #[command(subcommand)]
+        command: ModelCommand,
+    },
+    /// Build, look at, check and go back between indexes
+    Index {
+        #[command(subcommand)]
+        command: IndexCommand,
+    },
+    /// Show the products that are alike to a product, or to several
+    Similar {
+        /// The catalog
+        catalog: String,
+        /// Product ids; several are taken together
+        #[arg(required = true, value_name = "PRODUCT")]
+        products: Vec<String>,
+        #[command(flatten)]
+        ask: AskArgs,
+    },
+    /// Show the products that fit a free text
+    Search {
+        /// The catalog
+        catalog: String,
+        /// The text
+        #[arg(required = true)]
+        text: Vec<String>,
+        #[command(flatten)]
+        ask: AskArgs,
+    },
+    /// Answer over HTTP until SIGINT or SIGTERM
+    ///
+    /// Serves every catalog below the index root; a new generation is taken over without a failed request.
+    Serve {
+        /// Address and port [setting: server.bind]
+        #[arg(long, value_name = "ADDR:PORT")]
+        bind: Option<SocketAddr>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ModelCommand {
+    /// Load the model, print its name, dimensions and fingerprint, and compare it with reference vectors
+    Check {
+        /// JSON Lines {"text", "embedding"} made by another implementation with this model; .zst is read too
+        #[arg(long, value_name = "FILE")]
+        reference: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum IndexCommand {
+    /// Read a feed, embed what is new, build an index, check it, and put it in use
+    Build {
+        /// The catalog: 1 to 64 letters, digits, - or _
+        catalog: String,
+        /// The product feed
+        #[arg(long, value_name = "FILE")]
+        feed: PathBuf,
+    },
+    /// List the generations of a catalog, or of all
+    List {
+        /// The catalog; all when left out
+        catalog: Option<String>,
+    },
+    /// Read every byte of the generation in use, and of the others with --all, and compare with its hashes
+    Verify {
+        /// The catalog; all when left out
+        catalog: Option<String>,
+        /// Every generation, not only the one in use
+        #[arg(long)]
+        all: bool,
+    },
+    /// Put an older generation in use
+    Rollback {
+        /// The catalog
+        catalog: String,
+        /// The generation; the one before the one in use when left out
+        #[arg(long, value_name = "GENERATION")]
+        to: Option<String>,
+    },
+    /// Delete old generations; the one in use always stays
+    Gc {
+        /// The catalog
+        catalog: String,
+        /// How many generations to keep besides the one in use
+        #[arg(long, default_value_t = 2)]
+        keep: usize,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct AskArgs {
+    /// Most products to show
+    #[arg(long, default_value_t = 10)]
+    pub limit: usize,
+    /// Leave out products with a lower score, 0 to 1
+    #[arg(long)]
+    pub min_score: Option<f32>,
+    /// Filter as JSON, e.g. '{"must":[{"key":"brand","match":"Sony"}]}'
+    #[arg(long, value_name = "JSON")]
+    pub filter: Option<String>,
+    /// Never show this product; may be repeated
+    #[arg(long, value_name = "PRODUCT")]
+    pub exclude: Vec<String>,
+    /// Score every product instead of walking the graph
+    #[arg(long)]
+    pub exact: bool,
+}
+
+impl Args {
+    /// The flags that stand for a setting, as `key=value`.
+    pub(super) fn overrides(&self) -> Vec<String> {
+        let path = |key: &str, path: &PathBuf| format!("{key}={}", toml::Value::String(path.to_string_lossy().into_owned()));
+        let index_root = self.index_root.iter().map(|dir| path("index_root", dir));
+        let model = self.model.iter().map(|dir| path("embed.model", dir));
+        self.set.iter().cloned().chain(index_root).chain(model).collect()
+    }
+
+    /// The file that `init` writes.
+    pub(super) fn default_config() -> PathBuf {
+        PathBuf::from(config::DEFAULT_FILE)
+    }
+}

@@ -1,0 +1,109 @@
+//! Exit codes: what kind of thing went wrong, for scripts and cron jobs.
+
+use std::process::ExitCode;
+
+use crate::catalog::FeedError;
+use crate::config::ConfigError;
+use crate::embed::EmbedError;
+use crate::index::IndexError;
+use crate::pipeline::BuildError;
+use crate::recommend::RecommendError;
+use crate::server::ServerError;
+
+/// Settings that cannot be used, and (from the argument parser) wrong usage.
+pub(super) const SETTINGS: u8 = 2;
+/// A feed that cannot be read or has too many bad records.
+pub(super) const FEED: u8 = 3;
+/// A model that is missing or damaged.
+pub(super) const MODEL: u8 = 4;
+/// An index that is missing, damaged or refused.
+pub(super) const INDEX: u8 = 5;
+/// A question that cannot be answered: an unknown product, a wrong filter.
+pub(super) const QUESTION: u8 = 6;
+/// A file cannot be written: a full disk, missing rights.
+pub(super) const WRITE: u8 = 7;
+/// Another build runs, or the port is taken.
+pub(super) const IN_USE: u8 = 8;
+
+/// A question that names nothing the catalog has.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct Unanswerable(pub String);
+
+/// The error and its causes in one line, each said once.
+pub(super) fn one_line(error: &anyhow::Error) -> String {
+    let mut line = String::new();
+    for cause in error.chain() {
+        let text = cause.to_string().replace('\n', " ");
+        if !line.contains(&text) {
+            line = if line.is_empty() { text } else { format!("{line}: {text}") };
+        }
+    }
+    line
+}
+
+/// The exit code for the error, by the innermost cause that has one.
+pub(super) fn code_of(error: &anyhow::Error) -> ExitCode {
+    let code = error.chain().filter_map(|cause| code_of_cause(cause)).last();
+    ExitCode::from(code.unwrap_or(1))
+}
+
+fn code_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
+    if let Some(error) = cause.downcast_ref::<IndexError>() {
+        return Some(of_index(error));
+    }
+    if let Some(error) = cause.downcast_ref::<BuildError>() {
+        return Some(match error {
+            BuildError::Feed(error) => of_feed(error),
+            BuildError::NoProducts(_) | BuildError::Rejected { .. } => FEED,
+            BuildError::Embed(error) => of_embed(error),
+            BuildError::Index(error) => of_index(error),
+        });
+    }
+    if let Some(error) = cause.downcast_ref::<RecommendError>() {
+        return Some(match error {
+            RecommendError::Index(error) => of_index(error),
+            RecommendError::Embed(_) => MODEL,
+            RecommendError::ForeignModel { .. } => INDEX,
+            _ => QUESTION,
+        });
+    }
+    cause.downcast_ref::<FeedError>().map(of_feed)
+        .or_else(|| cause.downcast_ref::<EmbedError>().map(of_embed))
+        .or_else(|| cause.is::<ConfigError>().then_some(SETTINGS))
+        .or_else(|| cause.is::<Unanswerable>().then_some(QUESTION))
+        .or_else(|| cause.downcast_ref::<ServerError>().map(|error| match error {
+            ServerError::Bind { .. } => IN_USE,
+            _ => 1,
+        }))
+}
+
+fn of_index(error: &IndexError) -> u8 {
+    match error {
+        IndexError::Write { .. } => WRITE,
+        IndexError::BuildInProgress { .. } => IN_USE,
+        IndexError::CatalogName(_) => SETTINGS,
+        _ => INDEX,
+    }
+}
+
+fn of_feed(error: &FeedError) -> u8 {
+    match error {
+        FeedError::WriteRejects { .. } => WRITE,
+        _ => FEED,
+    }
+}
+
+fn of_embed(error: &EmbedError) -> u8 {
+    match error {
+        EmbedError::CacheInUse { .. } => IN_USE,
+        EmbedError::Cache { .. } => WRITE,
+        _ => MODEL,
+    }
+}
+
+/// Ends the process when nobody reads its output any more.
+#[allow(clippy::exit, reason = "a closed pipe ends a command line")]
+pub(super) fn quietly() -> ! {
+    std::process::exit(0)
+}

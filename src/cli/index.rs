@@ -1,0 +1,161 @@
+//! `kindred index build | list | verify | rollback | gc`.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use serde_json::json;
+
+use super::args::IndexCommand;
+use super::context::Context;
+use super::exit;
+use super::output::{bytes, number, print_json, table, thousands};
+use super::progress::BuildBars;
+use crate::index::{CatalogDir, Check, IndexError, Listed, Manifest};
+use crate::pipeline::{Build, Built};
+
+pub(super) fn run(context: &Context, command: &IndexCommand) -> Result<ExitCode> {
+    match command {
+        IndexCommand::Build { catalog, feed } => build(context, catalog, feed),
+        IndexCommand::List { catalog } => list(context, catalog.as_deref()),
+        IndexCommand::Verify { catalog, all } => verify(context, catalog.as_deref(), *all),
+        IndexCommand::Rollback { catalog, to } => rollback(context, catalog, to.as_deref()),
+        IndexCommand::Gc { catalog, keep } => gc(context, catalog, *keep),
+    }
+}
+
+fn build(context: &Context, catalog: &str, feed: &Path) -> Result<ExitCode> {
+    let dir = context.catalog_dir(catalog)?;
+    let settings = context.config.catalog(catalog)?;
+    let embedder = context.embedder()?;
+    let bars = BuildBars::new(context.quiet || context.json);
+    let build = Build { dir: &dir, catalog: &settings, index: &context.config.index, embedder: &embedder };
+    let built = build.run(feed, &|step| bars.show(step));
+    bars.clear();
+    let built = built?;
+    if context.json {
+        print_json(&json!({"manifest": built.manifest, "records": built.num_records, "rejects": dir.rejects_path()}))?;
+    } else {
+        print_built(&dir, &built);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print_built(dir: &CatalogDir, built: &Built) {
+    let Manifest { generation, catalog, counts, build, .. } = &built.manifest;
+    println!("{catalog} {generation} is in use");
+    println!("  products    {} in {} families", thousands(counts.products), thousands(counts.families));
+    if counts.rejects > 0 {
+        println!("  rejected    {} records, listed in {}", thousands(counts.rejects), dir.rejects_path().display());
+    }
+    let (embedded, reused) = (thousands(build.embedded), thousands(build.reused));
+    println!("  texts       {embedded} embedded, {reused} from the cache, {} repeated", thousands(built.num_repeated_texts));
+    println!("  recall@10   {:.4} against exact search, over {} products", build.recall_at_10, thousands(build.recall_queries));
+    println!("  took        {:.1} s", build.took_ms as f64 / 1e3);
+}
+
+fn list(context: &Context, catalog: Option<&str>) -> Result<ExitCode> {
+    let mut shown = table(&["catalog", "generation", "in use", "products", "recall@10", "embedded", "size", "built at"]);
+    let mut values = Vec::new();
+    for dir in context.catalog_dirs(catalog)? {
+        for listed in dir.list()? {
+            match &listed.manifest {
+                Ok(manifest) => {
+                    shown.add_row(list_row(&listed, manifest));
+                }
+                Err(error) => {
+                    let why = exit::one_line(&anyhow::anyhow!("{error}"));
+                    shown.add_row([dir.catalog().to_owned(), listed.name.clone(), in_use(&listed).to_owned(), why]);
+                }
+            }
+            let error = listed.manifest.as_ref().err().map(ToString::to_string);
+            let manifest = listed.manifest.ok();
+            let (generation, current) = (&listed.name, listed.is_current);
+            values.push(json!({"catalog": dir.catalog(), "generation": generation, "current": current, "manifest": manifest, "error": error}));
+        }
+    }
+    if context.json {
+        print_json(&values)?;
+    } else if values.is_empty() {
+        println!("no index yet under {}; `kindred index build CATALOG --feed FILE` makes one", context.config.index_root.display());
+    } else {
+        println!("{shown}");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn in_use(listed: &Listed) -> &'static str {
+    if listed.is_current { "yes" } else { "" }
+}
+
+fn list_row(listed: &Listed, manifest: &Manifest) -> Vec<comfy_table::Cell> {
+    let size = manifest.files.values().map(|file| file.bytes).sum();
+    vec![
+        manifest.catalog.as_str().into(),
+        listed.name.as_str().into(),
+        in_use(listed).into(),
+        number(thousands(manifest.counts.products)),
+        number(format!("{:.4}", manifest.build.recall_at_10)),
+        number(thousands(manifest.build.embedded)),
+        number(bytes(size)),
+        manifest.created_at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string().into(),
+    ]
+}
+
+fn verify(context: &Context, catalog: Option<&str>, all: bool) -> Result<ExitCode> {
+    let mut num_damaged = 0;
+    let mut values = Vec::new();
+    for dir in context.catalog_dirs(catalog)? {
+        for (name, result) in verify_dir(&dir, all)? {
+            let error = result.err().map(|error| exit::one_line(&error.into()));
+            num_damaged += usize::from(error.is_some());
+            if !context.json {
+                println!("{} {name}: {}", dir.catalog(), error.as_deref().unwrap_or("whole"));
+            }
+            values.push(json!({"catalog": dir.catalog(), "generation": name, "ok": error.is_none(), "error": error}));
+        }
+    }
+    if context.json {
+        print_json(&values)?;
+    } else if values.is_empty() {
+        println!("no index yet under {}", context.config.index_root.display());
+    }
+    Ok(if num_damaged == 0 { ExitCode::SUCCESS } else { ExitCode::from(exit::INDEX) })
+}
+
+/// The generation in use by way of `CURRENT`, and with `all` every other by its name.
+fn verify_dir(dir: &CatalogDir, all: bool) -> Result<Vec<(String, Result<(), IndexError>)>> {
+    let current = dir.open_current(Check::Hashes);
+    let name = current.as_ref().map_or_else(|_| "in use".to_owned(), |generation| generation.name().to_owned());
+    let mut results = vec![(name, current.map(drop))];
+    if all {
+        let others = dir.list()?.into_iter().filter(|listed| !listed.is_current);
+        results.extend(others.map(|listed| {
+            let result = dir.open_generation(&listed.name, Check::Hashes).map(drop);
+            (listed.name, result)
+        }));
+    }
+    Ok(results)
+}
+
+fn rollback(context: &Context, catalog: &str, to: Option<&str>) -> Result<ExitCode> {
+    let manifest = context.existing_dir(catalog)?.rollback(to)?;
+    if context.json {
+        print_json(&manifest)?;
+    } else {
+        println!("{catalog} {} is in use, {} products", manifest.generation, thousands(manifest.counts.products));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn gc(context: &Context, catalog: &str, keep: usize) -> Result<ExitCode> {
+    let deleted = context.existing_dir(catalog)?.gc(keep)?;
+    if context.json {
+        print_json(&json!({"deleted": deleted}))?;
+    } else if deleted.is_empty() {
+        println!("{catalog}: nothing to delete");
+    } else {
+        println!("{catalog}: deleted {}", deleted.join(", "));
+    }
+    Ok(ExitCode::SUCCESS)
+}

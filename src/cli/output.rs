@@ -1,0 +1,53 @@
+//! Tables for people and JSON for scripts.
+
+use anyhow::Result;
+use comfy_table::{Attribute, Cell, CellAlignment, ContentArrangement, Table, presets};
+use serde::Serialize;
+
+/// Width of a table where standard output is no terminal.
+const PLAIN_WIDTH: u16 = 110;
+
+/// A table with these column names; it fits the terminal and wraps long texts.
+pub(super) fn table(columns: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    if table.width().is_none() {
+        table.set_width(PLAIN_WIDTH);
+    }
+    table.set_header(columns.iter().map(|name| Cell::new(name).add_attribute(Attribute::Bold)));
+    table
+}
+
+/// A cell set flush right, for numbers.
+pub(super) fn number(value: impl ToString) -> Cell {
+    Cell::new(value).set_alignment(CellAlignment::Right)
+}
+
+/// Prints `value` as indented JSON.
+///
+/// Returns an error if it cannot be serialized.
+pub(super) fn print_json(value: &impl Serialize) -> Result<()> {
+    println!("{}", serde_json::to_string_pretty(value)?);
+    Ok(())
+}
+
+/// `12,345`.
+pub(super) fn thousands(number: usize) -> String {
+    let digits = number.to_string();
+    let groups: Vec<&str> = digits.as_bytes().rchunks(3).rev().filter_map(|group| std::str::from_utf8(group).ok()).collect();
+    groups.join(",")
+}
+
+/// `1.5 MB`, in powers of 1000.
+pub(super) fn bytes(bytes: u64) -> String {
+    indicatif::DecimalBytes(bytes).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn thousands_are_grouped_from_the_right() {
+        let cases = [(0, "0"), (999, "999"), (1000, "1,000"), (1_234_567, "1,234,567")];
+        cases.iter().for_each(|(number, text)| assert_eq!(super::thousands(*number), *text));
+    }
+}

@@ -1,0 +1,154 @@
+//! Search over a mapped generation against a plain scan in f64, with and without a filter.
+
+mod generation;
+
+use generation::{DIM, Random, config, publish, shop, unit, vectors};
+use kindred::index::{Check, Generation, IndexConfig, IndexError};
+use kindred::rank::RowId;
+use roaring::RoaringBitmap;
+
+const ROWS: usize = 3000;
+const SEED: u64 = 7;
+
+fn opened() -> (tempfile::TempDir, Generation, Vec<f32>) {
+    let root = tempfile::tempdir().unwrap();
+    publish(&shop(root.path()), ROWS, SEED, &config()).unwrap();
+    let generation = shop(root.path()).open_current(Check::Hashes).unwrap();
+    (root, generation, vectors(ROWS, SEED))
+}
+
+fn query(random: &mut Random) -> Vec<f32> {
+    unit((0..DIM).map(|_| random.signed()).collect())
+}
+
+/// The best `k` scores among `allowed`, by a plain loop in f64.
+fn best_scores(vectors: &[f32], query: &[f32], k: usize, allowed: impl Fn(u32) -> bool) -> Vec<f64> {
+    let score = |vector: &[f32]| vector.iter().zip(query).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
+    let rows = vectors.chunks(DIM).zip(0u32..).filter(|(_, row)| allowed(*row));
+    let mut scores: Vec<f64> = rows.map(|(vector, _)| score(vector)).collect();
+    scores.sort_by(|a, b| b.total_cmp(a));
+    scores.truncate(k);
+    scores
+}
+
+#[test]
+fn graph_search_finds_98_percent_of_the_ten_nearest() {
+    let (_root, generation, vectors) = opened();
+    let mut random = Random(1);
+    let mut found = 0;
+    for _ in 0..200 {
+        let query = query(&mut random);
+        let best = best_scores(&vectors, &query, 10, |_| true);
+        let hits = generation.search(&query, 10, None).unwrap();
+        assert_eq!(hits.len(), 10);
+        assert!(hits.is_sorted_by(|a, b| a.score >= b.score));
+        found += hits.iter().filter(|hit| f64::from(hit.score) >= best[9] - 1e-6).count();
+    }
+    assert!(found >= 1960, "recall@10 was {}", found as f64 / 2000.0);
+}
+
+#[test]
+fn exact_search_is_the_plain_scan() {
+    let (_root, generation, vectors) = opened();
+    let mut random = Random(2);
+    for _ in 0..20 {
+        let query = query(&mut random);
+        let hits = generation.search_exact(&query, 25, None).unwrap();
+        let best = best_scores(&vectors, &query, 25, |_| true);
+        assert_eq!(hits.len(), 25);
+        hits.iter().zip(best).for_each(|(hit, best)| assert!((f64::from(hit.score) - best).abs() < 1e-5));
+    }
+}
+
+#[test]
+fn a_filter_of_any_width_costs_no_hit_and_little_recall() {
+    let (_root, generation, vectors) = opened();
+    let mut random = Random(3);
+    for one_in in [1, 2, 5, 9, 11, 50, 700, 3000] {
+        let (mut found, mut wanted) = (0, 0);
+        for _ in 0..30 {
+            let allowed: RoaringBitmap = (0..ROWS as u32).filter(|_| random.below(one_in) == 0).collect();
+            let query = query(&mut random);
+            let hits = generation.search(&query, 10, Some(&allowed)).unwrap();
+            let best = best_scores(&vectors, &query, 10, |row| allowed.contains(row));
+            assert_eq!(hits.len(), best.len(), "one in {one_in}");
+            assert!(hits.iter().all(|hit| allowed.contains(hit.row.0)));
+            let last = best.last().copied().unwrap_or(0.0);
+            found += hits.iter().filter(|hit| f64::from(hit.score) >= last - 1e-6).count();
+            wanted += best.len();
+        }
+        assert!(found * 100 >= wanted * 95, "recall@10 was {found}/{wanted} with one row in {one_in} allowed");
+    }
+}
+
+#[test]
+fn every_row_can_be_reached_and_finds_itself() {
+    let (_root, generation, _) = opened();
+    for row in (0..ROWS as u32).map(RowId) {
+        let hits = generation.search(generation.vector(row).unwrap(), 1, None).unwrap();
+        assert!((hits[0].score - 1.0).abs() < 1e-5, "row {} finds {hits:?}", row.0);
+    }
+}
+
+#[test]
+fn copies_of_one_vector_are_all_found() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = shop(root.path());
+    let one = unit((0..DIM).map(|i| 1.0 + i as f32).collect());
+    let vectors: Vec<f32> = one.repeat(500);
+    generation::publish_vectors(&dir, &generation::products(500), &vectors, DIM, "x", &config()).unwrap();
+    let generation = dir.open_current(Check::Hashes).unwrap();
+    assert_eq!(generation.search(&one, 100, None).unwrap().len(), 100);
+}
+
+#[test]
+fn tiny_catalogs_answer_what_they_have() {
+    for n in [1, 2, 3] {
+        let root = tempfile::tempdir().unwrap();
+        publish(&shop(root.path()), n, 5, &config()).unwrap();
+        let generation = shop(root.path()).open_current(Check::Hashes).unwrap();
+        assert_eq!(generation.search(generation.vector(RowId(0)).unwrap(), 10, None).unwrap().len(), n);
+        assert_eq!(generation.vector(RowId(n as u32)), None);
+    }
+}
+
+#[test]
+fn vectors_that_are_not_of_length_1_are_refused_by_row() {
+    let root = tempfile::tempdir().unwrap();
+    for bad in [f32::NAN, f32::INFINITY, 3.0] {
+        let mut vectors = vectors(20, 1);
+        vectors[7 * DIM] = bad;
+        let products = generation::products(20);
+        let error = generation::publish_vectors(&shop(root.path()), &products, &vectors, DIM, "x", &config()).unwrap_err();
+        assert!(error.to_string().contains("row 7"), "{error}");
+    }
+    assert!(matches!(shop(root.path()).open_current(Check::Headers), Err(IndexError::NoIndex { .. })));
+}
+
+#[test]
+fn a_query_of_another_length_is_an_error() {
+    let (_root, generation, _) = opened();
+    assert!(matches!(generation.search(&[1.0], 10, None), Err(IndexError::Dimension { found: 1, expected: DIM })));
+}
+
+#[test]
+fn the_same_input_and_seed_give_the_same_files() {
+    let files = |seed| {
+        let root = tempfile::tempdir().unwrap();
+        publish(&shop(root.path()), 800, 3, &IndexConfig { seed, ..config() }).unwrap().files
+    };
+    assert_eq!(files(1), files(1));
+    assert_ne!(files(1)["hnsw.bin"], files(2)["hnsw.bin"], "another seed links in another order");
+}
+
+#[test]
+fn a_graph_under_the_recall_floor_is_refused_and_the_old_one_stays() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = shop(root.path());
+    publish(&dir, 400, 1, &config()).unwrap();
+    let poor = IndexConfig { m: 4, ef_construction: 8, ef_search: 8, recall_floor: 1.0, ..config() };
+    let error = publish(&dir, 2000, 2, &poor).unwrap_err();
+    assert!(matches!(error, IndexError::RecallTooLow { recall, .. } if recall < 1.0), "{error}");
+    assert_eq!(dir.open_current(Check::Hashes).unwrap().name(), "gen-000001");
+    assert_eq!(publish(&dir, 400, 2, &config()).unwrap().generation, "gen-000002");
+}
