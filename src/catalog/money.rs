@@ -153,7 +153,8 @@ impl FromStr for Money {
         if text.is_empty() {
             return Err(MoneyError::Empty);
         }
-        let (amount, code) = text.rsplit_once(char::is_whitespace).ok_or_else(|| MoneyError::NoCurrency(text.to_owned()))?;
+        let (amount, code) =
+            text.rsplit_once(char::is_whitespace).ok_or_else(|| MoneyError::NoCurrency(text.to_owned()))?;
         Self::from_amount(amount, code.parse()?)
     }
 }
