@@ -1,6 +1,47 @@
-//! The shop's products and how they are read.
+//! The shop's products and how they are read: a feed file in, [`Product`] records and a list of rejected records out.
+//!
+//! Reading never stops at a bad record and never changes anything on disk; only [`write_rejects`] writes a file.
+//!
+//! | file | subject |
+//! |---|---|
+//! | `product`, `money` | the product record · exact prices |
+//! | `settings`, `template` | `[catalog]` settings · the text that is embedded |
+//! | `feed`, `report` | reading one feed · what `kindred validate` prints |
+//! | `error`, `reject` | why a feed cannot be read · why a record was left out |
+//! | `source`, `delimited`, `json` | bytes to lines · lines to cells · lines to exact JSON values |
+//! | `header` | column names, delimiter and dialect from the first line |
+//! | `merchant`, `shopify`, `retail`, `personalize` | one file a dialect: its records to drafts |
+//! | `draft`, `collect` | a draft to a product · products, rejects and warnings of one feed |
+//! | `price`, `sale_dates`, `text` | prices · sale periods · HTML to plain text |
+mod collect;
+mod delimited;
+mod draft;
+mod error;
+mod feed;
+mod header;
+mod json;
+mod merchant;
 mod money;
+mod personalize;
+mod price;
 mod product;
+mod reject;
+mod report;
+mod retail;
+mod sale_dates;
+mod settings;
+mod shopify;
+mod source;
+mod template;
+mod text;
 
+pub use error::FeedError;
+pub use feed::{Dialect, Feed, FeedProgress, read_feed, read_feed_at};
 pub use money::{Currency, Money, MoneyError};
+pub use price::{PriceError, parse_price};
 pub use product::*;
+pub use reject::{FeedWarning, Reject, RejectCode, WarningCode, Warnings, write_rejects};
+pub use report::{FeedReport, FieldFill, RejectSummary};
+pub use settings::CatalogConfig;
+pub use source::Compression;
+pub use template::{TemplateField, TextTemplate};
