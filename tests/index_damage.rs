@@ -110,7 +110,9 @@ fn a_file_of_another_generation_is_refused() {
     let first = publish(&dir, 80, 1, &config()).unwrap().generation;
     let second = publish(&dir, 80, 2, &config()).unwrap().generation;
     fs::copy(dir.path().join(&first).join("hnsw.bin"), dir.path().join(&second).join("hnsw.bin")).unwrap();
-    assert!(matches!(dir.open_current(Check::Hashes), Err(IndexError::Damaged { path, .. }) if path.ends_with("hnsw.bin")));
+    assert!(
+        matches!(dir.open_current(Check::Hashes), Err(IndexError::Damaged { path, .. }) if path.ends_with("hnsw.bin"))
+    );
     fs::copy(dir.path().join(&first).join(MANIFEST_FILE), dir.path().join(&second).join(MANIFEST_FILE)).unwrap();
     assert!(dir.open_current(Check::Headers).unwrap_err().to_string().contains("CURRENT"));
 }

@@ -119,7 +119,8 @@ fn vectors_that_are_not_of_length_1_are_refused_by_row() {
         let mut vectors = vectors(20, 1);
         vectors[7 * DIM] = bad;
         let products = generation::products(20);
-        let error = generation::publish_vectors(&shop(root.path()), &products, &vectors, DIM, "x", &config()).unwrap_err();
+        let error =
+            generation::publish_vectors(&shop(root.path()), &products, &vectors, DIM, "x", &config()).unwrap_err();
         assert!(error.to_string().contains("row 7"), "{error}");
     }
     assert!(matches!(shop(root.path()).open_current(Check::Headers), Err(IndexError::NoIndex { .. })));

@@ -78,7 +78,8 @@ fn a_second_build_is_told_that_one_runs() {
     let root = tempfile::tempdir().unwrap();
     let dir = shop(root.path());
     let lock = dir.lock().unwrap();
-    for error in [publish(&dir, 5, 1, &config()).unwrap_err(), dir.gc(0).unwrap_err(), dir.rollback(None).unwrap_err()] {
+    for error in [publish(&dir, 5, 1, &config()).unwrap_err(), dir.gc(0).unwrap_err(), dir.rollback(None).unwrap_err()]
+    {
         assert!(matches!(&error, IndexError::BuildInProgress { catalog, .. } if catalog == "shop"), "{error}");
     }
     drop(lock);

@@ -42,9 +42,8 @@ fn sources() -> Vec<(String, String)> {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut files = Vec::new();
     source_files(&src, &mut files);
-    let code = |text: String| {
-        text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
-    };
+    let code =
+        |text: String| text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
     files
         .iter()
         .map(|path| {
@@ -73,7 +72,10 @@ fn a_module_uses_only_modules_on_lines_above_its_own() {
         for used in code.split("crate::").skip(1) {
             let used: String = used.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
             let Some(used_line) = line_of(&used) else { continue };
-            assert!(used == module || used_line < line, "{file} uses `{used}`, which is not on a line above `{module}`");
+            assert!(
+                used == module || used_line < line,
+                "{file} uses `{used}`, which is not on a line above `{module}`"
+            );
         }
     }
 }

@@ -183,7 +183,8 @@ pub(super) struct AskArgs {
 impl Args {
     /// The flags that stand for a setting, as `key=value`.
     pub(super) fn overrides(&self) -> Vec<String> {
-        let path = |key: &str, path: &PathBuf| format!("{key}={}", toml::Value::String(path.to_string_lossy().into_owned()));
+        let path =
+            |key: &str, path: &PathBuf| format!("{key}={}", toml::Value::String(path.to_string_lossy().into_owned()));
         let index_root = self.index_root.iter().map(|dir| path("index_root", dir));
         let model = self.model.iter().map(|dir| path("embed.model", dir));
         self.set.iter().cloned().chain(index_root).chain(model).collect()

@@ -62,7 +62,9 @@ fn answer(engine: &Engine, query: &Query) -> Result<(Answer, f64)> {
 
 fn unknown_products(catalog: &str, ids: &[String]) -> Unanswerable {
     let ids = ids.join("`, `");
-    Unanswerable(format!("catalog `{catalog}` has no product `{ids}`; ids are case-sensitive, `kindred search {catalog} TEXT` finds some"))
+    Unanswerable(format!(
+        "catalog `{catalog}` has no product `{ids}`; ids are case-sensitive, `kindred search {catalog} TEXT` finds some"
+    ))
 }
 
 fn print(context: &Context, engine: &Engine, answer: &Answer, took_ms: f64) -> Result<ExitCode> {
@@ -76,7 +78,14 @@ fn print(context: &Context, engine: &Engine, answer: &Answer, took_ms: f64) -> R
         let price = product.effective_price().map_or_else(String::new, |price| price.to_string());
         let category = product.main_category().last().cloned().unwrap_or_default();
         let score = format!("{:.3}", hit.score);
-        shelf.add_row([number(rank), number(score), product.id.into(), product.title.into(), number(price), category.into()]);
+        shelf.add_row([
+            number(rank),
+            number(score),
+            product.id.into(),
+            product.title.into(),
+            number(price),
+            category.into(),
+        ]);
     }
     println!("{shelf}");
     if !answer.missing_ids.is_empty() {
@@ -101,7 +110,8 @@ fn in_words(reason: FewerBecause) -> &'static str {
 fn line(product: &Product) -> String {
     let price = product.effective_price().map_or_else(String::new, |price| format!(", {price}"));
     let category = product.main_category();
-    let category = if category.is_empty() { String::new() } else { format!(" ({})", category.join(CATEGORY_SEPARATOR)) };
+    let category =
+        if category.is_empty() { String::new() } else { format!(" ({})", category.join(CATEGORY_SEPARATOR)) };
     format!("{} {}{price}{category}", product.id, product.title)
 }
 

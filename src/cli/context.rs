@@ -48,7 +48,8 @@ impl Context {
         }
         let known: Vec<String> =
             CatalogDir::all(&self.config.index_root)?.iter().map(|dir| dir.catalog().to_owned()).collect();
-        let there = if known.is_empty() { "there is none yet".to_owned() } else { format!("there is {}", known.join(", ")) };
+        let there =
+            if known.is_empty() { "there is none yet".to_owned() } else { format!("there is {}", known.join(", ")) };
         let root = self.config.index_root.display();
         let message = format!(
             "no catalog `{catalog}` under `{root}` ({there}); build it with `kindred index build {catalog} --feed FILE`"

@@ -68,14 +68,18 @@ fn code_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
             _ => QUESTION,
         });
     }
-    cause.downcast_ref::<FeedError>().map(of_feed)
+    cause
+        .downcast_ref::<FeedError>()
+        .map(of_feed)
         .or_else(|| cause.downcast_ref::<EmbedError>().map(of_embed))
         .or_else(|| cause.is::<ConfigError>().then_some(SETTINGS))
         .or_else(|| cause.is::<Unanswerable>().then_some(QUESTION))
-        .or_else(|| cause.downcast_ref::<ServerError>().map(|error| match error {
-            ServerError::Bind { .. } => IN_USE,
-            _ => 1,
-        }))
+        .or_else(|| {
+            cause.downcast_ref::<ServerError>().map(|error| match error {
+                ServerError::Bind { .. } => IN_USE,
+                _ => 1,
+            })
+        })
 }
 
 fn of_index(error: &IndexError) -> u8 {

@@ -49,13 +49,21 @@ fn print_built(dir: &CatalogDir, built: &Built) {
         println!("  rejected    {} records, listed in {}", thousands(counts.rejects), dir.rejects_path().display());
     }
     let (embedded, reused) = (thousands(build.embedded), thousands(build.reused));
-    println!("  texts       {embedded} embedded, {reused} from the cache, {} repeated", thousands(built.num_repeated_texts));
-    println!("  recall@10   {:.4} against exact search, over {} products", build.recall_at_10, thousands(build.recall_queries));
+    println!(
+        "  texts       {embedded} embedded, {reused} from the cache, {} repeated",
+        thousands(built.num_repeated_texts)
+    );
+    println!(
+        "  recall@10   {:.4} against exact search, over {} products",
+        build.recall_at_10,
+        thousands(build.recall_queries)
+    );
     println!("  took        {:.1} s", build.took_ms as f64 / 1e3);
 }
 
 fn list(context: &Context, catalog: Option<&str>) -> Result<ExitCode> {
-    let mut shown = table(&["catalog", "generation", "in use", "products", "recall@10", "embedded", "size", "built at"]);
+    let mut shown =
+        table(&["catalog", "generation", "in use", "products", "recall@10", "embedded", "size", "built at"]);
     let mut values = Vec::new();
     for dir in context.catalog_dirs(catalog)? {
         for listed in dir.list()? {
@@ -77,7 +85,10 @@ fn list(context: &Context, catalog: Option<&str>) -> Result<ExitCode> {
     if context.json {
         print_json(&values)?;
     } else if values.is_empty() {
-        println!("no index yet under {}; `kindred index build CATALOG --feed FILE` makes one", context.config.index_root.display());
+        println!(
+            "no index yet under {}; `kindred index build CATALOG --feed FILE` makes one",
+            context.config.index_root.display()
+        );
     } else {
         println!("{shown}");
     }

@@ -19,7 +19,8 @@ pub(super) fn run(file: Option<&Path>, print: bool, force: bool) -> Result<ExitC
     let mut options = OpenOptions::new();
     options.write(true).truncate(force).create(force).create_new(!force);
     let opened = options.open(&path);
-    let mut out = opened.with_context(|| format!("cannot write `{}`; --force overwrites an existing file", path.display()))?;
+    let mut out =
+        opened.with_context(|| format!("cannot write `{}`; --force overwrites an existing file", path.display()))?;
     out.write_all(config::TEMPLATE.as_bytes()).with_context(|| format!("cannot write `{}`", path.display()))?;
     println!("wrote {}; every setting is in it, commented out with its default", path.display());
     Ok(ExitCode::SUCCESS)

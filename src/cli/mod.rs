@@ -50,7 +50,9 @@ fn run(args: Args) -> anyhow::Result<ExitCode> {
     let context = Context::new(&args)?;
     match args.command {
         Command::Init { .. } => Ok(ExitCode::SUCCESS),
-        Command::Validate { feed, catalog, rejects } => validate::run(&context, &feed, catalog.as_deref(), rejects.as_deref()),
+        Command::Validate { feed, catalog, rejects } => {
+            validate::run(&context, &feed, catalog.as_deref(), rejects.as_deref())
+        }
         Command::Model { command } => model::run(&context, &command),
         Command::Index { command } => index::run(&context, &command),
         Command::Similar { catalog, products, ask } => ask::similar(&context, &catalog, products, &ask),

@@ -49,7 +49,10 @@ fn print(context: &Context, embedder: &Embedder, reference: Option<&Path>, parit
         (Some(path), Some(parity)) => {
             let verdict = if parity.min_cosine >= MIN_COSINE { "agrees" } else { "DISAGREES" };
             println!("reference    {} ({} texts)", path.display(), parity.num_texts);
-            println!("parity       {verdict}: cosine at least {:.7}, {:.7} on average", parity.min_cosine, parity.mean_cosine);
+            println!(
+                "parity       {verdict}: cosine at least {:.7}, {:.7} on average",
+                parity.min_cosine, parity.mean_cosine
+            );
             if parity.min_cosine < MIN_COSINE {
                 println!("worst text   {}", parity.worst_text);
             }

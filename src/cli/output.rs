@@ -10,7 +10,7 @@ const PLAIN_WIDTH: u16 = 110;
 /// A table with these column names; it fits the terminal and wraps long texts.
 pub(super) fn table(columns: &[&str]) -> Table {
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    table.load_style(presets::UTF8_BORDERS_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
     if table.width().is_none() {
         table.set_width(PLAIN_WIDTH);
     }
@@ -34,7 +34,8 @@ pub(super) fn print_json(value: &impl Serialize) -> Result<()> {
 /// `12,345`.
 pub(super) fn thousands(number: usize) -> String {
     let digits = number.to_string();
-    let groups: Vec<&str> = digits.as_bytes().rchunks(3).rev().filter_map(|group| std::str::from_utf8(group).ok()).collect();
+    let groups: Vec<&str> =
+        digits.as_bytes().rchunks(3).rev().filter_map(|group| std::str::from_utf8(group).ok()).collect();
     groups.join(",")
 }
 

@@ -29,7 +29,9 @@ impl BuildBars {
     /// Moves the bar of the step on; a new step ends the bar before it.
     pub(super) fn show(&self, step: BuildStep) {
         match step {
-            BuildStep::Reading(FeedProgress { bytes_read, total_bytes, .. }) => self.set(Step::Read, bytes_read, total_bytes),
+            BuildStep::Reading(FeedProgress { bytes_read, total_bytes, .. }) => {
+                self.set(Step::Read, bytes_read, total_bytes)
+            }
             BuildStep::Embedding(at) => self.set(Step::Embed, at.embedded as u64, at.to_embed as u64),
             BuildStep::Linking { linked, total } => self.set(Step::Link, linked as u64, total as u64),
         }

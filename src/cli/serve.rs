@@ -19,7 +19,8 @@ pub(super) fn run(context: &Context, bind: Option<SocketAddr>) -> Result<ExitCod
         embedder: context.embedder()?,
         ready: None,
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
     runtime.block_on(async {
         let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
         let shutdown = async move {

@@ -38,14 +38,28 @@ fn print(feed: &Path, report: &FeedReport, settings: &CatalogConfig, is_usable: 
     let count = |number: u64| thousands(number as usize);
     println!("{}: {}", feed.display(), report.dialect);
     println!("  records     {}", count(report.num_rows));
-    println!("  products    {} in {} families, {} categories", count(report.num_products), count(report.num_families), count(report.num_categories));
+    println!(
+        "  products    {} in {} families, {} categories",
+        count(report.num_products),
+        count(report.num_families),
+        count(report.num_categories)
+    );
     if report.num_skipped > 0 {
         println!("  skipped     {} (drafts, archived or unpublished)", count(report.num_skipped));
     }
     println!("  rejected    {} ({:.2} %)", count(report.num_rejects), report.reject_share * 100.0);
-    println!("  duplicates  {} ids, {} texts that another product has too", count(report.num_duplicate_ids), count(report.num_shared_texts));
-    println!("  texts       {} empty, {} are the title alone", count(report.num_empty_texts), count(report.num_title_only_texts));
-    let currencies: Vec<String> = report.currencies.iter().map(|(code, number)| format!("{code} {}", count(*number))).collect();
+    println!(
+        "  duplicates  {} ids, {} texts that another product has too",
+        count(report.num_duplicate_ids),
+        count(report.num_shared_texts)
+    );
+    println!(
+        "  texts       {} empty, {} are the title alone",
+        count(report.num_empty_texts),
+        count(report.num_title_only_texts)
+    );
+    let currencies: Vec<String> =
+        report.currencies.iter().map(|(code, number)| format!("{code} {}", count(*number))).collect();
     println!("  prices      {}", if currencies.is_empty() { "none".to_owned() } else { currencies.join(", ") });
     print_fields(report);
     report.rejects.iter().for_each(print_rejects);
@@ -56,7 +70,9 @@ fn print(feed: &Path, report: &FeedReport, settings: &CatalogConfig, is_usable: 
     match is_usable {
         true => println!("\na build would take this feed"),
         false if report.num_products == 0 => println!("\na build would refuse this feed: it holds no usable product"),
-        false => println!("\na build would refuse this feed: more than {limit} % of its records are bad (catalog.max_reject_share)"),
+        false => println!(
+            "\na build would refuse this feed: more than {limit} % of its records are bad (catalog.max_reject_share)"
+        ),
     }
 }
 

@@ -232,7 +232,8 @@ mod tests {
     #[test]
     fn flags_beat_variables_and_variables_beat_the_file() {
         let file = "[index]\nm = 8\nef_search = 50\nef_construction = 60";
-        let config = load(file, &[("KINDRED_INDEX__M", "12"), ("KINDRED_INDEX__EF_SEARCH", "70")], &["index.m=24"]).unwrap();
+        let config =
+            load(file, &[("KINDRED_INDEX__M", "12"), ("KINDRED_INDEX__EF_SEARCH", "70")], &["index.m=24"]).unwrap();
         assert_eq!((config.index.m, config.index.ef_search, config.index.ef_construction), (24, 70, 60));
         assert_eq!(config.index.seed, IndexConfig::default().seed);
     }

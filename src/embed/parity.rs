@@ -4,13 +4,13 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::embedder::Embedder;
 use super::error::EmbedError;
 
 /// How close our vectors are to the reference's, as cosines: 1 is the same direction.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Parity {
     /// Texts compared, at least one.
     pub num_texts: usize,

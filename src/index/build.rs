@@ -145,7 +145,8 @@ fn connect_unreachable(graph: &mut Graph, vectors: &[f32], dim: usize) {
         for row in lost {
             let own = &vectors[row * dim..][..dim];
             let score = |other: usize| dot(own, &vectors[other * dim..][..dim]);
-            let nearest = (0..reached.len()).filter(|&other| reached[other]).max_by(|&a, &b| score(a).total_cmp(&score(b)));
+            let nearest =
+                (0..reached.len()).filter(|&other| reached[other]).max_by(|&a, &b| score(a).total_cmp(&score(b)));
             let Some(nearest) = nearest else { return };
             let list = &mut graph.links0[nearest * m0..][..m0];
             let place = list.iter().position(|&link| link == NONE).unwrap_or(m0 - 1);

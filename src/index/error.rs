@@ -34,7 +34,9 @@ pub enum IndexError {
         source: io::Error,
     },
     /// A file is not what was written: truncated, bits flipped, or foreign.
-    #[error("`{path}` is damaged: {reason}; rebuild with `kindred index build` or go back with `kindred index rollback`")]
+    #[error(
+        "`{path}` is damaged: {reason}; rebuild with `kindred index build` or go back with `kindred index rollback`"
+    )]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -52,7 +54,9 @@ pub enum IndexError {
         expected: u32,
     },
     /// The catalog has no generation in use.
-    #[error("catalog `{catalog}` has no index under `{root}`; make one with `kindred index build {catalog} --feed FILE`")]
+    #[error(
+        "catalog `{catalog}` has no index under `{root}`; make one with `kindred index build {catalog} --feed FILE`"
+    )]
     NoIndex {
         /// The catalog's name.
         catalog: String,

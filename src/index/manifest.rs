@@ -67,8 +67,15 @@ pub struct ModelRecord {
 impl ModelRecord {
     /// Joins the model's fingerprint with the text template's.
     pub fn new(name: &str, fingerprint: &str, text: String, dim: usize) -> Self {
-        let vectors = blake3::Hasher::new().update(fingerprint.as_bytes()).update(&[0]).update(text.as_bytes()).finalize();
-        Self { name: name.to_owned(), fingerprint: fingerprint.to_owned(), text, vectors: vectors.to_hex().to_string(), dim }
+        let vectors =
+            blake3::Hasher::new().update(fingerprint.as_bytes()).update(&[0]).update(text.as_bytes()).finalize();
+        Self {
+            name: name.to_owned(),
+            fingerprint: fingerprint.to_owned(),
+            text,
+            vectors: vectors.to_hex().to_string(),
+            dim,
+        }
     }
 }
 

@@ -86,8 +86,10 @@ pub fn write(path: &Path, products: &[Product]) -> Result<FileDigest, IndexError
 fn families(products: &[Product]) -> Vec<u32> {
     let mut first: HashMap<&str, u32> = HashMap::new();
     let rows = products.iter().zip(0u32..);
-    rows.map(|(product, row)| product.item_group_id.as_deref().map_or(row, |family| *first.entry(family).or_insert(row)))
-        .collect()
+    rows.map(|(product, row)| {
+        product.item_group_id.as_deref().map_or(row, |family| *first.entry(family).or_insert(row))
+    })
+    .collect()
 }
 
 fn availability_code(availability: Availability) -> u8 {
@@ -132,7 +134,8 @@ impl Products {
     /// The row of the product with this id.
     pub fn row(&self, id: &str) -> Option<RowId> {
         let order: &[u32] = self.section(*b"IDOR");
-        let at = order.binary_search_by(|&row| self.id_bytes(row as usize).unwrap_or_default().cmp(id.as_bytes())).ok()?;
+        let at =
+            order.binary_search_by(|&row| self.id_bytes(row as usize).unwrap_or_default().cmp(id.as_bytes())).ok()?;
         Some(RowId(order[at]))
     }
 

@@ -70,10 +70,19 @@ pub struct FileDigest {
 /// Writes `sections` to a new file at `path` and syncs it to disk.
 ///
 /// Returns an error if the file cannot be written whole.
-pub fn write_sections(path: &Path, kind: Tag, version: u32, sections: &[Section<'_>]) -> Result<FileDigest, IndexError> {
+pub fn write_sections(
+    path: &Path,
+    kind: Tag,
+    version: u32,
+    sections: &[Section<'_>],
+) -> Result<FileDigest, IndexError> {
     let failed = |source| IndexError::Write { path: path.to_owned(), source };
     let (head, length) = header_and_table(kind, version, sections);
-    let mut out = HashingWriter { out: BufWriter::new(File::create(path).map_err(failed)?), hasher: blake3::Hasher::new(), bytes: 0 };
+    let mut out = HashingWriter {
+        out: BufWriter::new(File::create(path).map_err(failed)?),
+        hasher: blake3::Hasher::new(),
+        bytes: 0,
+    };
     out.put(&head).map_err(failed)?;
     for section in sections {
         out.pad().and_then(|()| out.put(section.bytes)).map_err(failed)?;
@@ -166,7 +175,11 @@ impl SectionFile {
     /// Returns an error if the file has no such section or its elements have another width.
     pub fn section<T: AnyBitPattern>(&self, tag: Tag) -> Result<&[T], IndexError> {
         let name = String::from_utf8_lossy(&tag).into_owned();
-        let entry = self.table.iter().find(|e| e.tag == tag).ok_or_else(|| self.damaged(format!("section {name} is missing")))?;
+        let entry = self
+            .table
+            .iter()
+            .find(|e| e.tag == tag)
+            .ok_or_else(|| self.damaged(format!("section {name} is missing")))?;
         if entry.elem_bytes != size_of::<T>() {
             return Err(self.damaged(format!("section {name} has elements of {} bytes", entry.elem_bytes)));
         }

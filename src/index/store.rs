@@ -107,7 +107,9 @@ impl CatalogDir {
         };
         let text = String::from_utf8(bytes).unwrap_or_default();
         match text.strip_suffix('\n').and_then(|line| line.split_once(' ')) {
-            Some((name, checksum)) if generation_number(name).is_some() => Ok(Some((name.to_owned(), checksum.to_owned()))),
+            Some((name, checksum)) if generation_number(name).is_some() => {
+                Ok(Some((name.to_owned(), checksum.to_owned())))
+            }
             _ => Err(IndexError::Damaged { path, reason: "it names no generation".into() }),
         }
     }

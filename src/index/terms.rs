@@ -52,7 +52,10 @@ fn each_value(product: &Product, mut add: impl FnMut(&str, &str)) {
     if let Some(brand) = &product.brand {
         add("brand", brand);
     }
-    let paths = product.product_type.iter().chain((!product.google_product_category.is_empty()).then_some(&product.google_product_category));
+    let paths = product
+        .product_type
+        .iter()
+        .chain((!product.google_product_category.is_empty()).then_some(&product.google_product_category));
     for path in paths {
         for depth in 0..path.len() {
             add("category", &path[depth]);
@@ -119,7 +122,8 @@ impl Terms {
         let term = term(field, value);
         let Ok(at) = self.position(&term) else { return Ok(RoaringBitmap::new()) };
         let bytes = self.text(*b"BMPO", *b"BMPB", at);
-        RoaringBitmap::deserialize_from(bytes).map_err(|e| self.file.damaged(format!("the bitmap of field {field}: {e}")))
+        RoaringBitmap::deserialize_from(bytes)
+            .map_err(|e| self.file.damaged(format!("the bitmap of field {field}: {e}")))
     }
 
     /// Whether any product has the field.

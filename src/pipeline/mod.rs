@@ -91,8 +91,7 @@ impl Build<'_> {
         let texts: Vec<String> = products.iter().map(|product| self.catalog.text.render(product)).collect();
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
         let mut cache = EmbeddingCache::open(&self.dir.cache_dir(), self.embedder.fingerprint(), self.embedder.dim())?;
-        let embedded =
-            embed_with_cache(self.embedder, &mut cache, &texts, &|at| progress(BuildStep::Embedding(at)))?;
+        let embedded = embed_with_cache(self.embedder, &mut cache, &texts, &|at| progress(BuildStep::Embedding(at)))?;
         if cache.len() > CACHE_SLACK * texts.len() {
             cache.retain(texts.iter().copied())?;
         }

@@ -40,10 +40,15 @@ impl Engine {
     /// Joins a generation with the model that made its vectors.
     ///
     /// Returns an error if another model made them.
-    pub fn new(generation: Generation, embedder: Arc<Embedder>, config: &RecommendConfig) -> Result<Self, RecommendError> {
+    pub fn new(
+        generation: Generation,
+        embedder: Arc<Embedder>,
+        config: &RecommendConfig,
+    ) -> Result<Self, RecommendError> {
         let model = &generation.manifest().model;
         if model.fingerprint != embedder.fingerprint() {
-            let describe = |name: &str, fingerprint: &str| format!("{name} ({})", fingerprint.get(..12).unwrap_or(fingerprint));
+            let describe =
+                |name: &str, fingerprint: &str| format!("{name} ({})", fingerprint.get(..12).unwrap_or(fingerprint));
             return Err(RecommendError::ForeignModel {
                 catalog: generation.manifest().catalog.clone(),
                 indexed: describe(&model.name, &model.fingerprint),
@@ -179,11 +184,18 @@ impl Engine {
         allowed: Option<&RoaringBitmap>,
     ) -> Result<Vec<ScoredRow>, RecommendError> {
         let generation = &self.generation;
-        let found = if exact { generation.search_exact(vector, k, allowed) } else { generation.search(vector, k, allowed) };
+        let found =
+            if exact { generation.search_exact(vector, k, allowed) } else { generation.search(vector, k, allowed) };
         Ok(found?)
     }
 
-    fn one_per_family(&self, found: Vec<ScoredRow>, query: &Query, allowed: &Allowed, anchors: &[RowId]) -> (Vec<Hit>, bool) {
+    fn one_per_family(
+        &self,
+        found: Vec<ScoredRow>,
+        query: &Query,
+        allowed: &Allowed,
+        anchors: &[RowId],
+    ) -> (Vec<Hit>, bool) {
         let products = self.generation.products();
         let mut families: HashSet<u32> = anchors.iter().filter_map(|&row| products.family(row)).collect();
         let mut hits = Vec::with_capacity(query.limit);
@@ -240,13 +252,17 @@ fn check(query: &Query) -> Result<(), RecommendError> {
         return invalid("exclude", format!("at most {MAX_ANCHORS} products are allowed"));
     }
     if query.price.is_some_and(|band| !is_factor(&band.relative_min) || !is_factor(&band.relative_max)) {
-        return invalid("price", "relative_min and relative_max are multiples of the product's price, 0 or more".into());
+        return invalid(
+            "price",
+            "relative_min and relative_max are multiples of the product's price, 0 or more".into(),
+        );
     }
     match &query.text {
         Some(text) if text.trim().is_empty() => invalid("context.query", "the text is empty".into()),
-        Some(text) if text.len() > MAX_QUERY_BYTES => {
-            invalid("context.query", format!("the text has {} bytes, at most {MAX_QUERY_BYTES} are allowed", text.len()))
-        }
+        Some(text) if text.len() > MAX_QUERY_BYTES => invalid(
+            "context.query",
+            format!("the text has {} bytes, at most {MAX_QUERY_BYTES} are allowed", text.len()),
+        ),
         None if query.anchors.is_empty() => {
             invalid("context", "give `product`, `products`, `viewed`, `cart` or `query` to start from".into())
         }

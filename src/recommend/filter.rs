@@ -111,7 +111,8 @@ impl Bounds {
         let parts = [("gt", &range.gt), ("gte", &range.gte), ("lt", &range.lt), ("lte", &range.lte)];
         for (name, bound) in parts {
             let Some(bound) = bound else { continue };
-            let minor = minor_units(bound, currency).map_err(|e| FilterError::new(format!("{at}.{name}"), e.to_string()))?;
+            let minor =
+                minor_units(bound, currency).map_err(|e| FilterError::new(format!("{at}.{name}"), e.to_string()))?;
             let Some(minor) = minor else { return Ok(Self::EMPTY) };
             match name {
                 "gt" => bounds.low = minor.saturating_add(1),

@@ -111,7 +111,9 @@ impl Filter {
     /// Every condition with its place: `must[0]`, `should[2]`, ….
     pub fn conditions(&self) -> impl Iterator<Item = (String, &Condition)> {
         let lists = [("must", &self.must), ("should", &self.should), ("must_not", &self.must_not)];
-        lists.into_iter().flat_map(|(name, list)| list.iter().enumerate().map(move |(i, c)| (format!("{name}[{i}]"), c)))
+        lists
+            .into_iter()
+            .flat_map(|(name, list)| list.iter().enumerate().map(move |(i, c)| (format!("{name}[{i}]"), c)))
     }
 
     /// Whether a condition names the field.
@@ -142,9 +144,10 @@ impl Condition {
                 Err(FilterError::new(format!("{at}.match"), "`price` takes `range`, e.g. {\"gte\": 10, \"lte\": 50}"))
             }
             (Some(_), None) => Ok(()),
-            (None, Some(_)) if self.key != "price" => {
-                Err(FilterError::new(format!("{at}.range"), format!("`range` works on `price`; `{}` takes `match`", self.key)))
-            }
+            (None, Some(_)) if self.key != "price" => Err(FilterError::new(
+                format!("{at}.range"),
+                format!("`range` works on `price`; `{}` takes `match`", self.key),
+            )),
             (None, Some(range)) => range.check(&format!("{at}.range")),
         }
     }
