@@ -155,7 +155,7 @@ fn a_filter_lets_through_what_a_slow_reading_of_the_records_does() {
         json!({"must": [{"key": "brand", "match": "ACME"}]}),
         json!({"must": [{"key": "category", "match": "Carry"}], "must_not": [{"key": "color", "match": "red"}]}),
         json!({"must": [{"key": "category", "match": "home > live > tea mug"}]}),
-        json!({"must": [{"key": "price", "range": {"gte": 10, "lt": 20.5}}]}),
+        json!({"must": [{"key": "price", "range": {"gte": 10, "lt": 21}}]}),
         json!({"must": [{"key": "price", "range": {"gt": "8.25 USD"}}]}),
         json!({"should": [{"key": "size", "match": ["mini", "jumbo"]}, {"key": "category", "match": "wool scarf"}]}),
         json!({"must": [{"key": "availability", "match": "out_of_stock"}]}),

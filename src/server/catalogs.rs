@@ -12,9 +12,9 @@ use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
 
+use super::answers::{CatalogState, CatalogStatus};
 use super::metrics::Metrics;
 use super::problem::{Code, Problem, with_causes};
-use super::wire::{CatalogState, CatalogStatus};
 use crate::embed::Embedder;
 use crate::index::{CatalogDir, Check, IndexError};
 use crate::recommend::{Engine, RecommendConfig, RecommendError};

@@ -6,10 +6,10 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
+use super::answers::{CatalogState, CatalogStatus, LiveResponse, ReadyResponse};
 use super::app::App;
 use super::problem::{Code, Problem, ProblemDocument, problem_response};
 use super::recommend_routes::json;
-use super::wire::{CatalogState, CatalogStatus, LiveResponse, ReadyResponse};
 
 /// Says that the process runs.
 #[utoipa::path(

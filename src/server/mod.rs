@@ -15,7 +15,8 @@
 //! | `recommend_routes` | recommend, search, and the Shopify-shaped GET |
 //! | `product_routes` | catalogs and products |
 //! | `health_routes` | health, metrics, OpenAPI |
-//! | `wire` | requests and answers as JSON |
+//! | `requests` | requests as JSON |
+//! | `answers` | answers as JSON |
 //! | `shopify` | a product as Shopify's storefront shows it |
 //! | `json_body` | a request body read within its limits and parsed |
 //! | `query_string` | `?name=value`, strictly |
@@ -25,6 +26,7 @@
 //! | `metrics` | figures for Prometheus |
 //! | `openapi` | the description of the API, from the router |
 
+mod answers;
 mod app;
 mod catalogs;
 mod config;
@@ -38,10 +40,10 @@ mod problem;
 mod product_routes;
 mod query_string;
 mod recommend_routes;
+mod requests;
 mod router;
 mod serve;
 mod shopify;
-mod wire;
 
 pub use config::ServerConfig;
 pub use error::ServerError;

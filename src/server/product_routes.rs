@@ -4,10 +4,10 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::response::Response;
 
+use super::answers::{CatalogsResponse, ProductResponse};
 use super::app::{App, path_problem};
 use super::problem::{Code, Problem, ProblemDocument};
 use super::recommend_routes::json;
-use super::wire::{CatalogsResponse, ProductResponse};
 
 /// Lists the catalogs and how each stands.
 #[utoipa::path(

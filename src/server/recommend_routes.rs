@@ -1,5 +1,7 @@
 //! Recommendations and search: unpack, ask, pack.
 
+use std::sync::Arc;
+
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::HeaderValue;
@@ -8,13 +10,14 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use tokio::time::Instant;
 
+use super::answers::{RecommendResponse, SearchResponse, results};
 use super::app::{App, path_problem};
 use super::json_body::JsonBody;
 use super::problem::{Code, Problem, ProblemDocument};
 use super::query_string::QueryString;
+use super::requests::{DEFAULT_LIMIT, RecommendRequest, SearchRequest};
 use super::shopify::ShopifyResponse;
-use super::wire::{DEFAULT_LIMIT, RecommendRequest, RecommendResponse, SearchRequest, SearchResponse, results};
-use crate::recommend::{Intent, MAX_LIMIT, Query};
+use crate::recommend::{Engine, Intent, MAX_LIMIT, Query};
 
 /// Most products that Shopify's call returns, and what it returns unless told otherwise.
 const SHOPIFY_LIMIT: usize = 10;
@@ -109,7 +112,7 @@ pub(super) async fn search_by_address(
 
 async fn answer_search(
     app: &App,
-    engine: &std::sync::Arc<crate::recommend::Engine>,
+    engine: &Arc<Engine>,
     request: SearchRequest,
     deadline: Instant,
 ) -> Result<Response, Problem> {

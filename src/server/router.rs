@@ -127,3 +127,18 @@ pub(super) fn metrics_of(api: &OpenApi) -> Result<Arc<Metrics>, ServerError> {
     };
     Ok(Arc::new(metrics.map_err(failed)?))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_a_problem_that_tells_nothing_of_its_cause() {
+        for panic in [Box::new("secret") as Box<dyn Any + Send>, Box::new(String::from("secret")), Box::new(5)] {
+            let response = panicked(panic);
+            assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+            assert_eq!(response.headers()["content-type"], "application/problem+json");
+            assert!(!format!("{:?}", response.body()).contains("secret"));
+        }
+    }
+}

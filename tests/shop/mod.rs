@@ -1,7 +1,7 @@
 //! A small real shop for the server's tests: its products, its generations on disk, a server on a free port, and an HTTP client
 //! that sends exactly the bytes it is told to.
 
-#![allow(dead_code, reason = "each test file takes what it needs")]
+#![allow(dead_code, unreachable_pub, reason = "each test file takes what it needs")]
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
