@@ -83,7 +83,8 @@ fn a_missing_or_damaged_model_is_named_and_nothing_is_built() {
         let model = broken_model(&work, file, change);
         let set = format!("embed.model={model}");
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_kindred"));
-        let command = command.current_dir(work.root.path()).args(["index", "build", "shop", "--feed", "feed.csv", "--set", &set]);
+        let command =
+            command.current_dir(work.root.path()).args(["index", "build", "shop", "--feed", "feed.csv", "--set", &set]);
         let output = command.output().unwrap();
         let error = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(4), "{file}: {error}");
@@ -139,7 +140,10 @@ fn a_damaged_index_is_named_by_every_command_that_reads_it() {
     }
     let verify = work.run(&["index", "verify", "shop", "--all"]);
     let text = String::from_utf8_lossy(&verify.stdout);
-    assert!(verify.status.code() == Some(5) && text.contains("hnsw.bin") && text.contains("gen-000001: whole"), "{text}");
+    assert!(
+        verify.status.code() == Some(5) && text.contains("hnsw.bin") && text.contains("gen-000001: whole"),
+        "{text}"
+    );
     work.ok(&["index", "rollback", "shop"]);
     work.ok(&["similar", "shop", "p1"]);
 }
@@ -160,7 +164,8 @@ fn a_full_disk_or_a_closed_folder_stops_the_build_and_the_old_index_serves() {
         "trap '' XFSZ; ulimit -f 300; exec '{program}' index build shop --feed feed.csv --model '{}'",
         model.display()
     );
-    let output = std::process::Command::new("bash").current_dir(work.root.path()).args(["-c", &script]).output().unwrap();
+    let output =
+        std::process::Command::new("bash").current_dir(work.root.path()).args(["-c", &script]).output().unwrap();
     let error = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(7), "{error}");
     assert!(error.contains("index/shop/"), "{error}");
