@@ -229,8 +229,9 @@ proptest! {
     }
 
     #[test]
-    fn good_records_survive_whatever_stands_between_them(junk in prop::collection::vec("[a-z,\"']{0,12}", 1..6)) {
-        // Unquoted good records: no junk line with a stray quote may take them along.
+    fn good_records_survive_whatever_stands_between_them(junk in prop::collection::vec("[a-z\"']{0,12}", 1..6)) {
+        // Unquoted good records: no junk line with a stray quote may take them along. Junk has no comma, so that two stray quotes
+        // cannot make a whole record of what stands between them.
         let text: String = junk.iter().enumerate().map(|(n, junk)| format!("{junk}\ngood-{n},Title {n},1 USD,x,y,z\n")).collect();
         let (_, ids) = outcome(format!("id,title,price,a,b,c\nfirst,First,1 USD,x,y,z\n{text}last,Last,1 USD,x,y,z\n"));
         let survived = (0..junk.len()).filter(|n| ids.contains(&format!("good-{n}"))).count();

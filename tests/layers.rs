@@ -19,7 +19,7 @@ const ONLY_IN: [(&str, &[&str]); 9] = [
     ("html5gum", &["catalog"]),
     ("candle_", &["embed"]),
     ("tokenizers::", &["embed"]),
-    ("hnsw_rs", &["index/build.rs"]),
+    ("hnsw_rs::", &["index/build.rs"]),
     ("memmap2", &["index"]),
     ("axum", &["server"]),
     ("clap::", &["cli"]),
