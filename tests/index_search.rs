@@ -87,7 +87,7 @@ fn a_filter_of_any_width_costs_no_hit_and_little_recall() {
 fn every_row_can_be_reached_and_finds_itself() {
     let (_root, generation, _) = opened();
     for row in (0..ROWS as u32).map(RowId) {
-        let hits = generation.search(generation.vector(row).unwrap(), 1, None).unwrap();
+        let hits = generation.search(&generation.vector(row).unwrap(), 1, None).unwrap();
         assert!((hits[0].score - 1.0).abs() < 1e-5, "row {} finds {hits:?}", row.0);
     }
 }
@@ -109,7 +109,7 @@ fn tiny_catalogs_answer_what_they_have() {
         let root = tempfile::tempdir().unwrap();
         publish(&shop(root.path()), n, 5, &config()).unwrap();
         let generation = shop(root.path()).open_current(Check::Hashes).unwrap();
-        assert_eq!(generation.search(generation.vector(RowId(0)).unwrap(), 10, None).unwrap().len(), n);
+        assert_eq!(generation.search(&generation.vector(RowId(0)).unwrap(), 10, None).unwrap().len(), n);
         assert_eq!(generation.vector(RowId(n as u32)), None);
     }
 }

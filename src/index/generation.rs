@@ -85,8 +85,8 @@ impl Generation {
         &self.terms
     }
 
-    /// The row's vector, of length 1; `None` when there is no such row.
-    pub fn vector(&self, row: RowId) -> Option<&[f32]> {
+    /// The row's vector, of length 1 but for rounding to half precision; `None` when there is no such row.
+    pub fn vector(&self, row: RowId) -> Option<Vec<f32>> {
         self.hnsw.vector(row)
     }
 
@@ -101,13 +101,17 @@ impl Generation {
         allowed: Option<&roaring::RoaringBitmap>,
     ) -> Result<Vec<ScoredRow>, IndexError> {
         let num_rows = self.hnsw.num_rows();
-        let num_allowed = allowed.map_or(num_rows, |rows| rows.len() as usize);
-        if k * SCAN_PER_RESULT >= num_allowed || num_allowed * SCAN_SHARE <= num_rows {
-            return self.search_exact(query, k, allowed);
+        if let Some(allowed) = allowed
+            && (allowed.len() <= SCAN_AT_MOST || allowed.len() as usize * SCAN_SHARE <= num_rows)
+        {
+            return self.hnsw.search_scan(query, k, allowed);
         }
         let params = SearchParams { k, ef_search: self.manifest.build.ef_search, allowed };
         let found = self.hnsw.search(query, params)?;
-        if found.len() < k.min(num_allowed) { self.search_exact(query, k, allowed) } else { Ok(found) }
+        match allowed {
+            Some(allowed) if found.len() < k.min(allowed.len() as usize) => self.hnsw.search_scan(query, k, allowed),
+            _ => Ok(found),
+        }
     }
 
     /// As [`Generation::search`], by scoring every allowed row: the oracle that the graph is measured against.
@@ -123,10 +127,10 @@ impl Generation {
     }
 }
 
-/// Scan instead of walking the graph when at most one row in so many is allowed.
-const SCAN_SHARE: usize = 10;
-/// Scan instead of walking the graph when there are at most so many allowed rows for each result.
-const SCAN_PER_RESULT: usize = 8;
+/// Scan the allowed rows when there are at most so many: that takes a tenth of a millisecond.
+const SCAN_AT_MOST: u64 = 8_000;
+/// Scan the allowed rows when at most one row in so many is allowed.
+const SCAN_SHARE: usize = 20;
 
 fn check_file(path: &Path, digest: &FileDigest, check: Check) -> Result<(), IndexError> {
     let read = |source| IndexError::Read { path: path.to_owned(), source };
@@ -155,9 +159,9 @@ pub struct GenerationInput<'a> {
     pub parent: Option<String>,
     /// The feed's name, for the manifest.
     pub feed: &'a str,
-    /// One product a row.
+    /// The products; rows get an order of their own.
     pub products: &'a [Product],
-    /// One vector of length 1 a product, row after row.
+    /// One vector of length 1 a product, in the order of `products`.
     pub vectors: &'a [f32],
     /// Where the vectors come from.
     pub model: ModelRecord,
@@ -184,11 +188,12 @@ pub fn write_generation(
     progress: &mut dyn FnMut(usize),
 ) -> Result<Manifest, IndexError> {
     let dim = input.model.dim;
-    let graph = build_graph(input.vectors, dim, config, progress)?;
+    let built = build_graph(input.vectors, dim, config, progress)?;
     let path = dir.join(HNSW_FILE);
-    let mut files = BTreeMap::from([(HNSW_FILE.to_owned(), hnsw::write(&path, input.vectors, dim, &graph)?)]);
-    files.insert(PRODUCTS_FILE.to_owned(), products::write(&dir.join(PRODUCTS_FILE), input.products)?);
-    files.insert(TERMS_FILE.to_owned(), terms::write(&dir.join(TERMS_FILE), input.products)?);
+    let mut files = BTreeMap::from([(HNSW_FILE.to_owned(), hnsw::write(&path, input.vectors, dim, &built)?)]);
+    let products: Vec<&Product> = built.order.iter().map(|at| &input.products[*at as usize]).collect();
+    files.insert(PRODUCTS_FILE.to_owned(), products::write(&dir.join(PRODUCTS_FILE), &products)?);
+    files.insert(TERMS_FILE.to_owned(), terms::write(&dir.join(TERMS_FILE), &products)?);
     let measured = recall::measure(&Hnsw::open(&path)?, config)?;
     if measured.recall_at_10 < config.recall_floor {
         return Err(IndexError::RecallTooLow { recall: measured.recall_at_10, floor: config.recall_floor });

@@ -1,49 +1,59 @@
 //! The vectors and their HNSW graph in one mapped file, `hnsw.bin`, and the search that walks it in place.
 //!
-//! Sections (kind `HNSW`, version [`VERSION`]); `n` rows, `dim` dimensions, `m0 = 2 m`:
+//! Sections (kind `HNSW`, version [`VERSION`]); `n` rows, `dim` dimensions, `m0 = 2 m` places for links, `stride` is `dim` rounded up
+//! to a multiple of 64:
 //!
 //! | tag | element | count | meaning |
 //! |---|---|---|---|
 //! | `META` | u32 | 6 | `n, dim, m, m0, num_upper_layers, entry_point` ([`NONE`] when `n` is 0) |
-//! | `VECS` | f32 | `n * dim` | one vector of length 1 a row |
-//! | `LNK0` | u32 | `n * m0` | layer 0: neighbors of each row, nearest first, [`NONE`] behind the last |
+//! | `SCAL` | f32 | 1 | what a number was multiplied by to become a code |
+//! | `CODE` | u8 | `n * stride` | the vectors as bytes, see [`super::codes`]: what the walk compares |
+//! | `HALF` | u16 | `n * dim` | the vectors as IEEE 754 half-precision numbers: what the best rows are scored with |
+//! | `LNK0` | u32 | `n * m0` | layer 0: neighbors of each row, [`NONE`] behind the last |
 //! | `LAYR` | u32 | layers | number of rows in layer 1, 2, … |
 //! | `UROW` | u32 | sum of `LAYR` | rows of layer 1 ascending, then of layer 2, … |
-//! | `ULNK` | u32 | `m *` sum of `LAYR` | neighbors of each entry of `UROW` in that layer |
+//! | `ULNK` | u32 | `m0 *` sum of `LAYR` | neighbors of each entry of `UROW` in that layer |
 //!
 //! Every link is checked against `n` when it is followed, so damage can cost recall but never reach outside the file.
 
 use std::cell::RefCell;
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::path::Path;
 
+use half::f16;
+use half::slice::{HalfBitsSliceExt, HalfFloatSliceExt};
 use rayon::prelude::*;
+use roaring::RoaringBitmap;
 
+use super::build::Built;
 use super::error::IndexError;
-use super::kernels::{self, Dot};
+use super::kernels;
 use super::section::{FileDigest, Section, SectionFile, Tag, write_sections};
+use super::walk::{Graph0, Walker};
 use crate::rank::{RowId, ScoredRow, keep_best};
 
 /// Kind of the file.
 pub const KIND: Tag = *b"HNSW";
 /// Version of the layout above.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// Marks the end of a neighbor list.
 pub const NONE: u32 = u32::MAX;
 /// Most dimensions a vector may have.
 pub const MAX_DIM: usize = 8192;
+/// For each row wanted, so many of the walk's best are scored with full vectors …
+const RERANK_FACTOR: usize = 3;
+/// … and at least so many.
+const RERANK_AT_LEAST: usize = 30;
 
 /// A graph in memory, as the build hands it over to be written.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Graph {
-    /// Most neighbors of a row in the upper layers.
+    /// Half the places for links of a row.
     pub m: usize,
-    /// The row where every search starts; `None` when there are no rows.
+    /// The row from which layer 0 was built; `None` when there are no rows.
     pub entry_point: Option<u32>,
     /// Neighbors in layer 0, `2 m` places a row.
     pub links0: Vec<u32>,
-    /// Layers 1, 2, …: rows ascending, each with its `m` places of neighbors.
+    /// Layers 1, 2, …: rows ascending, each with its `2 m` places for neighbors.
     pub upper: Vec<UpperLayer>,
 }
 
@@ -52,24 +62,33 @@ pub struct Graph {
 pub struct UpperLayer {
     /// The rows of this layer, ascending.
     pub rows: Vec<u32>,
-    /// `m` places of neighbors for each of `rows`.
+    /// `2 m` places for neighbors for each of `rows`.
     pub links: Vec<u32>,
 }
 
-/// Writes `vectors` (row after row, `dim` each) and their `graph` to `path`.
+/// Writes `vectors` (row after row in the order of the input, `dim` each) and what was built over them to `path`.
 ///
 /// Returns an error if the file cannot be written.
-pub fn write(path: &Path, vectors: &[f32], dim: usize, graph: &Graph) -> Result<FileDigest, IndexError> {
-    let n = vectors.len().checked_div(dim).unwrap_or(0);
-    let m0 = 2 * graph.m;
+pub fn write(path: &Path, vectors: &[f32], dim: usize, built: &Built) -> Result<FileDigest, IndexError> {
+    let Built { graph, codes, order } = built;
     let entry = graph.entry_point.unwrap_or(NONE);
-    let meta = [n as u32, dim as u32, graph.m as u32, m0 as u32, graph.upper.len() as u32, entry];
+    let meta = [order.len() as u32, dim as u32, graph.m as u32, 2 * graph.m as u32, graph.upper.len() as u32, entry];
+    let mut code_rows = vec![0u8; codes.bytes.len()];
+    code_rows.par_chunks_mut(codes.stride).zip(order).for_each(|(row, old)| {
+        row.copy_from_slice(&codes.bytes[*old as usize * codes.stride..][..codes.stride]);
+    });
+    let mut halves = vec![f16::ZERO; vectors.len()];
+    halves.par_chunks_mut(dim).zip(order).for_each(|(row, old)| {
+        row.convert_from_f32_slice(&vectors[*old as usize * dim..][..dim]);
+    });
     let counts: Vec<u32> = graph.upper.iter().map(|l| l.rows.len() as u32).collect();
     let rows: Vec<u32> = graph.upper.iter().flat_map(|l| l.rows.iter().copied()).collect();
     let links: Vec<u32> = graph.upper.iter().flat_map(|l| l.links.iter().copied()).collect();
     let sections = [
         Section::new(*b"META", &meta),
-        Section::new(*b"VECS", vectors),
+        Section::new(*b"SCAL", std::slice::from_ref(&codes.scale)),
+        Section::new(*b"CODE", &code_rows),
+        Section::new(*b"HALF", halves.reinterpret_cast()),
         Section::new(*b"LNK0", &graph.links0),
         Section::new(*b"LAYR", &counts),
         Section::new(*b"UROW", &rows),
@@ -85,8 +104,8 @@ pub struct SearchParams<'a> {
     pub k: usize,
     /// Length of the candidate list (`ef` of the HNSW paper); at least `k` is used.
     pub ef_search: usize,
-    /// Rows that may be returned; all when `None`. The walk passes through others.
-    pub allowed: Option<&'a roaring::RoaringBitmap>,
+    /// Rows that may be returned; all when `None`.
+    pub allowed: Option<&'a RoaringBitmap>,
 }
 
 /// A mapped `hnsw.bin`.
@@ -95,9 +114,8 @@ pub struct Hnsw {
     file: SectionFile,
     num_rows: usize,
     dim: usize,
-    m: usize,
     m0: usize,
-    entry_point: u32,
+    scale: f32,
     /// Where each upper layer starts in `UROW`, and the end of the last.
     layer_starts: Vec<usize>,
 }
@@ -108,26 +126,29 @@ impl Hnsw {
     /// Returns an error if the file is missing, damaged, or of another version.
     pub fn open(path: &Path) -> Result<Self, IndexError> {
         let file = SectionFile::open(path, KIND, VERSION)?;
-        let &[num_rows, dim, m, m0, num_layers, entry_point] = file.section::<u32>(*b"META")? else {
-            return Err(file.damaged("section META has another length"));
+        let (&[num_rows, dim, _, m0, num_layers, _], &[scale]) =
+            (file.section::<u32>(*b"META")?, file.section::<f32>(*b"SCAL")?)
+        else {
+            return Err(file.damaged("section META or SCAL has another length"));
         };
-        let (num_rows, dim, m, m0) = (num_rows as usize, dim as usize, m as usize, m0 as usize);
+        let (num_rows, dim, m0) = (num_rows as usize, dim as usize, m0 as usize);
         let mut layer_starts = vec![0];
         for &count in file.section::<u32>(*b"LAYR")? {
             layer_starts.push(layer_starts.last().copied().unwrap_or(0) + count as usize);
         }
         let num_upper = layer_starts.last().copied().unwrap_or(0);
-        let fits = file.section::<f32>(*b"VECS")?.len() == num_rows * dim
+        let fits = dim <= MAX_DIM
+            && m0 > 0
+            && file.section::<u8>(*b"CODE")?.len() == num_rows * super::codes::stride(dim)
+            && file.section::<u16>(*b"HALF")?.len() == num_rows * dim
             && file.section::<u32>(*b"LNK0")?.len() == num_rows * m0
             && layer_starts.len() == num_layers as usize + 1
             && file.section::<u32>(*b"UROW")?.len() == num_upper
-            && file.section::<u32>(*b"ULNK")?.len() == num_upper * m
-            && dim <= MAX_DIM
-            && (num_rows == 0 || (entry_point as usize) < num_rows);
+            && file.section::<u32>(*b"ULNK")?.len() == num_upper * m0;
         if !fits {
             return Err(file.damaged("its sections do not fit together"));
         }
-        Ok(Self { file, num_rows, dim, m, m0, entry_point, layer_starts })
+        Ok(Self { file, num_rows, dim, m0, scale, layer_starts })
     }
 
     /// Number of rows.
@@ -140,47 +161,72 @@ impl Hnsw {
         self.dim
     }
 
-    /// The row's vector, of length 1; `None` when there is no such row.
-    pub fn vector(&self, row: RowId) -> Option<&[f32]> {
-        self.floats().get(row.index() * self.dim..(row.index() + 1) * self.dim)
-    }
-
-    fn floats(&self) -> &[f32] {
-        // `open` read this section with this type, so it is there.
-        self.file.section(*b"VECS").unwrap_or_default()
+    /// The row's vector, of length 1 but for rounding to half precision; `None` when there is no such row.
+    pub fn vector(&self, row: RowId) -> Option<Vec<f32>> {
+        let halves: &[u16] = self.file.section(*b"HALF").unwrap_or_default();
+        let halves = halves.get(row.index() * self.dim..(row.index() + 1) * self.dim)?;
+        Some(halves.reinterpret_cast::<f16>().to_f32_vec())
     }
 
     /// The rows nearest to `query` by the graph, best first, scored by cosine similarity.
     ///
-    /// `query` must have length 1. Returns an error if it has another number of dimensions.
+    /// `query` must have length 1. With `allowed`, the walk is as much wider as fewer rows are allowed, and may still come back with
+    /// fewer than `k`. Returns an error if `query` has another number of dimensions.
     pub fn search(&self, query: &[f32], params: SearchParams<'_>) -> Result<Vec<ScoredRow>, IndexError> {
         self.check_dimension(query)?;
-        let view = self.view(query)?;
-        let Some(entry) = (self.num_rows > 0 && params.k > 0).then_some(self.entry_point) else {
+        let view = self.view()?;
+        if self.num_rows == 0 || params.k == 0 {
             return Ok(Vec::new());
-        };
-        let mut nearest = (entry, view.score(entry));
-        for layer in (0..self.layer_starts.len() - 1).rev() {
-            nearest = view.descend(layer, nearest);
         }
-        Ok(SCRATCH.with_borrow_mut(|scratch| view.search_layer0(nearest, params, scratch)))
+        let num_allowed = params.allowed.map_or(self.num_rows, |allowed| allowed.len().max(1) as usize);
+        let width = params.ef_search.max(params.k) * self.num_rows.div_ceil(num_allowed);
+        let num_exact = (params.k * RERANK_FACTOR).max(RERANK_AT_LEAST);
+        WALKER.with_borrow_mut(|walker| {
+            walker.query.set(query, self.scale);
+            let entry = view.descend(walker);
+            walker.walk(view.graph, entry, width.min(self.num_rows));
+            let is_allowed = |row: u32| params.allowed.is_none_or(|allowed| allowed.contains(row));
+            let best = walker.beam.rows().iter().map(|met| met.row()).filter(|row| is_allowed(*row)).take(num_exact);
+            let mut rows: Vec<ScoredRow> = best.map(|row| view.score(query, row)).collect();
+            keep_best(&mut rows, params.k);
+            Ok(rows)
+        })
     }
 
-    /// The rows nearest to `query` among `allowed` (all when `None`), found by scoring each of them on all threads.
+    /// The rows nearest to `query` among `allowed`, found by comparing the codes of each and scoring the best exactly.
+    ///
+    /// Returns an error if `query` has another number of dimensions.
+    pub fn search_scan(&self, query: &[f32], k: usize, allowed: &RoaringBitmap) -> Result<Vec<ScoredRow>, IndexError> {
+        self.check_dimension(query)?;
+        let view = self.view()?;
+        let num_exact = (k * RERANK_FACTOR).max(RERANK_AT_LEAST);
+        WALKER.with_borrow_mut(|walker| {
+            walker.query.set(query, self.scale);
+            let rows = allowed.iter().take_while(|row| (*row as usize) < self.num_rows);
+            walker.scan(view.graph, rows, num_exact);
+            let mut rows: Vec<ScoredRow> = walker.beam.rows().iter().map(|met| view.score(query, met.row())).collect();
+            keep_best(&mut rows, k);
+            Ok(rows)
+        })
+    }
+
+    /// The rows nearest to `query` among `allowed` (all when `None`), found by scoring each of them exactly on all threads.
     ///
     /// Returns an error if `query` has another number of dimensions.
     pub fn search_exact(
         &self,
         query: &[f32],
         k: usize,
-        allowed: Option<&roaring::RoaringBitmap>,
+        allowed: Option<&RoaringBitmap>,
     ) -> Result<Vec<ScoredRow>, IndexError> {
         self.check_dimension(query)?;
-        let view = self.view(query)?;
-        let scored = |row: u32| ScoredRow { row: RowId(row), score: view.score(row) };
+        let view = self.view()?;
         let mut rows: Vec<ScoredRow> = match allowed {
-            None => (0..self.num_rows as u32).into_par_iter().with_min_len(4096).map(scored).collect(),
-            Some(allowed) => allowed.iter().filter(|&row| (row as usize) < self.num_rows).map(scored).collect(),
+            None => (0..self.num_rows as u32).into_par_iter().with_min_len(4096).map(|row| view.score(query, row)).collect(),
+            Some(allowed) => {
+                let rows: Vec<u32> = allowed.iter().take_while(|row| (*row as usize) < self.num_rows).collect();
+                rows.into_par_iter().with_min_len(4096).map(|row| view.score(query, row)).collect()
+            }
         };
         keep_best(&mut rows, k);
         Ok(rows)
@@ -191,172 +237,70 @@ impl Hnsw {
         if fits { Ok(()) } else { Err(IndexError::Dimension { found: query.len(), expected: self.dim }) }
     }
 
-    fn view<'a>(&'a self, query: &'a [f32]) -> Result<View<'a>, IndexError> {
+    fn view(&self) -> Result<View<'_>, IndexError> {
+        let stride = super::codes::stride(self.dim);
+        let graph = Graph0 {
+            codes: self.file.section(*b"CODE")?,
+            stride,
+            links: self.file.section(*b"LNK0")?,
+            m0: self.m0,
+        };
         Ok(View {
-            hnsw: self,
-            query,
-            dot: kernels::dot(),
-            vectors: self.floats(),
-            links0: self.file.section(*b"LNK0")?,
+            graph,
+            halves: self.file.section(*b"HALF")?,
+            dim: self.dim,
+            score: kernels::dot_half(),
             upper_rows: self.file.section(*b"UROW")?,
             upper_links: self.file.section(*b"ULNK")?,
+            layer_starts: &self.layer_starts,
         })
-    }
-
-    /// Number of rows that a walk over layer 0 from the entry point can reach.
-    ///
-    /// Returns an error if the file's sections cannot be read.
-    pub fn num_reachable(&self) -> Result<usize, IndexError> {
-        let view = self.view(&[])?;
-        let mut seen = roaring::RoaringBitmap::new();
-        let mut waiting = Vec::new();
-        if self.num_rows > 0 {
-            seen.insert(self.entry_point);
-            waiting.push(self.entry_point);
-        }
-        while let Some(row) = waiting.pop() {
-            waiting.extend(view.neighbors0(row).filter(|&next| seen.insert(next)));
-        }
-        Ok(seen.len() as usize)
     }
 }
 
-/// The file's sections and one query, read once at the start of a search.
+/// The file's sections, looked up once at the start of a search.
+#[derive(Clone, Copy)]
 struct View<'a> {
-    hnsw: &'a Hnsw,
-    query: &'a [f32],
-    dot: Dot,
-    vectors: &'a [f32],
-    links0: &'a [u32],
+    graph: Graph0<'a>,
+    halves: &'a [u16],
+    dim: usize,
+    score: kernels::DotHalf,
     upper_rows: &'a [u32],
     upper_links: &'a [u32],
+    layer_starts: &'a [usize],
 }
 
 impl View<'_> {
     /// Cosine similarity of the query and the row, which must be below `n`.
-    fn score(&self, row: u32) -> f32 {
-        let dim = self.hnsw.dim;
-        (self.dot)(self.query, &self.vectors[row as usize * dim..][..dim]).clamp(-1.0, 1.0)
+    fn score(&self, query: &[f32], row: u32) -> ScoredRow {
+        let half = &self.halves[row as usize * self.dim..][..self.dim];
+        ScoredRow { row: RowId(row), score: (self.score)(query, half).clamp(-1.0, 1.0) }
     }
 
-    fn neighbors0(&self, row: u32) -> impl Iterator<Item = u32> + '_ {
-        let m0 = self.hnsw.m0;
-        self.valid(&self.links0[row as usize * m0..][..m0])
-    }
-
-    fn valid<'b>(&'b self, links: &'b [u32]) -> impl Iterator<Item = u32> + 'b {
-        links.iter().copied().take_while(|&row| (row as usize) < self.hnsw.num_rows)
-    }
-
-    /// Walks upper layer `layer` (0 is the HNSW paper's layer 1) to the row nearest to the query.
-    fn descend(&self, layer: usize, mut nearest: (u32, f32)) -> (u32, f32) {
-        let range = self.hnsw.layer_starts[layer]..self.hnsw.layer_starts[layer + 1];
-        loop {
-            let Ok(at) = self.upper_rows[range.clone()].binary_search(&nearest.0) else { return nearest };
-            let links = &self.upper_links[(range.start + at) * self.hnsw.m..][..self.hnsw.m];
-            let better = self.valid(links).map(|row| (row, self.score(row))).max_by(|a, b| a.1.total_cmp(&b.1));
-            match better {
-                Some(next) if next.1 > nearest.1 => nearest = next,
-                _ => return nearest,
-            }
-        }
-    }
-
-    /// Algorithm 2 of the HNSW paper on layer 0; rows outside `params.allowed` lead on but are not kept.
-    fn search_layer0(&self, entry: (u32, f32), params: SearchParams<'_>, scratch: &mut Scratch) -> Vec<ScoredRow> {
-        let ef = params.ef_search.max(params.k);
-        let is_allowed = |row: u32| params.allowed.is_none_or(|allowed| allowed.contains(row));
-        scratch.start(self.hnsw.num_rows);
-        scratch.visit(entry.0);
-        scratch.candidates.push(Near { score: entry.1, row: entry.0 });
-        if is_allowed(entry.0) {
-            scratch.found.push(Reverse(Near { score: entry.1, row: entry.0 }));
-        }
-        while let Some(candidate) = scratch.candidates.pop() {
-            let worst = scratch.found.peek().map_or(f32::NEG_INFINITY, |worst| worst.0.score);
-            if candidate.score < worst && scratch.found.len() >= ef {
-                break;
-            }
-            for row in self.neighbors0(candidate.row) {
-                if scratch.visit(row) {
-                    let near = Near { score: self.score(row), row };
-                    scratch.offer(near, ef, is_allowed(row));
+    /// Walks down the upper layers to the row nearest to the walker's query.
+    fn descend(&self, walker: &mut Walker) -> u32 {
+        let num_rows = self.graph.num_rows() as u32;
+        let mut nearest: Option<(i32, u32)> = None;
+        for layer in self.layer_starts.windows(2).rev() {
+            let rows = &self.upper_rows[layer[0]..layer[1]];
+            let Some(start) = nearest.map(|(_, row)| row).or(rows.first().copied()) else { continue };
+            let start = start.min(num_rows - 1);
+            let mut best = nearest.unwrap_or_else(|| (walker.products_of(self.graph, &[start])[0], start));
+            while let Ok(at) = rows.binary_search(&best.1) {
+                let links = &self.upper_links[(layer[0] + at) * self.graph.m0..][..self.graph.m0];
+                let num_links = links.iter().position(|row| *row >= num_rows).unwrap_or(links.len());
+                let products = walker.products_of(self.graph, &links[..num_links]);
+                let next = products.iter().copied().zip(links.iter().copied()).max_by_key(|(product, row)| (*product, !row));
+                match next {
+                    Some(next) if next.0 > best.0 => best = next,
+                    _ => break,
                 }
             }
+            nearest = Some(best);
         }
-        let mut rows: Vec<_> =
-            scratch.found.drain().map(|Reverse(near)| ScoredRow { row: RowId(near.row), score: near.score }).collect();
-        keep_best(&mut rows, params.k);
-        rows
-    }
-}
-
-/// A row met on the walk, ordered by score, then by the lower row.
-#[derive(Clone, Copy, PartialEq)]
-struct Near {
-    score: f32,
-    row: u32,
-}
-
-impl Eq for Near {}
-
-impl Ord for Near {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.score.total_cmp(&other.score).then(other.row.cmp(&self.row))
-    }
-}
-
-impl PartialOrd for Near {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
+        nearest.map_or(0, |(_, row)| row)
     }
 }
 
 thread_local! {
-    static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch::default());
-}
-
-/// Memory of a search, kept by its thread for the next one.
-#[derive(Default)]
-struct Scratch {
-    /// The search that last visited each row.
-    visited: Vec<u32>,
-    epoch: u32,
-    candidates: BinaryHeap<Near>,
-    found: BinaryHeap<Reverse<Near>>,
-}
-
-impl Scratch {
-    fn start(&mut self, num_rows: usize) {
-        self.candidates.clear();
-        self.found.clear();
-        if self.visited.len() < num_rows {
-            self.visited.resize(num_rows, 0);
-        }
-        self.epoch = self.epoch.wrapping_add(1);
-        if self.epoch == 0 {
-            self.visited.fill(0);
-            self.epoch = 1;
-        }
-    }
-
-    /// Marks the row; false when this search met it before.
-    fn visit(&mut self, row: u32) -> bool {
-        std::mem::replace(&mut self.visited[row as usize], self.epoch) != self.epoch
-    }
-
-    /// Keeps `near` when it is among the best `ef` so far.
-    fn offer(&mut self, near: Near, ef: usize, is_allowed: bool) {
-        let worst = self.found.peek().map_or(f32::NEG_INFINITY, |worst| worst.0.score);
-        if self.found.len() >= ef && near.score <= worst {
-            return;
-        }
-        if is_allowed {
-            self.found.push(Reverse(near));
-            if self.found.len() > ef {
-                self.found.pop();
-            }
-        }
-        self.candidates.push(near);
-    }
+    static WALKER: RefCell<Walker> = RefCell::new(Walker::default());
 }

@@ -1,4 +1,7 @@
-//! The dot product for each instruction set, chosen at run time; every version gives the same bits.
+//! Products of vectors for each instruction set, chosen at run time; every version gives the same bits.
+//!
+//! [`Dot`] multiplies full-precision vectors; [`ScoreRows`] multiplies a query's codes with the codes of many rows, fetching the
+//! rows ahead: at the speed of memory, not of arithmetic.
 
 use std::sync::OnceLock;
 
@@ -7,6 +10,76 @@ const LANES: usize = 32;
 
 /// A dot product of two vectors of equal length.
 pub type Dot = fn(&[f32], &[f32]) -> f32;
+
+/// A dot product of a vector with one of half-precision numbers, of equal length.
+pub type DotHalf = fn(&[f32], &[u16]) -> f32;
+
+/// The fastest version of [`DotHalf`] that this processor runs; like [`dot`], every version gives the same bits.
+pub fn dot_half() -> DotHalf {
+    static CHOSEN: OnceLock<DotHalf> = OnceLock::new();
+    *CHOSEN.get_or_init(|| *available_dot_half().last().unwrap_or(&(dot_half_portable as DotHalf)))
+}
+
+/// The versions that this processor runs, slowest first.
+fn available_dot_half() -> Vec<DotHalf> {
+    let mut versions: Vec<DotHalf> = vec![dot_half_portable];
+    #[cfg(target_arch = "x86_64")]
+    {
+        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("f16c") {
+            // SAFETY: the processor has AVX2 and F16C, as was just checked.
+            versions.push(|a, b| unsafe { x86::dot_half_avx2(a, b) });
+        }
+        if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx2") {
+            // SAFETY: the processor has AVX-512F and AVX2, as was just checked.
+            versions.push(|a, b| unsafe { x86::dot_half_avx512(a, b) });
+        }
+    }
+    versions
+}
+
+fn dot_half_portable(a: &[f32], b: &[u16]) -> f32 {
+    let b: Vec<f32> = b.iter().map(|bits| half::f16::from_bits(*bits).to_f32()).collect();
+    dot_portable(a, &b)
+}
+
+/// Products of a query's signed codes with rows of unsigned codes.
+///
+/// Arguments: all rows' codes, bytes a row (a multiple of 64), the rows wanted, the query's codes (one row long), and a place for
+/// the product of each row wanted. Panics if a row is not there or a length does not fit.
+pub type ScoreRows = fn(&[u8], usize, &[u32], &[i8], &mut [i32]);
+
+/// How many rows ahead memory is asked for.
+const FETCH_AHEAD: usize = 8;
+
+/// The fastest version of [`ScoreRows`] that this processor runs.
+pub fn score_rows() -> ScoreRows {
+    static CHOSEN: OnceLock<ScoreRows> = OnceLock::new();
+    *CHOSEN.get_or_init(|| *available_score_rows().last().unwrap_or(&(score_rows_portable as ScoreRows)))
+}
+
+/// The versions that this processor runs, slowest first.
+fn available_score_rows() -> Vec<ScoreRows> {
+    let mut versions: Vec<ScoreRows> = vec![score_rows_portable];
+    #[cfg(target_arch = "x86_64")]
+    {
+        if is_x86_feature_detected!("avx2") {
+            // SAFETY: the processor has AVX2, as was just checked.
+            versions.push(|codes, stride, rows, query, out| unsafe { x86::score_rows_avx2(codes, stride, rows, query, out) });
+        }
+        if is_x86_feature_detected!("avx512vnni") && is_x86_feature_detected!("avx512f") {
+            // SAFETY: the processor has AVX-512F and VNNI, as was just checked.
+            versions.push(|codes, stride, rows, query, out| unsafe { x86::score_rows_vnni(codes, stride, rows, query, out) });
+        }
+    }
+    versions
+}
+
+fn score_rows_portable(codes: &[u8], stride: usize, rows: &[u32], query: &[i8], out: &mut [i32]) {
+    for (row, out) in rows.iter().zip(out) {
+        let row = &codes[*row as usize * stride..][..stride];
+        *out = row.iter().zip(&query[..stride]).map(|(a, b)| i32::from(*a) * i32::from(*b)).sum();
+    }
+}
 
 /// The fastest dot product that this processor runs.
 ///
@@ -60,7 +133,57 @@ fn add_rest(sum: f32, a: &[f32], b: &[f32]) -> f32 {
 mod x86 {
     use std::arch::x86_64::*;
 
-    use super::{LANES, add_rest};
+    use super::{FETCH_AHEAD, LANES, add_rest};
+
+    const LINE: usize = 64;
+
+    /// Asks for the cache lines of a row that will be read soon.
+    #[inline(always)]
+    fn fetch(codes: &[u8], stride: usize, row: Option<&u32>) {
+        let Some(row) = row else { return };
+        let at = *row as usize * stride;
+        for line in (at..at + stride).step_by(LINE) {
+            // SAFETY: a prefetch reads nothing and never faults, whatever the address.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(codes.as_ptr().wrapping_add(line).cast()) };
+        }
+    }
+
+    #[target_feature(enable = "avx512f,avx512vnni")]
+    pub(super) fn score_rows_vnni(codes: &[u8], stride: usize, rows: &[u32], query: &[i8], out: &mut [i32]) {
+        let query = query[..stride].as_chunks::<LINE>().0;
+        rows.iter().take(FETCH_AHEAD).for_each(|row| fetch(codes, stride, Some(row)));
+        for (at, (row, out)) in rows.iter().zip(out).enumerate() {
+            fetch(codes, stride, rows.get(at + FETCH_AHEAD));
+            let row = codes[*row as usize * stride..][..stride].as_chunks::<LINE>().0;
+            let mut sums = [_mm512_setzero_si512(); 2];
+            for (part, (a, b)) in row.iter().zip(query).enumerate() {
+                // SAFETY: a chunk holds 64 bytes, one register; loads need no alignment.
+                let (a, b) = unsafe { (_mm512_loadu_si512(a.as_ptr().cast()), _mm512_loadu_si512(b.as_ptr().cast())) };
+                sums[part & 1] = _mm512_dpbusd_epi32(sums[part & 1], a, b);
+            }
+            *out = _mm512_reduce_add_epi32(_mm512_add_epi32(sums[0], sums[1]));
+        }
+    }
+
+    #[target_feature(enable = "avx2")]
+    pub(super) fn score_rows_avx2(codes: &[u8], stride: usize, rows: &[u32], query: &[i8], out: &mut [i32]) {
+        let query = query[..stride].as_chunks::<16>().0;
+        rows.iter().take(FETCH_AHEAD).for_each(|row| fetch(codes, stride, Some(row)));
+        for (at, (row, out)) in rows.iter().zip(out).enumerate() {
+            fetch(codes, stride, rows.get(at + FETCH_AHEAD));
+            let row = codes[*row as usize * stride..][..stride].as_chunks::<16>().0;
+            let mut sum = _mm256_setzero_si256();
+            for (a, b) in row.iter().zip(query) {
+                // SAFETY: a chunk holds 16 bytes, one register; loads need no alignment.
+                let (a, b) = unsafe { (_mm_loadu_si128(a.as_ptr().cast()), _mm_loadu_si128(b.as_ptr().cast())) };
+                // Widened to 16 bits first: products of a byte pair would overflow the 16-bit sums of `vpmaddubsw`.
+                sum = _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_cvtepu8_epi16(a), _mm256_cvtepi8_epi16(b)));
+            }
+            let four = _mm_add_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256::<1>(sum));
+            let two = _mm_add_epi32(four, _mm_shuffle_epi32::<0b01_00_11_10>(four));
+            *out = _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32::<0b10_11_00_01>(two)));
+        }
+    }
 
     #[target_feature(enable = "avx512f,avx2")]
     pub(super) fn dot_avx512(a: &[f32], b: &[f32]) -> f32 {
@@ -96,6 +219,46 @@ mod x86 {
         add_rest(add_lanes(low, high), a_rest, b_rest)
     }
 
+    #[target_feature(enable = "avx512f,avx2")]
+    pub(super) fn dot_half_avx512(a: &[f32], b: &[u16]) -> f32 {
+        let ((a_blocks, a_rest), (b_blocks, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
+        let (mut low, mut high) = (_mm512_setzero_ps(), _mm512_setzero_ps());
+        for (a, b) in a_blocks.iter().zip(b_blocks) {
+            let (a, b) = (a.as_ptr(), b.as_ptr());
+            // SAFETY: a block holds 32 numbers: two registers of 16 floats, two of 16 halves; loads need no alignment.
+            let (a0, a1, b0, b1) = unsafe {
+                let b1 = b.add(16);
+                (_mm512_loadu_ps(a), _mm512_loadu_ps(a.add(16)), _mm256_loadu_si256(b.cast()), _mm256_loadu_si256(b1.cast()))
+            };
+            low = _mm512_add_ps(low, _mm512_mul_ps(a0, _mm512_cvtph_ps(b0)));
+            high = _mm512_add_ps(high, _mm512_mul_ps(a1, _mm512_cvtph_ps(b1)));
+        }
+        let sums = _mm512_add_ps(low, high);
+        let upper = _mm256_castpd_ps(_mm512_extractf64x4_pd::<1>(_mm512_castps_pd(sums)));
+        add_half_rest(add_lanes(_mm512_castps512_ps256(sums), upper), a_rest, b_rest)
+    }
+
+    #[target_feature(enable = "avx2,f16c")]
+    pub(super) fn dot_half_avx2(a: &[f32], b: &[u16]) -> f32 {
+        let ((a_blocks, a_rest), (b_blocks, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
+        let mut sums = [_mm256_setzero_ps(); 4];
+        for (a, b) in a_blocks.iter().zip(b_blocks) {
+            for (part, sum) in sums.iter_mut().enumerate() {
+                // SAFETY: a block holds 32 numbers, four registers of 8; loads need no alignment.
+                let (a, b) =
+                    unsafe { (_mm256_loadu_ps(a.as_ptr().add(8 * part)), _mm_loadu_si128(b.as_ptr().add(8 * part).cast())) };
+                *sum = _mm256_add_ps(*sum, _mm256_mul_ps(a, _mm256_cvtph_ps(b)));
+            }
+        }
+        let (low, high) = (_mm256_add_ps(sums[0], sums[2]), _mm256_add_ps(sums[1], sums[3]));
+        add_half_rest(add_lanes(low, high), a_rest, b_rest)
+    }
+
+    #[inline(always)]
+    fn add_half_rest(sum: f32, a: &[f32], b: &[u16]) -> f32 {
+        a.iter().zip(b).fold(sum, |sum, (a, b)| sum + a * half::f16::from_bits(*b).to_f32())
+    }
+
     /// Adds 16 lanes in halves.
     #[inline]
     #[target_feature(enable = "avx2")]
@@ -123,6 +286,35 @@ mod tests {
                 prop_assert_eq!(version(&a, &b).to_bits(), dot_portable(&a, &b).to_bits());
             }
             prop_assert!((f64::from(dot()(&a, &b)) - plain).abs() < 1e-4);
+        }
+
+        #[test]
+        fn every_version_of_the_half_precision_product_gives_the_bits_of_the_plain_one(
+            pairs in prop::collection::vec((-1f32..1., -1f32..1.), 0..500),
+        ) {
+            let (a, b): (Vec<_>, Vec<_>) = pairs.into_iter().unzip();
+            let halves: Vec<u16> = b.iter().map(|x| half::f16::from_f32(*x).to_bits()).collect();
+            let rounded: Vec<f32> = halves.iter().map(|bits| half::f16::from_bits(*bits).to_f32()).collect();
+            for version in available_dot_half() {
+                prop_assert_eq!(version(&a, &halves).to_bits(), dot_portable(&a, &rounded).to_bits());
+            }
+        }
+
+        #[test]
+        fn every_version_scores_rows_as_the_plain_loop(
+            lines in 1usize..9, codes in prop::collection::vec(any::<u8>(), 9 * 64 * 12), rows in prop::collection::vec(0u32..12, 0..40),
+            query in prop::collection::vec(any::<i8>(), 9 * 64),
+        ) {
+            let stride = 64 * lines;
+            let plain = |row: &u32| -> i64 {
+                codes[*row as usize * stride..][..stride].iter().zip(&query).map(|(a, b)| i64::from(*a) * i64::from(*b)).sum()
+            };
+            let wanted: Vec<i64> = rows.iter().map(plain).collect();
+            for version in available_score_rows() {
+                let mut out = vec![0; rows.len()];
+                version(&codes, stride, &rows, &query[..stride], &mut out);
+                prop_assert_eq!(&out.iter().map(|x| i64::from(*x)).collect::<Vec<_>>(), &wanted);
+            }
         }
     }
 }

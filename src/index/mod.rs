@@ -7,9 +7,11 @@
 //! | `store` | a catalog's folder: generations, `CURRENT`, lock, rollback, gc |
 //! | `generation` | one generation: open, check, search, write |
 //! | `manifest` | `manifest.json` |
-//! | `build` | the HNSW graph by `hnsw_rs`, flattened |
+//! | `build` | the HNSW graph over all vectors |
 //! | `recall` | recall@10 against exact search |
 //! | `hnsw` | `hnsw.bin`: vectors, graph, search |
+//! | `walk` | the beam that build and search share |
+//! | `codes` | vectors as bytes |
 //! | `kernels` | the dot product for each instruction set |
 //! | `products` | `products.bin`: records, ids, columns |
 //! | `terms` | `terms.bin`: which rows carry which value |
@@ -18,6 +20,7 @@
 //! | `error` | what can go wrong |
 
 mod build;
+mod codes;
 mod disk;
 mod error;
 mod generation;
@@ -29,8 +32,9 @@ mod recall;
 mod section;
 mod store;
 mod terms;
+mod walk;
 
-pub use build::{IndexConfig, build_graph};
+pub use build::{Built, IndexConfig, build_graph};
 pub use error::IndexError;
 pub use generation::{Check, Generation, GenerationInput, HNSW_FILE, PRODUCTS_FILE, TERMS_FILE, write_generation};
 pub use hnsw::{Graph, Hnsw, MAX_DIM, SearchParams, UpperLayer, write as write_hnsw};

@@ -53,7 +53,7 @@ impl Texts {
 /// Writes `products`, one row each in their order, to `path`.
 ///
 /// Returns an error if the file cannot be written.
-pub fn write(path: &Path, products: &[Product]) -> Result<FileDigest, IndexError> {
+pub fn write(path: &Path, products: &[&Product]) -> Result<FileDigest, IndexError> {
     let (mut records, mut ids) = (Texts::default(), Texts::default());
     for product in products {
         let record = serde_json::to_vec(product)
@@ -65,7 +65,7 @@ pub fn write(path: &Path, products: &[Product]) -> Result<FileDigest, IndexError
     let mut id_order: Vec<u32> = (0..products.len() as u32).collect();
     id_order.sort_by(|&a, &b| products[a as usize].id.cmp(&products[b as usize].id));
     let prices: Vec<i64> = products.iter().map(|p| p.effective_price().map_or(NO_PRICE, |m| m.minor)).collect();
-    let currency = |p: &Product| p.effective_price().map_or([0; 3], |m| m.currency.to_bytes());
+    let currency = |p: &&Product| p.effective_price().map_or([0; 3], |m| m.currency.to_bytes());
     let currencies: Vec<u8> = products.iter().flat_map(currency).collect();
     let availability: Vec<u8> = products.iter().map(|p| availability_code(p.availability)).collect();
     let families = families(products);
@@ -83,7 +83,7 @@ pub fn write(path: &Path, products: &[Product]) -> Result<FileDigest, IndexError
     write_sections(path, KIND, VERSION, &sections)
 }
 
-fn families(products: &[Product]) -> Vec<u32> {
+fn families(products: &[&Product]) -> Vec<u32> {
     let mut first: HashMap<&str, u32> = HashMap::new();
     let rows = products.iter().zip(0u32..);
     rows.map(|(product, row)| {

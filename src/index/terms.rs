@@ -79,7 +79,7 @@ fn each_value(product: &Product, mut add: impl FnMut(&str, &str)) {
 /// Writes the terms of `products`, one row each in their order, to `path`.
 ///
 /// Returns an error if the file cannot be written.
-pub fn write(path: &Path, products: &[Product]) -> Result<FileDigest, IndexError> {
+pub fn write(path: &Path, products: &[&Product]) -> Result<FileDigest, IndexError> {
     let mut rows: BTreeMap<Vec<u8>, RoaringBitmap> = BTreeMap::new();
     for (product, row) in products.iter().zip(0u32..) {
         each_value(product, |field, value| {
@@ -202,7 +202,7 @@ mod tests {
     fn opened(products: &[Product]) -> (tempfile::TempDir, Terms) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("terms.bin");
-        write(&path, products).unwrap();
+        write(&path, &products.iter().collect::<Vec<_>>()).unwrap();
         let terms = Terms::open(&path).unwrap();
         (dir, terms)
     }

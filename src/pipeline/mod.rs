@@ -125,7 +125,7 @@ impl Build<'_> {
             started,
             now: jiff::Timestamp::now(),
         };
-        let total = read.products.len();
+        let total = 2 * read.products.len();
         let manifest = write_generation(&building, &input, self.index, &mut |linked| {
             progress(BuildStep::Linking { linked, total });
         })?;

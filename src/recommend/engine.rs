@@ -110,7 +110,7 @@ impl Engine {
     /// The mean of the anchors' vectors and the text's, of length 1; `None` when there is nothing to start from.
     fn query_vector(&self, anchors: &[RowId], text: Option<&str>) -> Result<Option<Vec<f32>>, RecommendError> {
         let text = text.map(|text| self.embedder.embed_one(text)).transpose()?;
-        let vectors = anchors.iter().filter_map(|&row| self.generation.vector(row)).chain(text.as_deref());
+        let vectors = anchors.iter().filter_map(|&row| self.generation.vector(row)).chain(text);
         let mut sum = vec![0f32; self.embedder.dim()];
         let mut num_vectors = 0;
         for vector in vectors {

@@ -1,11 +1,23 @@
-//! Builds the graph with `hnsw_rs` in memory and flattens it. The only file that names that crate; its dumps are never used.
+//! Builds the graph over all vectors: upper layers, layer 0, and an order of rows that puts neighbors side by side.
+//!
+//! | file | subject |
+//! |---|---|
+//! | `upper` | layers 1 and up, by `hnsw_rs` |
+//! | `layer0` | layer 0: insertion in batches, then refinement |
+//! | `order` | rows renumbered in the order of a walk |
 
-use hnsw_rs::prelude::{Distance, Hnsw as Builder};
+mod layer0;
+mod order;
+mod upper;
+
 use serde::{Deserialize, Serialize};
 
+use super::codes::Codes;
 use super::error::IndexError;
-use super::hnsw::{Graph, MAX_DIM, NONE, UpperLayer};
+use super::hnsw::{Graph, MAX_DIM, NONE};
 use super::kernels;
+use super::walk::Ranked;
+use layer0::{Layer0, Pass};
 
 /// Settings of a graph build.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -29,47 +41,57 @@ impl Default for IndexConfig {
     }
 }
 
-/// `1 - cosine` of vectors of length 1.
-#[derive(Clone, Copy)]
-struct CosineDistance(kernels::Dot);
-
-impl Distance<f32> for CosineDistance {
-    fn eval(&self, a: &[f32], b: &[f32]) -> f32 {
-        (1.0 - (self.0)(a, b)).max(0.0)
-    }
+/// A finished graph, in the numbering that it is written with.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Built {
+    /// The graph over the new rows.
+    pub graph: Graph,
+    /// The codes of the vectors, in the order of the input.
+    pub codes: Codes,
+    /// For each new row, its place in the input.
+    pub order: Vec<u32>,
 }
 
-/// Most layers of a graph; `hnsw_rs` allows no more.
-const MAX_LAYERS: usize = 16;
+/// Width of the beam while rows are inserted; the refinement's is `ef_construction`.
+const INSERT_WIDTH: usize = 64;
+/// Alpha of the refinement: a little above 1 keeps some longer links, which shorten walks.
+const REFINE_ALPHA: f32 = 1.05;
 
-/// Builds the HNSW graph over `vectors`, row after row, each of `dim` numbers and of length 1.
+/// Builds the graph over `vectors`, row after row, each of `dim` numbers and of length 1.
 ///
-/// Rows are inserted one after the other in an order drawn from the seed, so the same input gives the same graph.
-/// `progress` is called with the number of rows inserted. Returns an error if a vector holds a NaN or an infinity,
-/// has no length, or `dim` is 0 or above [`MAX_DIM`].
+/// The same input gives the same graph, on any number of threads. `progress` is called with the number of rows done, twice over:
+/// it ends at two times the number of rows. Returns an error if a vector holds a NaN or an infinity or is not of length 1, if
+/// `dim` is 0 or above [`MAX_DIM`], or if there are 2^31 rows or more.
 pub fn build_graph(
     vectors: &[f32],
     dim: usize,
     config: &IndexConfig,
     progress: &mut dyn FnMut(usize),
-) -> Result<Graph, IndexError> {
+) -> Result<Built, IndexError> {
     check_vectors(vectors, dim)?;
-    let n = vectors.len() / dim;
-    let distance = CosineDistance(kernels::dot());
-    let builder: Builder<'_, f32, CosineDistance> =
-        Builder::new(config.m, n.max(1), MAX_LAYERS, config.ef_construction, distance);
-    for (inserted, row) in insertion_order(n, config.seed).into_iter().enumerate() {
-        builder.insert_slice((&vectors[row * dim..][..dim], row));
-        progress(inserted + 1);
-    }
-    let mut graph = flatten(&builder, n, config.m);
+    let codes = Codes::encode(vectors, dim);
+    let order = insertion_order(vectors.len() / dim, config.seed);
+    let Some(&entry_point) = order.first() else {
+        return Ok(Built { graph: Graph { m: config.m, ..Graph::default() }, codes, order });
+    };
+    let sample = &order[..order.len().div_ceil(config.m)];
+    let upper = upper::build(vectors, dim, sample, config.m);
+    let mut layer0 = Layer0::new(&codes.bytes, codes.stride, codes.scale, 2 * config.m);
+    layer0.insert_all(&order, Pass { width: INSERT_WIDTH, alpha: 1.0 }, progress);
+    let refine = Pass { width: config.ef_construction, alpha: REFINE_ALPHA };
+    layer0.refine_all(&order, refine, &mut |done| progress(order.len() + done));
+    let mut graph = Graph { m: config.m, entry_point: Some(entry_point), links0: layer0.links, upper };
     connect_unreachable(&mut graph, vectors, dim);
-    Ok(graph)
+    let order = order::renumber(&mut graph);
+    Ok(Built { graph, codes, order })
 }
 
 fn check_vectors(vectors: &[f32], dim: usize) -> Result<(), IndexError> {
     if dim == 0 || dim > MAX_DIM || !vectors.len().is_multiple_of(dim) {
         return Err(IndexError::Vectors(format!("{} numbers are no rows of {dim} dimensions", vectors.len())));
+    }
+    if vectors.len() / dim >= Ranked::MAX_ROWS {
+        return Err(IndexError::Vectors(format!("at most {} rows fit one index", Ranked::MAX_ROWS)));
     }
     let dot = kernels::dot();
     let is_unit = |vector: &[f32]| (dot(vector, vector) - 1.0).abs() < 1e-3;
@@ -80,53 +102,14 @@ fn check_vectors(vectors: &[f32], dim: usize) -> Result<(), IndexError> {
 }
 
 /// A permutation of `0..n` drawn from `seed`: rows in the order of the BLAKE3 hash of seed and row.
-fn insertion_order(n: usize, seed: u64) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..n).collect();
+fn insertion_order(n: usize, seed: u64) -> Vec<u32> {
+    let mut order: Vec<u32> = (0..n as u32).collect();
     order.sort_by_cached_key(|&row| {
         let mut hasher = blake3::Hasher::new();
-        hasher.update(&seed.to_le_bytes()).update(&(row as u64).to_le_bytes());
+        hasher.update(&seed.to_le_bytes()).update(&row.to_le_bytes());
         *hasher.finalize().as_bytes()
     });
     order
-}
-
-/// Copies the finished graph into flat arrays; rows of a layer ascend, neighbors stand nearest first.
-fn flatten(builder: &Builder<'_, f32, CosineDistance>, n: usize, m: usize) -> Graph {
-    let points = builder.get_point_indexation();
-    let top = usize::from(points.get_max_level_observed());
-    let m0 = 2 * m;
-    let mut links0 = vec![NONE; n * m0];
-    let mut layers: Vec<Vec<(u32, Vec<u32>)>> = vec![Vec::new(); top];
-    let mut entry_point = None;
-    for level in 0..=top {
-        for point in points.get_layer_iterator(level) {
-            let row = point.get_origin_id();
-            if level == top {
-                entry_point = Some(entry_point.map_or(row as u32, |entry: u32| entry.min(row as u32)));
-            }
-            let neighborhood = point.get_neighborhood_id();
-            for (layer, neighbors) in neighborhood.iter().enumerate().take(level + 1) {
-                let ids = neighbors.iter().map(|neighbor| neighbor.d_id as u32);
-                if layer == 0 {
-                    links0[row * m0..][..m0].iter_mut().zip(ids).for_each(|(place, id)| *place = id);
-                } else {
-                    layers[layer - 1].push((row as u32, ids.take(m).collect()));
-                }
-            }
-        }
-    }
-    Graph { m, entry_point, links0, upper: layers.into_iter().map(|rows| upper_layer(rows, m)).collect() }
-}
-
-fn upper_layer(mut rows: Vec<(u32, Vec<u32>)>, m: usize) -> UpperLayer {
-    rows.sort_unstable_by_key(|(row, _)| *row);
-    let mut layer = UpperLayer::default();
-    for (row, mut links) in rows {
-        links.resize(m, NONE);
-        layer.rows.push(row);
-        layer.links.extend(links);
-    }
-    layer
 }
 
 /// Links every row that layer 0 cannot reach from its most similar reachable row.

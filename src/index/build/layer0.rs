@@ -1,0 +1,150 @@
+//! Layer 0: rows are inserted in batches, then every row's links are found afresh on the finished graph.
+//!
+//! All rows of a batch look at the graph as it was before the batch, on all threads, so the result depends on the order of rows
+//! alone and not on the number of threads (as in ParlayANN). What a walk met is pruned as in Vamana (DiskANN): a candidate is
+//! kept unless a kept one is nearer to it, by the factor alpha, than the row is. Links are then added in the other direction,
+//! and lists that overflow are pruned the same way.
+
+use rayon::prelude::*;
+
+use super::super::hnsw::NONE;
+use super::super::walk::{Graph0, Ranked, Walker};
+
+/// The largest batch, as one in so many of the rows that are in the graph.
+const BATCH_SHARE: usize = 16;
+
+/// One pass over all rows.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pass {
+    /// Width of the beam that finds candidates.
+    pub width: usize,
+    /// How much nearer to a kept row than to the row itself a candidate must be to be left out; 1 keeps fewest.
+    pub alpha: f32,
+}
+
+/// Layer 0 while it is built.
+pub(super) struct Layer0<'a> {
+    codes: &'a [u8],
+    stride: usize,
+    /// `m0` places a row, [`NONE`] behind the last link.
+    pub links: Vec<u32>,
+    m0: usize,
+    /// Square of the codes' scale: the product of a vector with itself.
+    one: f32,
+}
+
+impl<'a> Layer0<'a> {
+    pub(super) fn new(codes: &'a [u8], stride: usize, scale: f32, m0: usize) -> Self {
+        let links = vec![NONE; codes.len() / stride * m0];
+        Self { codes, stride, links, m0, one: scale * scale }
+    }
+
+    fn graph(&self) -> Graph0<'_> {
+        Graph0 { codes: self.codes, stride: self.stride, links: &self.links, m0: self.m0 }
+    }
+
+    /// Inserts the rows of `order`, the first of which every walk starts from. `progress` is called with the number of rows inserted.
+    pub(super) fn insert_all(&mut self, order: &[u32], pass: Pass, progress: &mut dyn FnMut(usize)) {
+        let mut num_inserted = 1;
+        while num_inserted < order.len() {
+            let batch = (num_inserted / BATCH_SHARE).clamp(1, order.len() - num_inserted);
+            self.link(&order[num_inserted..num_inserted + batch], order[0], pass);
+            num_inserted += batch;
+            progress(num_inserted);
+        }
+    }
+
+    /// Finds the links of all rows of `order` afresh, keeping old ones that still are good.
+    pub(super) fn refine_all(&mut self, order: &[u32], pass: Pass, progress: &mut dyn FnMut(usize)) {
+        let batch = order.len().div_ceil(BATCH_SHARE).max(1);
+        let mut num_done = 0;
+        for rows in order.chunks(batch) {
+            self.link(rows, order[0], pass);
+            num_done += rows.len();
+            progress(num_done);
+        }
+    }
+
+    /// Links `rows` both ways on the graph as it is.
+    fn link(&mut self, rows: &[u32], entry: u32, pass: Pass) {
+        let found: Vec<Vec<u32>> = rows
+            .par_iter()
+            .with_min_len(8)
+            .map_init(Walker::default, |walker, &row| self.candidates(walker, row, entry, pass))
+            .collect();
+        for (row, links) in rows.iter().zip(&found) {
+            let places = &mut self.links[*row as usize * self.m0..][..self.m0];
+            places.fill(NONE);
+            places[..links.len()].copy_from_slice(links);
+        }
+        let mut backward: Vec<(u32, u32)> =
+            rows.iter().zip(&found).flat_map(|(row, links)| links.iter().map(move |link| (*link, *row))).collect();
+        backward.par_sort_unstable();
+        let groups: Vec<&[(u32, u32)]> = backward.chunk_by(|a, b| a.0 == b.0).collect();
+        let lists: Vec<Vec<u32>> = groups
+            .par_iter()
+            .with_min_len(8)
+            .map_init(Walker::default, |walker, group| self.with_backward(walker, group, pass))
+            .collect();
+        for (group, links) in groups.iter().zip(lists) {
+            let places = &mut self.links[group[0].0 as usize * self.m0..][..self.m0];
+            places.fill(NONE);
+            places[..links.len()].copy_from_slice(&links);
+        }
+    }
+
+    /// The links of `row` among what a walk towards it meets and what it is linked to.
+    fn candidates(&self, walker: &mut Walker, row: u32, entry: u32, pass: Pass) -> Vec<u32> {
+        let graph = self.graph();
+        walker.query.set_row(graph.row_codes(row));
+        walker.walk(graph, entry, pass.width);
+        let mut candidates: Vec<Ranked> =
+            walker.beam.rows().iter().map(|met| Ranked::new(met.product(), met.row())).collect();
+        let linked: Vec<u32> = graph.neighbors(row).collect();
+        let products = walker.products_of(graph, &linked);
+        candidates.extend(linked.iter().zip(products).map(|(row, product)| Ranked::new(*product, *row)));
+        candidates.retain(|candidate| candidate.row() != row);
+        candidates.sort_unstable();
+        candidates.dedup();
+        self.prune(walker, &candidates, pass.alpha)
+    }
+
+    /// The links of the group's first row with those added that link to it; all of them if they fit.
+    fn with_backward(&self, walker: &mut Walker, group: &[(u32, u32)], pass: Pass) -> Vec<u32> {
+        let graph = self.graph();
+        let row = group[0].0;
+        let mut links: Vec<u32> = graph.neighbors(row).collect();
+        for (_, other) in group {
+            if !links.contains(other) {
+                links.push(*other);
+            }
+        }
+        if links.len() <= self.m0 {
+            return links;
+        }
+        walker.query.set_row(graph.row_codes(row));
+        let products = walker.products_of(graph, &links);
+        let mut candidates: Vec<Ranked> = links.iter().zip(products).map(|(row, product)| Ranked::new(*product, *row)).collect();
+        candidates.sort_unstable();
+        self.prune(walker, &candidates, pass.alpha)
+    }
+
+    /// Vamana's robust prune of `candidates`, nearest first, to at most `m0`; distance is one minus the cosine.
+    fn prune(&self, walker: &mut Walker, candidates: &[Ranked], alpha: f32) -> Vec<u32> {
+        let graph = self.graph();
+        let distance = |product: i32| (self.one - product as f32).max(0.0);
+        let mut kept: Vec<u32> = Vec::with_capacity(self.m0);
+        for candidate in candidates {
+            if kept.len() == self.m0 {
+                break;
+            }
+            walker.query.set_row(graph.row_codes(candidate.row()));
+            let own = distance(candidate.product());
+            let is_covered = walker.products_of(graph, &kept).iter().any(|product| alpha * distance(*product) < own);
+            if !is_covered {
+                kept.push(candidate.row());
+            }
+        }
+        kept
+    }
+}

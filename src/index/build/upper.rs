@@ -1,0 +1,65 @@
+//! The upper layers: `hnsw_rs` builds a graph of the sampled rows in memory, which is flattened. The only file that names that
+//! crate; its dumps are never used.
+//!
+//! One row in `m` is in layer 1, as in the HNSW paper. Rows are inserted one after the other, so the result is the same every
+//! time. Layer 0, with all the rows, is another matter: there `hnsw_rs` needs three times as long as hnswlib, depends on the timing
+//! of its threads, and leaves lists whose backward links were cut by distance alone, so `layer0` does it.
+
+use hnsw_rs::prelude::{Distance, Hnsw as Builder};
+
+use super::super::hnsw::{NONE, UpperLayer};
+use super::super::kernels;
+
+/// `1 - cosine` of vectors of length 1.
+#[derive(Clone, Copy)]
+struct CosineDistance(kernels::Dot);
+
+impl Distance<f32> for CosineDistance {
+    fn eval(&self, a: &[f32], b: &[f32]) -> f32 {
+        (1.0 - (self.0)(a, b)).max(0.0)
+    }
+}
+
+/// Most layers of a graph; `hnsw_rs` allows no more.
+const MAX_LAYERS: usize = 16;
+/// Length of the candidate list while the upper layers are built.
+const EF_CONSTRUCTION: usize = 64;
+
+/// Builds layers 1 and up over `rows` of `vectors`, `2 m` places for links a row. The first of `rows` is in every layer's reach.
+pub(super) fn build(vectors: &[f32], dim: usize, rows: &[u32], m: usize) -> Vec<UpperLayer> {
+    let builder: Builder<'_, f32, CosineDistance> =
+        Builder::new(m, rows.len(), MAX_LAYERS, EF_CONSTRUCTION, CosineDistance(kernels::dot()));
+    for &row in rows {
+        builder.insert_slice((&vectors[row as usize * dim..][..dim], row as usize));
+    }
+    flatten(&builder, 2 * m)
+}
+
+/// Copies the finished graph into flat arrays; rows of a layer ascend, neighbors stand nearest first.
+fn flatten(builder: &Builder<'_, f32, CosineDistance>, places: usize) -> Vec<UpperLayer> {
+    let points = builder.get_point_indexation();
+    let top = usize::from(points.get_max_level_observed());
+    let mut layers: Vec<Vec<(u32, Vec<u32>)>> = vec![Vec::new(); top + 1];
+    for level in 0..=top {
+        for point in points.get_layer_iterator(level) {
+            let row = point.get_origin_id() as u32;
+            let neighborhood = point.get_neighborhood_id();
+            for (layer, neighbors) in neighborhood.iter().enumerate().take(level + 1) {
+                let links = neighbors.iter().map(|neighbor| neighbor.d_id as u32).take(places).collect();
+                layers[layer].push((row, links));
+            }
+        }
+    }
+    layers.into_iter().map(|rows| upper_layer(rows, places)).collect()
+}
+
+fn upper_layer(mut rows: Vec<(u32, Vec<u32>)>, places: usize) -> UpperLayer {
+    rows.sort_unstable_by_key(|(row, _)| *row);
+    let mut layer = UpperLayer::default();
+    for (row, mut links) in rows {
+        links.resize(places, NONE);
+        layer.rows.push(row);
+        layer.links.extend(links);
+    }
+    layer
+}
