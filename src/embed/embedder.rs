@@ -6,15 +6,15 @@ use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
 
-use super::EmbedConfig;
 use super::batches::plan_batches;
-use super::bert::BertEncoder;
+use super::cpu::{CpuBert, Machine};
 use super::encoder::Encoder;
 use super::error::EmbedError;
 use super::model_dir::{ModelDir, Pooling, read_file};
 use super::text_tokens::TextTokens;
 use super::vectors::{Embeddings, scale_to_length_1};
 use super::weights::BertWeights;
+use super::{EmbedConfig, Precision};
 
 /// Texts tokenized and sorted by length together: enough for even batches, few enough to bound memory on any feed.
 const WINDOW_TEXTS: usize = 8192;
@@ -59,14 +59,17 @@ impl Embedder {
         let weights_bytes = read_file(&dir.weights_path)?;
         let weights = BertWeights::read(&dir.weights_path, &weights_bytes, &dir.shape)?;
         check_vocabulary(&dir, &tokens, &weights)?;
+        let encoder = CpuBert::new(dir.shape.clone(), dir.pooling, weights, config.precision, Machine::best());
+        let encoder = encoder
+            .map_err(|source| EmbedError::ReadWeights { path: dir.weights_path.clone(), source: Box::new(source) })?;
         Ok(Self {
             name: model_name(&config.model),
             dim: dir.shape.hidden,
             max_tokens,
             batch_tokens: config.batch_tokens,
-            fingerprint: fingerprint(&dir, max_tokens, &tokenizer_bytes, &weights_bytes),
+            fingerprint: fingerprint(&dir, config.precision, max_tokens, &tokenizer_bytes, &weights_bytes),
             tokens,
-            encoder: Box::new(BertEncoder::new(dir.shape, dir.pooling, weights)),
+            encoder: Box::new(encoder),
             pool: start_threads(config.threads)?,
         })
     }
@@ -203,7 +206,7 @@ fn model_name(model: &Path) -> String {
 }
 
 /// Every part goes in with its length, so that no two different models can read as the same bytes.
-fn fingerprint(dir: &ModelDir, max_tokens: usize, tokenizer: &[u8], weights: &[u8]) -> String {
+fn fingerprint(dir: &ModelDir, precision: Precision, max_tokens: usize, tokenizer: &[u8], weights: &[u8]) -> String {
     let pooling: &[u8] = match dir.pooling {
         Pooling::Mean => b"mean",
         Pooling::Cls => b"cls",
@@ -212,7 +215,8 @@ fn fingerprint(dir: &ModelDir, max_tokens: usize, tokenizer: &[u8], weights: &[u
     let max_tokens = (max_tokens as u64).to_le_bytes();
     let mut hasher = blake3::Hasher::new();
     hasher.update(b"kindred embedder").update(&VECTORS_REVISION.to_le_bytes());
-    for part in [&dir.config_bytes, pooling, &lower_case, &max_tokens, tokenizer, weights] {
+    for part in [&dir.config_bytes, pooling, precision.name().as_bytes(), &lower_case, &max_tokens, tokenizer, weights]
+    {
         hasher.update(&(part.len() as u64).to_le_bytes()).update_rayon(part);
     }
     hasher.finalize().to_hex().to_string()
