@@ -39,6 +39,7 @@ mod error;
 mod model_dir;
 mod parity;
 mod precision;
+mod stages;
 mod text_tokens;
 mod vectors;
 mod weights;
@@ -53,6 +54,7 @@ pub use embedder::Embedder;
 pub use error::EmbedError;
 pub use parity::{Parity, check_parity};
 pub use precision::Precision;
+pub use stages::Stage;
 pub use vectors::Embeddings;
 
 /// Which model embeds, and how much of the machine it may use.

@@ -44,7 +44,7 @@ impl Task for Attend<'_> {
     fn run<L: Lanes>(mut self, lanes: L) {
         self.buffers.fit::<L>(self.num_tokens, self.heads.head_dim);
         for head in 0..self.heads.num_heads {
-            self.pack_keys::<L>(head);
+            self.pack_keys(lanes, head);
             self.pack_values::<L>(head);
             for first in (0..self.num_tokens).step_by(L::ROWS) {
                 self.attend_block(lanes, head, first, L::ROWS.min(self.num_tokens - first));
@@ -75,37 +75,39 @@ impl AttentionBuffers {
 }
 
 impl Attend<'_> {
-    /// Row `token` of `part` (0 query, 1 key, 2 value) of a head.
+    /// Keys as panels of tokens, one dimension after another: whole squares by [`Lanes::transpose`], the edges one by one.
     #[inline(always)]
-    fn part(&self, part: usize, head: usize, token: usize) -> &[f32] {
-        let first = token * self.parts.stride + part * self.heads.part_stride + head * self.heads.head_dim;
-        &self.parts.numbers[first..][..self.heads.head_dim]
-    }
-
-    /// Keys as panels of tokens, one dimension after another.
-    #[inline(always)]
-    fn pack_keys<L: Lanes>(&mut self, head: usize) {
-        let head_dim = self.heads.head_dim;
-        let mut keys = std::mem::take(&mut self.buffers.keys);
-        for token in 0..self.num_tokens {
-            let panel = &mut keys[token / L::PANEL * L::PANEL * head_dim..][..L::PANEL * head_dim];
-            for (key, number) in panel[token % L::PANEL..].iter_mut().step_by(L::PANEL).zip(self.part(1, head, token)) {
-                *key = *number;
+    fn pack_keys<L: Lanes>(&mut self, lanes: L, head: usize) {
+        let (head_dim, stride) = (self.heads.head_dim, self.parts.stride);
+        let squares = [self.num_tokens, head_dim].map(|size| size / L::WIDTH * L::WIDTH);
+        let from = &self.parts.numbers[self.heads.part_stride + head * head_dim..];
+        for first in (0..squares[0]).step_by(L::WIDTH) {
+            let to = first / L::PANEL * L::PANEL * head_dim + first % L::PANEL;
+            for dimension in (0..squares[1]).step_by(L::WIDTH) {
+                let to = &mut self.buffers.keys[to + dimension * L::PANEL..];
+                lanes.transpose(&from[first * stride + dimension..], stride, to, L::PANEL);
             }
         }
-        self.buffers.keys = keys;
+        for token in 0..self.num_tokens {
+            let first_edge = if token < squares[0] { squares[1] } else { 0 };
+            let to = token / L::PANEL * L::PANEL * head_dim + token % L::PANEL;
+            for dimension in first_edge..head_dim {
+                self.buffers.keys[to + dimension * L::PANEL] = from[token * stride + dimension];
+            }
+        }
     }
 
     /// Values as panels of dimensions, one token after another.
     #[inline(always)]
     fn pack_values<L: Lanes>(&mut self, head: usize) {
-        let mut values = std::mem::take(&mut self.buffers.values);
+        let head_dim = self.heads.head_dim;
+        let from = &self.parts.numbers[2 * self.heads.part_stride + head * head_dim..];
         for token in 0..self.num_tokens {
-            for (panel, numbers) in self.part(2, head, token).chunks(L::PANEL).enumerate() {
-                values[(panel * self.num_tokens + token) * L::PANEL..][..numbers.len()].copy_from_slice(numbers);
+            for (panel, numbers) in from[token * self.parts.stride..][..head_dim].chunks(L::PANEL).enumerate() {
+                let to = (panel * self.num_tokens + token) * L::PANEL;
+                self.buffers.values[to..][..numbers.len()].copy_from_slice(numbers);
             }
         }
-        self.buffers.values = values;
     }
 
     #[inline(always)]

@@ -5,18 +5,21 @@
 //! faults of a fresh buffer, at each of ten steps a block. A pass takes the texts in groups of about [`PASS_TOKENS`] tokens,
 //! and the token-wise layers in blocks of [`BLOCK_ROWS`] rows, so that what one step writes the next finds in the cache.
 
+use std::cell::RefCell;
 use std::sync::PoisonError;
 
 use candle_core::{CpuStorage, InplaceOp1, Layout, Result, Storage, Tensor};
 
 use super::attention::{Attend, Heads};
+use super::bytes::ByteRows;
 use super::linear::{Linear, Machine, Source};
 use super::norm::{AddNorm, Norm};
 use super::product::Rows;
 use super::workspace::{Scratch, Workspace, Workspaces, at_least};
 use crate::embed::Precision;
 use crate::embed::encoder::Encoder;
-use crate::embed::model_dir::{EncoderShape, Pooling};
+use crate::embed::model_dir::{Activation, EncoderShape, Pooling};
+use crate::embed::stages::{Stage, Stopwatch};
 use crate::embed::weights::{Affine, BertWeights, BlockWeights};
 
 /// Tokens of the texts that one pass takes, unless a single text has more.
@@ -24,6 +27,18 @@ const PASS_TOKENS: usize = 512;
 
 /// Rows of a block: whole register blocks of every instruction set.
 const BLOCK_ROWS: usize = 112;
+
+fn tunable(name: &str, default: usize) -> usize {
+    std::env::var(name).ok().and_then(|x| x.parse().ok()).unwrap_or(default)
+}
+fn block_rows() -> usize {
+    static V: std::sync::OnceLock<usize> = std::sync::OnceLock::new();
+    *V.get_or_init(|| tunable("BLOCK", BLOCK_ROWS))
+}
+fn pass_tokens() -> usize {
+    static V: std::sync::OnceLock<usize> = std::sync::OnceLock::new();
+    *V.get_or_init(|| tunable("PASS", PASS_TOKENS))
+}
 
 /// BERT on this processor's widest instructions.
 pub(in crate::embed) struct CpuBert {
@@ -83,24 +98,28 @@ impl CpuBert {
     }
 
     /// One group of rows through all blocks.
-    fn pass(&self, workspace: &mut Workspace, rows: &[&[u32]], out: &mut [f32]) -> Result<()> {
+    fn pass(
+        &self,
+        workspace: &mut Workspace,
+        rows: &[&[u32]],
+        out: &mut [f32],
+        stopwatch: &mut Stopwatch,
+    ) -> Result<()> {
         let spans = spans(rows);
         let hidden = workspace.hidden(rows.iter().map(|row| row.len()).sum(), self.stride)?;
         let mut scratch = workspace.scratch.lock().unwrap_or_else(PoisonError::into_inner);
         hidden.inplace_op1(&EmbedTokens { bert: self, rows })?;
+        stopwatch.lap(Stage::Lookup);
+        let state = RefCell::new((&mut *scratch, &mut *stopwatch));
         for block in &self.blocks {
-            hidden.inplace_op1(&BlockPass {
-                bert: self,
-                block,
-                spans: &spans,
-                scratch: &std::cell::RefCell::new(&mut scratch),
-            })?;
+            hidden.inplace_op1(&BlockPass { bert: self, block, spans: &spans, state: &state })?;
         }
         let (storage, layout) = hidden.storage_and_layout();
         let hidden = cpu_numbers(&storage, layout)?;
         for (&(start, num_tokens), vector) in spans.iter().zip(out.chunks_exact_mut(self.shape.hidden)) {
             self.pool(&hidden[start * self.stride..][..num_tokens * self.stride], vector);
         }
+        stopwatch.lap(Stage::Pool);
         Ok(())
     }
 
@@ -118,14 +137,14 @@ impl CpuBert {
 }
 
 impl Encoder for CpuBert {
-    fn encode(&self, rows: &[&[u32]], out: &mut [f32]) -> Result<()> {
+    fn encode(&self, rows: &[&[u32]], out: &mut [f32], stopwatch: &mut Stopwatch) -> Result<()> {
         self.workspaces.with(|workspace| {
             let (mut rows, mut out) = (rows, out);
             while !rows.is_empty() {
                 let num_rows = rows_of_pass(rows);
                 let (group, later) = rows.split_at(num_rows);
                 let (vectors, later_out) = out.split_at_mut(num_rows * self.shape.hidden);
-                self.pass(workspace, group, vectors)?;
+                self.pass(workspace, group, vectors, stopwatch)?;
                 (rows, out) = (later, later_out);
             }
             Ok(())
@@ -138,7 +157,7 @@ fn rows_of_pass(rows: &[&[u32]]) -> usize {
     let mut num_tokens = 0;
     let fits = rows.iter().take_while(|row| {
         num_tokens += row.len();
-        num_tokens <= PASS_TOKENS
+        num_tokens <= pass_tokens()
     });
     fits.count().max(1)
 }
@@ -241,37 +260,38 @@ impl InplaceOp1 for EmbedTokens<'_> {
 }
 
 /// Takes the hidden states through one block.
-struct BlockPass<'a> {
+struct BlockPass<'a, 'b> {
     bert: &'a CpuBert,
     block: &'a Block,
     spans: &'a [(usize, usize)],
-    scratch: &'a std::cell::RefCell<&'a mut Scratch>,
+    state: &'a RefCell<(&'b mut Scratch, &'b mut Stopwatch)>,
 }
 
-impl InplaceOp1 for BlockPass<'_> {
+impl InplaceOp1 for BlockPass<'_, '_> {
     fn name(&self) -> &'static str {
         "bert-block"
     }
 
     fn cpu_fwd(&self, storage: &mut CpuStorage, layout: &Layout) -> Result<()> {
         let hidden = cpu_numbers_mut(storage, layout)?;
-        let mut scratch = self.scratch.borrow_mut();
-        self.split_parts(hidden, &mut scratch);
-        self.attend(hidden.len() / self.bert.stride, &mut scratch);
-        self.mix_tokens_in(hidden, &mut scratch);
+        let (scratch, stopwatch) = &mut *self.state.borrow_mut();
+        self.split_parts(hidden, scratch, stopwatch);
+        self.attend(hidden.len() / self.bert.stride, scratch);
+        stopwatch.lap(Stage::Attention);
+        self.mix_tokens_in(hidden, scratch, stopwatch);
         Ok(())
     }
 }
 
-impl BlockPass<'_> {
+impl BlockPass<'_, '_> {
     /// Queries, keys and values of every token.
-    fn split_parts(&self, hidden: &[f32], scratch: &mut Scratch) {
+    fn split_parts(&self, hidden: &[f32], scratch: &mut Scratch, stopwatch: &mut Stopwatch) {
         let (stride, layer) = (self.bert.stride, &self.block.parts);
+        let block_rows = block_rows();
         let parts = at_least(&mut scratch.parts, hidden.len() / stride * layer.columns());
-        let blocks = hidden.chunks(BLOCK_ROWS * stride).zip(parts.chunks_mut(BLOCK_ROWS * layer.columns()));
-        for (numbers, parts) in blocks {
-            let rows = Rows { numbers, stride };
-            layer.apply(self.bert.machine, numbers.len() / stride, rows, None, &mut scratch.bytes, parts);
+        let mut layers = Layers { machine: self.bert.machine, bytes: &mut scratch.bytes, stopwatch };
+        for (numbers, parts) in hidden.chunks(block_rows * stride).zip(parts.chunks_mut(block_rows * layer.columns())) {
+            layers.apply(layer, Stage::Parts, Rows { numbers, stride }, None, parts);
         }
     }
 
@@ -292,22 +312,45 @@ impl BlockPass<'_> {
     }
 
     /// Everything after attention, which works token by token.
-    fn mix_tokens_in(&self, hidden: &mut [f32], scratch: &mut Scratch) {
+    fn mix_tokens_in(&self, hidden: &mut [f32], scratch: &mut Scratch, stopwatch: &mut Stopwatch) {
         let (stride, machine, block) = (self.bert.stride, self.bert.machine, self.block);
+        let activation = Some(self.bert.shape.activation);
         let Scratch { mixed, wide, narrow, bytes, .. } = scratch;
-        for (hidden, mixed) in hidden.chunks_mut(BLOCK_ROWS * stride).zip(mixed.chunks(BLOCK_ROWS * stride)) {
-            let num_rows = hidden.len() / stride;
-            let narrow = at_least(narrow, num_rows * stride);
+        let mut layers = Layers { machine, bytes, stopwatch };
+        let block_rows = block_rows();
+        for (hidden, mixed) in hidden.chunks_mut(block_rows * stride).zip(mixed.chunks(block_rows * stride)) {
+            let narrow = at_least(narrow, hidden.len());
             let wide_stride = block.up.columns();
-            let wide = at_least(wide, num_rows * wide_stride);
-            block.attention_output.apply(machine, num_rows, Rows { numbers: mixed, stride }, None, bytes, narrow);
-            let added = Rows { numbers: narrow, stride };
-            machine.set.run(AddNorm { norm: &block.attention_norm, hidden, added });
-            let activation = Some(self.bert.shape.activation);
-            block.up.apply(machine, num_rows, Rows { numbers: hidden, stride }, activation, bytes, wide);
-            block.down.apply(machine, num_rows, Rows { numbers: wide, stride: wide_stride }, None, bytes, narrow);
-            let added = Rows { numbers: narrow, stride };
-            machine.set.run(AddNorm { norm: &block.output_norm, hidden, added });
+            let wide = at_least(wide, hidden.len() / stride * wide_stride);
+            let mixed = Rows { numbers: mixed, stride };
+            layers.apply(&block.attention_output, Stage::AttentionOutput, mixed, None, narrow);
+            layers.add_norm(&block.attention_norm, hidden, narrow);
+            layers.apply(&block.up, Stage::Up, Rows { numbers: hidden, stride }, activation, wide);
+            layers.apply(&block.down, Stage::Down, Rows { numbers: wide, stride: wide_stride }, None, narrow);
+            layers.add_norm(&block.output_norm, hidden, narrow);
         }
+    }
+}
+
+/// Runs layers on blocks of rows and counts their time.
+struct Layers<'a> {
+    machine: Machine,
+    bytes: &'a mut ByteRows,
+    stopwatch: &'a mut Stopwatch,
+}
+
+impl Layers<'_> {
+    /// `out = function(rows · weightᵀ + bias)`, as many rows as `out` holds.
+    fn apply(&mut self, layer: &Linear, stage: Stage, rows: Rows<'_>, function: Option<Activation>, out: &mut [f32]) {
+        layer.prepare(self.machine, out.len() / layer.columns(), rows, self.bytes);
+        self.stopwatch.lap(Stage::Quantise);
+        layer.apply(self.machine, rows, self.bytes, function, out);
+        self.stopwatch.lap(stage);
+    }
+
+    fn add_norm(&mut self, norm: &Norm, hidden: &mut [f32], added: &[f32]) {
+        let added = Rows { numbers: added, stride: norm.stride() };
+        self.machine.set.run(AddNorm { norm, hidden, added });
+        self.stopwatch.lap(Stage::Norm);
     }
 }

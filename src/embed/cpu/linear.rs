@@ -81,51 +81,49 @@ impl Linear {
         self.bias.len()
     }
 
-    /// Writes `function(rows · weightᵀ + bias)` to `out`, [`Linear::columns`] numbers a row.
-    pub(in crate::embed) fn apply(
-        &self,
-        machine: Machine,
-        num_rows: usize,
-        rows: Rows<'_>,
-        function: Option<Activation>,
-        bytes: &mut ByteRows,
-        out: &mut [f32],
-    ) {
-        match function {
-            None => self.apply_function::<Identity>(machine, num_rows, rows, bytes, out),
-            Some(Activation::GeluErf) => self.apply_function::<GeluErf>(machine, num_rows, rows, bytes, out),
-            Some(Activation::GeluTanh) => self.apply_function::<GeluTanh>(machine, num_rows, rows, bytes, out),
-            Some(Activation::Relu) => self.apply_function::<Relu>(machine, num_rows, rows, bytes, out),
+    /// Brings rows to the form in which this layer takes them: with bytes, fills `bytes`; else leaves it alone.
+    pub(in crate::embed) fn prepare(&self, machine: Machine, num_rows: usize, rows: Rows<'_>, bytes: &mut ByteRows) {
+        if let Packed::Bytes(_) = self.panels {
+            bytes.quantise(machine.set, num_rows, rows, self.inputs);
         }
     }
 
-    fn apply_function<F: Function>(
+    /// Writes `function(rows · weightᵀ + bias)` to `out`, [`Linear::columns`] numbers a row and as many rows as fit. `bytes`
+    /// must be prepared from the same rows.
+    pub(in crate::embed) fn apply(
         &self,
         machine: Machine,
-        num_rows: usize,
         rows: Rows<'_>,
-        bytes: &mut ByteRows,
+        bytes: &ByteRows,
+        function: Option<Activation>,
         out: &mut [f32],
     ) {
+        match function {
+            None => self.apply_function::<Identity>(machine, rows, bytes, out),
+            Some(Activation::GeluErf) => self.apply_function::<GeluErf>(machine, rows, bytes, out),
+            Some(Activation::GeluTanh) => self.apply_function::<GeluTanh>(machine, rows, bytes, out),
+            Some(Activation::Relu) => self.apply_function::<Relu>(machine, rows, bytes, out),
+        }
+    }
+
+    fn apply_function<F: Function>(&self, machine: Machine, rows: Rows<'_>, bytes: &ByteRows, out: &mut [f32]) {
         let (out_stride, finish) = (self.columns(), BiasThen::<F>::new(&self.bias));
+        let num_rows = out.len() / out_stride;
         match &self.panels {
             Packed::Numbers(panels) => {
                 let (inputs, panels) = (panels.inputs, &panels.numbers);
                 machine.set.run(Product { num_rows, rows, inputs, panels, out, out_stride, finish });
             }
-            Packed::Bytes(panels) => {
-                bytes.quantise(machine.set, num_rows, rows, self.inputs);
-                machine.set.run(ByteProduct {
-                    num_rows,
-                    rows: bytes,
-                    panels,
-                    out,
-                    out_stride,
-                    finish,
-                    #[cfg(target_arch = "x86_64")]
-                    tiles: machine.tiles,
-                });
-            }
+            Packed::Bytes(panels) => machine.set.run(ByteProduct {
+                num_rows,
+                rows: bytes,
+                panels,
+                out,
+                out_stride,
+                finish,
+                #[cfg(target_arch = "x86_64")]
+                tiles: machine.tiles,
+            }),
         }
     }
 }

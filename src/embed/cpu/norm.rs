@@ -24,6 +24,11 @@ impl Norm {
         let is_number = padded(&vec![1.0; weight.len()]);
         Self { weight: padded(weight), bias: padded(bias), is_number, num_numbers: weight.len() as f32, epsilon }
     }
+
+    /// Numbers in a padded row.
+    pub(in crate::embed) fn stride(&self) -> usize {
+        self.weight.len()
+    }
 }
 
 /// `hidden = LayerNorm(hidden + added)`, row by row.

@@ -48,6 +48,21 @@ impl<const VNNI: bool> Lanes for Avx512<VNNI> {
         unsafe { _mm_storeu_si128(to.cast(), _mm512_cvtepi32_epi8(x)) }
     }
 
+    #[inline(always)]
+    fn transpose(self, from: &[f32], from_stride: usize, to: &mut [f32], to_stride: usize) {
+        assert!(from.len() >= 15 * from_stride + 16 && to.len() >= 15 * to_stride + 16);
+        // SAFETY: the token vouches for the instructions; the assertion leaves 16 numbers at each of 16 rows of both.
+        unsafe {
+            let mut rows = [_mm512_setzero_ps(); 16];
+            for (row, numbers) in rows.iter_mut().enumerate() {
+                *numbers = _mm512_loadu_ps(from.as_ptr().add(row * from_stride));
+            }
+            for (row, numbers) in transposed(rows).into_iter().enumerate() {
+                _mm512_storeu_ps(to.as_mut_ptr().add(row * to_stride), numbers);
+            }
+        }
+    }
+
     by_intrinsics! {
         splat(x: f32) -> __m512 = _mm512_set1_ps(x);
         splat_i32(x: i32) -> __m512i = _mm512_set1_epi32(x);
@@ -80,5 +95,34 @@ fn widened_dot_bytes(sum: __m512i, a: __m512i, b: __m512i) -> __m512i {
         let even = _mm512_madd_epi16(a_even, b_even);
         let odd = _mm512_madd_epi16(_mm512_srli_epi16::<8>(a), _mm512_srai_epi16::<8>(b));
         _mm512_add_epi32(sum, _mm512_add_epi32(even, odd))
+    }
+}
+
+/// 16 rows as 16 columns: pairs of rows, then fours within each quarter of a register, then the quarters themselves.
+#[inline(always)]
+fn transposed(rows: [__m512; 16]) -> [__m512; 16] {
+    // SAFETY: only a token's method calls this, and the token vouches for the instructions.
+    unsafe {
+        let mut fours = rows;
+        for four in 0..4 {
+            let [a, b, c, d] = [0, 1, 2, 3].map(|row| rows[4 * four + row]);
+            let low = [_mm512_unpacklo_ps(a, b), _mm512_unpacklo_ps(c, d)].map(|pair| _mm512_castps_pd(pair));
+            let high = [_mm512_unpackhi_ps(a, b), _mm512_unpackhi_ps(c, d)].map(|pair| _mm512_castps_pd(pair));
+            fours[4 * four] = _mm512_castpd_ps(_mm512_unpacklo_pd(low[0], low[1]));
+            fours[4 * four + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(low[0], low[1]));
+            fours[4 * four + 2] = _mm512_castpd_ps(_mm512_unpacklo_pd(high[0], high[1]));
+            fours[4 * four + 3] = _mm512_castpd_ps(_mm512_unpackhi_pd(high[0], high[1]));
+        }
+        let mut out = rows;
+        for column in 0..4 {
+            let [a, b, c, d] = [0, 4, 8, 12].map(|row| fours[row + column]);
+            let even = [_mm512_shuffle_f32x4::<0x88>(a, b), _mm512_shuffle_f32x4::<0x88>(c, d)];
+            let odd = [_mm512_shuffle_f32x4::<0xDD>(a, b), _mm512_shuffle_f32x4::<0xDD>(c, d)];
+            out[column] = _mm512_shuffle_f32x4::<0x88>(even[0], even[1]);
+            out[4 + column] = _mm512_shuffle_f32x4::<0x88>(odd[0], odd[1]);
+            out[8 + column] = _mm512_shuffle_f32x4::<0xDD>(even[0], even[1]);
+            out[12 + column] = _mm512_shuffle_f32x4::<0xDD>(odd[0], odd[1]);
+        }
+        out
     }
 }

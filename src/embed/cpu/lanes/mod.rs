@@ -68,6 +68,16 @@ pub(in crate::embed) trait Lanes: Copy {
     fn sum(self, x: Self::F) -> f32;
     fn greatest(self, x: Self::F) -> f32;
 
+    /// Writes `WIDTH` rows of `WIDTH` numbers, `from_stride` apart, as columns, their rows `to_stride` apart.
+    #[inline(always)]
+    fn transpose(self, from: &[f32], from_stride: usize, to: &mut [f32], to_stride: usize) {
+        for row in 0..Self::WIDTH {
+            for column in 0..Self::WIDTH {
+                to[column * to_stride + row] = from[row * from_stride + column];
+            }
+        }
+    }
+
     #[inline(always)]
     fn load(self, from: &[f32]) -> Self::F {
         assert!(from.len() >= Self::WIDTH);
