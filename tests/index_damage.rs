@@ -42,7 +42,7 @@ fn each_of_200_damaged_copies_is_refused_by_an_error_that_names_the_file() {
     for copy in 0..COPIES {
         let file = &files[copy % files.len()];
         let whole = fs::read(file).unwrap();
-        damage(file, &mut random, copy / files.len() % 2 == 0);
+        damage(file, &mut random, (copy / files.len()).is_multiple_of(2));
         let error = dir.open_current(Check::Hashes).expect_err("a damaged copy was opened").to_string();
         let name = file.file_name().unwrap().to_str().unwrap();
         assert!(error.contains(name), "copy {copy}: `{error}` does not name {name}");

@@ -17,8 +17,10 @@ fn opened() -> (tempfile::TempDir, Generation, Vec<f32>) {
     (root, generation, vectors(ROWS, SEED))
 }
 
-fn query(random: &mut Random) -> Vec<f32> {
-    unit((0..DIM).map(|_| random.signed()).collect())
+/// A query as shops see them: near some product, equal to none.
+fn query(vectors: &[f32], random: &mut Random) -> Vec<f32> {
+    let near = &vectors[random.below(ROWS) * DIM..][..DIM];
+    unit(near.iter().map(|x| x + 0.1 * random.signed()).collect())
 }
 
 /// The best `k` scores among `allowed`, by a plain loop in f64.
@@ -37,7 +39,7 @@ fn graph_search_finds_98_percent_of_the_ten_nearest() {
     let mut random = Random(1);
     let mut found = 0;
     for _ in 0..200 {
-        let query = query(&mut random);
+        let query = query(&vectors, &mut random);
         let best = best_scores(&vectors, &query, 10, |_| true);
         let hits = generation.search(&query, 10, None).unwrap();
         assert_eq!(hits.len(), 10);
@@ -52,7 +54,7 @@ fn exact_search_is_the_plain_scan() {
     let (_root, generation, vectors) = opened();
     let mut random = Random(2);
     for _ in 0..20 {
-        let query = query(&mut random);
+        let query = query(&vectors, &mut random);
         let hits = generation.search_exact(&query, 25, None).unwrap();
         let best = best_scores(&vectors, &query, 25, |_| true);
         assert_eq!(hits.len(), 25);
@@ -68,7 +70,7 @@ fn a_filter_of_any_width_costs_no_hit_and_little_recall() {
         let (mut found, mut wanted) = (0, 0);
         for _ in 0..30 {
             let allowed: RoaringBitmap = (0..ROWS as u32).filter(|_| random.below(one_in) == 0).collect();
-            let query = query(&mut random);
+            let query = query(&vectors, &mut random);
             let hits = generation.search(&query, 10, Some(&allowed)).unwrap();
             let best = best_scores(&vectors, &query, 10, |row| allowed.contains(row));
             assert_eq!(hits.len(), best.len(), "one in {one_in}");

@@ -143,9 +143,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_canonical_name_stays_as_it_is(name in "\\PC{0,24}") {
-            // Some capitals become a letter and a mark, or have no small form; those are no feed's column names.
-            prop_assume!(name.chars().all(|c| c.is_ascii() || !c.is_alphanumeric()));
+        fn a_canonical_name_stays_as_it_is(name in "[ -~äÖß日]{0,24}") {
             let once = canonical_name(&name);
             prop_assert_eq!(canonical_name(&once), once);
         }

@@ -5,6 +5,7 @@
 //! | file | subject |
 //! |---|---|
 //! | `product`, `money` | the product record · exact prices |
+//! | `compatibility` | what a product says it fits |
 //! | `settings`, `template` | `[catalog]` settings · the text that is embedded |
 //! | `feed`, `report` | reading one feed · what `kindred validate` prints |
 //! | `error`, `reject` | why a feed cannot be read · why a record was left out |
@@ -14,6 +15,7 @@
 //! | `draft`, `collect` | a draft to a product · products, rejects and warnings of one feed |
 //! | `price`, `sale_dates`, `text` | prices · sale periods · HTML to plain text |
 mod collect;
+mod compatibility;
 mod delimited;
 mod draft;
 mod error;
@@ -35,6 +37,7 @@ mod source;
 mod template;
 mod text;
 
+pub use compatibility::{fits, fits_in_text};
 pub use error::FeedError;
 pub use feed::{Dialect, Feed, FeedProgress, read_feed, read_feed_at};
 pub use money::{Currency, Money, MoneyError};

@@ -170,3 +170,73 @@ impl<'de> Deserialize<'de> for Money {
         String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn currency(code: &str) -> Currency {
+        code.parse().unwrap()
+    }
+
+    #[test]
+    fn minor_units_follow_the_currency_and_are_exact() {
+        let cases = [
+            ("15.10", "USD", 1510),
+            ("0.1", "USD", 10),
+            ("1500", "JPY", 1500),
+            ("1500.00", "JPY", 1500),
+            ("1.234", "KWD", 1234),
+            ("1.5", "KWD", 1500),
+            ("0", "EUR", 0),
+            ("90071992547409.93", "USD", 9_007_199_254_740_993),
+        ];
+        for (amount, code, minor) in cases {
+            assert_eq!(Money::from_amount(amount, currency(code)).map(|m| m.minor), Ok(minor), "{amount} {code}");
+        }
+    }
+
+    #[test]
+    fn amounts_that_the_currency_cannot_hold_are_refused() {
+        for text in [
+            "1.5 JPY",
+            "1.2345 KWD",
+            "1.005 USD",
+            "-1 USD",
+            ". USD",
+            "1. USD",
+            "+1 USD",
+            "1e2 USD",
+            "92233720368547758.08 USD",
+        ] {
+            assert!(text.parse::<Money>().is_err(), "accepted {text}");
+        }
+        assert_eq!("92233720368547758.07 USD".parse::<Money>().map(|m| m.minor), Ok(i64::MAX));
+    }
+
+    #[test]
+    fn only_iso_codes_are_currencies() {
+        for code in ["", "US", "USDX", "ZZQ", "€", "12€"] {
+            assert!(code.parse::<Currency>().is_err(), "accepted {code}");
+        }
+        assert_eq!(Currency::from_bytes(currency("kwd").to_bytes()), Some(currency("KWD")));
+        assert_eq!(Currency::from_bytes([0xff, 0, 1]), None);
+    }
+
+    proptest! {
+        #[test]
+        fn every_amount_survives_a_round_trip(minor in 0..=i64::MAX, code in prop::sample::select(vec!["USD", "EUR", "JPY", "KWD", "CLF"])) {
+            let money = Money { minor, currency: currency(code) };
+            prop_assert_eq!(money.to_string().parse::<Money>(), Ok(money));
+            let json = serde_json::to_string(&money).unwrap();
+            prop_assert_eq!(serde_json::from_str::<Money>(&json).unwrap(), money);
+        }
+
+        #[test]
+        fn minor_units_are_the_digits_without_the_point(whole in 0_i64..1_000_000_000_000, cents in 0_i64..100) {
+            let money: Money = format!("{whole}.{cents:02} USD").parse().unwrap();
+            prop_assert_eq!(money.minor, whole * 100 + cents);
+        }
+    }
+}

@@ -13,10 +13,10 @@ use super::template::TextTemplate;
 /// Examples of each fault.
 const MAX_EXAMPLES: usize = 3;
 
-/// Shop-defined attributes whose fill rate is listed, most filled first.
+/// Attributes whose fill rate is listed, most filled first.
 const MAX_LISTED_ATTRIBUTES: usize = 50;
 
-/// Currencies, categories and warnings in full would drown the report.
+/// Warnings that the report shows in full.
 const MAX_LISTED_WARNINGS: usize = 10;
 
 /// The findings on one feed.
@@ -160,8 +160,11 @@ fn currencies(products: &[Product]) -> BTreeMap<String, u64> {
     counts
 }
 
+/// Whether a product has a value in one field.
+type IsFilled = fn(&Product) -> bool;
+
 fn fills(products: &[Product]) -> Vec<FieldFill> {
-    let known: [(&str, fn(&Product) -> bool); 15] = [
+    let known: [(&str, IsFilled); 15] = [
         ("title", |p| !p.title.is_empty()),
         ("description", |p| !p.description.is_empty()),
         ("link", |p| p.link.is_some()),

@@ -195,3 +195,63 @@ pub(super) fn cut_at_word(text: &str, max_chars: usize) -> &str {
     }
     head.rfind(char::is_whitespace).map_or(head, |space| head[..space].trim_end())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn product(json: serde_json::Value) -> Product {
+        serde_json::from_value(json).unwrap()
+    }
+
+    #[test]
+    fn the_default_text_names_what_a_shopper_would_ask_for() {
+        let case = product(serde_json::json!({
+            "id": "c1", "title": "Slim case for Galaxy S25", "brand": "Spigen", "description": "Thin and light.",
+            "product_type": [["Phones", "Cases"], ["Sale"]],
+            "attributes": {"color": ["Black", "Blue"], "custom_label_0": ["margin-a"], "material": ["TPU"]}
+        }));
+        let expected =
+            "Slim case for Galaxy S25. Spigen. Phones > Cases. color: Black, Blue; material: TPU. Thin and light.";
+        assert_eq!(TextTemplate::default().render(&case), expected);
+    }
+
+    #[test]
+    fn a_brand_in_the_title_and_a_category_number_are_not_repeated() {
+        let phone = product(serde_json::json!({
+            "id": "p1", "title": "SONY Xperia", "brand": "Sony", "google_product_category": ["267"]
+        }));
+        assert_eq!(TextTemplate::default().render(&phone), "SONY Xperia");
+    }
+
+    #[test]
+    fn the_documented_defaults_are_the_template() {
+        let toml = "fields = [{ field = 'title' }, { field = 'brand' }, { field = 'category' }, { field = 'attributes' }, { field = 'description' }]";
+        assert_eq!(toml::from_str::<TextTemplate>(toml).unwrap(), TextTemplate::default());
+    }
+
+    #[test]
+    fn any_change_of_the_template_changes_the_fingerprint_text() {
+        let base = TextTemplate::default();
+        let mut changed = vec![base.clone(); 3];
+        changed[0].separator = " ".to_owned();
+        changed[1].fields.reverse();
+        changed[2].fields[0] = TemplateField::Title { max_chars: 299 };
+        for template in changed {
+            assert_ne!(template.fingerprint_text(), base.fingerprint_text());
+        }
+        assert_eq!(base.fingerprint_text(), TextTemplate::default().fingerprint_text());
+    }
+
+    proptest! {
+        #[test]
+        fn a_cut_is_a_prefix_that_ends_at_a_word(text in "\\PC{0,60}", max_chars in 1_usize..40) {
+            let cut = cut_at_word(&text, max_chars);
+            prop_assert!(text.starts_with(cut) && cut.chars().count() <= max_chars);
+            let rest = &text[cut.len()..];
+            let ends_at_word = rest.is_empty() || rest.starts_with(char::is_whitespace);
+            prop_assert!(ends_at_word || !cut.contains(char::is_whitespace), "{cut:?} of {text:?}");
+        }
+    }
+}

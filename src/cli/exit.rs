@@ -44,7 +44,7 @@ pub(super) fn one_line(error: &anyhow::Error) -> String {
 
 /// The exit code for the error, by the innermost cause that has one.
 pub(super) fn code_of(error: &anyhow::Error) -> ExitCode {
-    let code = error.chain().filter_map(|cause| code_of_cause(cause)).last();
+    let code = error.chain().filter_map(code_of_cause).last();
     ExitCode::from(code.unwrap_or(1))
 }
 

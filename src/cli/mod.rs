@@ -22,6 +22,7 @@ mod progress;
 mod serve;
 mod validate;
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -61,10 +62,15 @@ fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Logs go to standard error, at `KINDRED_LOG` (default `info`), as text or with `KINDRED_LOG_FORMAT=json` as JSON Lines.
+/// What is logged by default: ours from `info` on; the graph builder's narration is left out.
+const DEFAULT_LOG: &str = "info,hnsw_rs=warn";
+
+/// Logs go to standard error, filtered by `KINDRED_LOG` (default [`DEFAULT_LOG`]), as text or with `KINDRED_LOG_FORMAT=json` as JSON Lines.
 fn start_logging() {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("KINDRED_LOG").unwrap_or_else(|_| "info".into());
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let filter = tracing_subscriber::EnvFilter::try_from_env("KINDRED_LOG").unwrap_or_else(|_| DEFAULT_LOG.into());
+    let is_terminal = std::io::stderr().is_terminal();
+    let subscriber =
+        tracing_subscriber::fmt().with_env_filter(filter).with_ansi(is_terminal).with_writer(std::io::stderr);
     if std::env::var("KINDRED_LOG_FORMAT").is_ok_and(|format| format == "json") {
         subscriber.json().init();
     } else {

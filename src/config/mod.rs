@@ -158,6 +158,11 @@ impl Config {
         range("index.ef_construction", (8..=4096).contains(&index.ef_construction), "give a number from 8 to 4096")?;
         range("index.ef_search", (8..=4096).contains(&index.ef_search), "give a number from 8 to 4096")?;
         range("index.recall_floor", (0.0..=1.0).contains(&index.recall_floor), "give a number from 0 to 1")?;
+        range(
+            "recommend.misfit_factor",
+            (0.0..=1.0).contains(&self.recommend.misfit_factor),
+            "give a number from 0 to 1",
+        )?;
         range("embed.batch_tokens", self.embed.batch_tokens > 0, "give at least 1")?;
         check_catalog(&self.catalog, "catalog")
     }

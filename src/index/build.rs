@@ -68,7 +68,7 @@ pub fn build_graph(
 }
 
 fn check_vectors(vectors: &[f32], dim: usize) -> Result<(), IndexError> {
-    if dim == 0 || dim > MAX_DIM || vectors.len() % dim != 0 {
+    if dim == 0 || dim > MAX_DIM || !vectors.len().is_multiple_of(dim) {
         return Err(IndexError::Vectors(format!("{} numbers are no rows of {dim} dimensions", vectors.len())));
     }
     let dot = kernels::dot();

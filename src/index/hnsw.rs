@@ -60,7 +60,7 @@ pub struct UpperLayer {
 ///
 /// Returns an error if the file cannot be written.
 pub fn write(path: &Path, vectors: &[f32], dim: usize, graph: &Graph) -> Result<FileDigest, IndexError> {
-    let n = if dim == 0 { 0 } else { vectors.len() / dim };
+    let n = vectors.len().checked_div(dim).unwrap_or(0);
     let m0 = 2 * graph.m;
     let entry = graph.entry_point.unwrap_or(NONE);
     let meta = [n as u32, dim as u32, graph.m as u32, m0 as u32, graph.upper.len() as u32, entry];

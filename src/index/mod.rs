@@ -38,4 +38,4 @@ pub use manifest::{BuildFigures, Counts, FORMAT_VERSION, MANIFEST_FILE, Manifest
 pub use products::{NO_PRICE, Products};
 pub use section::FileDigest;
 pub use store::{CatalogDir, CatalogLock, Listed};
-pub use terms::{Terms, availability_word, fold};
+pub use terms::{FITS_ANY, FITS_FIELD, Terms, availability_word, fold};

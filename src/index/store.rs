@@ -91,6 +91,11 @@ impl CatalogDir {
         self.path().join("rejects.jsonl")
     }
 
+    /// The file that names the generation in use; every change of it is a new file with a new time.
+    pub fn current_path(&self) -> PathBuf {
+        self.path().join(CURRENT_FILE)
+    }
+
     /// Name of the generation in use; `None` before the first build.
     ///
     /// Returns an error if `CURRENT` cannot be read or names none.

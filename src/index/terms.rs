@@ -16,12 +16,17 @@ use roaring::RoaringBitmap;
 
 use super::error::IndexError;
 use super::section::{FileDigest, Section, SectionFile, Tag, write_sections};
-use crate::catalog::{Availability, CATEGORY_SEPARATOR, Product};
+use crate::catalog::{Availability, CATEGORY_SEPARATOR, Product, fits};
 
 /// Kind of the file.
 pub const KIND: Tag = *b"TERM";
 /// Version of the layout above.
 pub const VERSION: u32 = 1;
+
+/// Field of the models that a product says it fits.
+pub const FITS_FIELD: &str = "fits";
+/// Value of [`FITS_FIELD`] that every product has which names any model.
+pub const FITS_ANY: &str = "*";
 
 /// How values are compared: without case, with single spaces, and without spaces around.
 pub fn fold(value: &str) -> String {
@@ -61,6 +66,10 @@ fn each_value(product: &Product, mut add: impl FnMut(&str, &str)) {
             add("category", &path[depth]);
             add("category", &path[..=depth].join(CATEGORY_SEPARATOR));
         }
+    }
+    for model in fits(product) {
+        add(FITS_FIELD, &model);
+        add(FITS_FIELD, FITS_ANY);
     }
     for (name, values) in &product.attributes {
         values.iter().for_each(|value| add(name, value));

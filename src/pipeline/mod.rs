@@ -8,7 +8,7 @@ mod error;
 use std::path::Path;
 use std::time::Instant;
 
-use crate::catalog::{CatalogConfig, Feed, FeedProgress, Product, read_feed, write_rejects};
+use crate::catalog::{CatalogConfig, Feed, FeedProgress, Product, read_feed_at, write_rejects};
 use crate::embed::{EmbedCounts, EmbedProgress, Embedder, EmbeddingCache, Embeddings, embed_with_cache};
 use crate::index::{CatalogDir, CatalogLock, GenerationInput, IndexConfig, Manifest, ModelRecord, write_generation};
 
@@ -72,7 +72,8 @@ impl Build<'_> {
     }
 
     fn read(&self, feed: &Path, progress: &(dyn Fn(BuildStep) + Sync)) -> Result<Feed, BuildError> {
-        let read = read_feed(feed, self.catalog, &mut |at| progress(BuildStep::Reading(at)))?;
+        let read =
+            read_feed_at(feed, self.catalog, jiff::Timestamp::now(), &mut |at| progress(BuildStep::Reading(at)))?;
         let rejects = self.dir.rejects_path();
         write_rejects(&rejects, &read.rejects)?;
         read.check_reject_share(self.catalog.max_reject_share)

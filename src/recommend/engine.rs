@@ -8,11 +8,12 @@ use serde::{Deserialize, Serialize};
 
 use super::error::RecommendError;
 use super::filter::{all_rows, allowed_rows, intersect};
+use super::fit::{Fit, Fitting};
 use super::query::{Answer, FewerBecause, Hit, Intent, MAX_ANCHORS, MAX_LIMIT, MAX_QUERY_BYTES, Query, RelativePrice};
 use crate::catalog::Availability;
 use crate::embed::Embedder;
 use crate::index::{Generation, NO_PRICE, availability_word};
-use crate::rank::{RowId, ScoredRow};
+use crate::rank::{RowId, ScoredRow, best_first};
 
 /// Settings of answers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -20,11 +21,14 @@ use crate::rank::{RowId, ScoredRow};
 pub struct RecommendConfig {
     /// Leave out what is out of stock, unless a request filters by availability itself.
     pub in_stock_only: bool,
+    /// Factor on the score of a product made for another model than the one asked about: a case for an iPhone 7 Plus beside a
+    /// case for an iPhone 7. 0 to 1; 1 turns it off.
+    pub misfit_factor: f32,
 }
 
 impl Default for RecommendConfig {
     fn default() -> Self {
-        Self { in_stock_only: true }
+        Self { in_stock_only: true, misfit_factor: 0.8 }
     }
 }
 
@@ -34,6 +38,7 @@ pub struct Engine {
     embedder: Arc<Embedder>,
     /// The rows that may be sold now; `None` when all may.
     in_stock: Option<RoaringBitmap>,
+    fitting: Fitting,
 }
 
 impl Engine {
@@ -56,7 +61,8 @@ impl Engine {
             });
         }
         let in_stock = if config.in_stock_only { in_stock(&generation)? } else { None };
-        Ok(Self { generation, embedder, in_stock })
+        let fitting = Fitting::of(&generation, config.misfit_factor)?;
+        Ok(Self { generation, embedder, in_stock, fitting })
     }
 
     /// The generation that answers.
@@ -78,7 +84,8 @@ impl Engine {
         };
         let allowed = self.allowed(query, &anchors, &excluded)?;
         let is_filtered = allowed.is_filtered;
-        let (hits, is_cut) = self.best_families(&vector, query, &allowed, &anchors)?;
+        let fit = Fit::of(&self.generation, &self.fitting, &anchors, query.text.as_deref())?;
+        let (hits, is_cut) = self.best_families(&vector, query, &allowed, fit.as_ref(), &anchors)?;
         let fewer_because = (hits.len() < query.limit).then_some(match (is_cut, is_filtered) {
             (true, _) => FewerBecause::MinScore,
             (false, true) => FewerBecause::Filter,
@@ -159,21 +166,45 @@ impl Engine {
         vector: &[f32],
         query: &Query,
         allowed: &Allowed,
+        fit: Option<&Fit>,
         anchors: &[RowId],
     ) -> Result<(Vec<Hit>, bool), RecommendError> {
         let num_rows = self.generation.products().num_rows();
         let num_allowed = allowed.rows.as_ref().map_or(num_rows, |rows| rows.len() as usize);
         let mut k = query.limit + allowed.out.len() as usize + FAMILY_SLACK;
         loop {
-            let found = self.nearest(vector, k, query.exact, allowed.rows.as_ref())?;
-            let is_last = k >= num_allowed;
-            let num_found = found.len();
+            let mut found = self.nearest(vector, k, query.exact, allowed.rows.as_ref())?;
+            let is_last = k >= num_allowed || found.len() < k;
+            if let Some(fit) = fit {
+                self.prefer_fitting(&mut found, fit, vector, k, query.exact, allowed)?;
+            }
             let (hits, is_cut) = self.one_per_family(found, query, allowed, anchors);
-            if hits.len() == query.limit || is_cut || is_last || num_found < k {
+            if hits.len() == query.limit || is_cut || is_last {
                 return Ok((hits, is_cut));
             }
             k *= 4;
         }
+    }
+
+    /// Adds the nearest rows that fit to `found` and lowers those made for other models.
+    fn prefer_fitting(
+        &self,
+        found: &mut Vec<ScoredRow>,
+        fit: &Fit,
+        vector: &[f32],
+        k: usize,
+        exact: bool,
+        allowed: &Allowed,
+    ) -> Result<(), RecommendError> {
+        let fitting = match &allowed.rows {
+            Some(rows) => rows & &fit.same,
+            None => fit.same.clone(),
+        };
+        found.extend(self.nearest(vector, k, exact, Some(&fitting))?);
+        found.iter_mut().for_each(|scored| fit.weigh(scored));
+        found.sort_unstable_by(best_first);
+        found.dedup_by_key(|scored| scored.row);
+        Ok(())
     }
 
     fn nearest(

@@ -111,27 +111,45 @@ impl Bounds {
         let parts = [("gt", &range.gt), ("gte", &range.gte), ("lt", &range.lt), ("lte", &range.lte)];
         for (name, bound) in parts {
             let Some(bound) = bound else { continue };
-            let minor =
-                minor_units(bound, currency).map_err(|e| FilterError::new(format!("{at}.{name}"), e.to_string()))?;
-            let Some(minor) = minor else { return Ok(Self::EMPTY) };
+            let units = minor_units(bound, currency);
+            let units = units.map_err(|e| FilterError::new(format!("{at}.{name}"), e.to_string()))?;
+            let Some(MinorUnits { whole, is_between }) = units else { return Ok(Self::EMPTY) };
             match name {
-                "gt" => bounds.low = minor.saturating_add(1),
-                "gte" => bounds.low = minor,
-                "lt" => bounds.high = minor.saturating_sub(1),
-                _ => bounds.high = minor,
+                "gte" if !is_between => bounds.low = whole,
+                "gt" | "gte" => bounds.low = whole.saturating_add(1),
+                "lt" if !is_between => bounds.high = whole.saturating_sub(1),
+                _ => bounds.high = whole,
             }
         }
         Ok(bounds)
     }
 }
 
+/// A bound in minor units of one currency: `20.5` is between 20 and 21 yen, and exactly 2050 cents.
+#[derive(Debug, Clone, Copy)]
+struct MinorUnits {
+    whole: i64,
+    is_between: bool,
+}
+
 /// The bound in minor units of `currency`; `None` when it is given in another one.
-fn minor_units(bound: &Bound, currency: Currency) -> Result<Option<i64>, MoneyError> {
+fn minor_units(bound: &Bound, currency: Currency) -> Result<Option<MinorUnits>, MoneyError> {
     match bound {
-        Bound::Amount(amount) => Ok(Some(Money::from_amount(&amount.to_string(), currency)?.minor)),
+        Bound::Amount(amount) => {
+            let amount = amount.to_string();
+            let whole_units = |amount: &str| Money::from_amount(amount, currency).map(|money| money.minor);
+            match (whole_units(&amount), amount.split_once('.')) {
+                (Err(MoneyError::TooManyDecimals { exponent, .. }), Some((whole, fraction))) => {
+                    let cut = format!("{whole}.{}", &fraction[..exponent as usize]);
+                    Ok(Some(MinorUnits { whole: whole_units(cut.trim_end_matches('.'))?, is_between: true }))
+                }
+                (units, _) => Ok(Some(MinorUnits { whole: units?, is_between: false })),
+            }
+        }
         Bound::Money(text) => {
             let money: Money = text.parse()?;
-            Ok((money.currency == currency).then_some(money.minor))
+            let units = MinorUnits { whole: money.minor, is_between: false };
+            Ok((money.currency == currency).then_some(units))
         }
     }
 }

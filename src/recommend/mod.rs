@@ -7,11 +7,13 @@
 //! | `query` | the question and the answer |
 //! | `engine` | answering: anchors, search, families, floor |
 //! | `filter` | a filter's conditions looked up in a generation |
+//! | `fit` | products made for another model than the one asked about |
 //! | `error` | what can be wrong with a question |
 
 mod engine;
 mod error;
 mod filter;
+mod fit;
 mod query;
 
 pub use engine::{Engine, RecommendConfig};

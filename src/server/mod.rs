@@ -1,31 +1,50 @@
-//! placeholder until merged
-use serde::{Deserialize, Serialize};
-use std::{net::SocketAddr, path::PathBuf, sync::Arc};
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct ServerConfig {
-    pub bind: SocketAddr,
-}
-impl Default for ServerConfig {
-    fn default() -> Self {
-        Self { bind: ([127, 0, 0, 1], 8080).into() }
-    }
-}
-pub struct Serve {
-    pub config: ServerConfig,
-    pub index_root: PathBuf,
-    pub recommend: crate::recommend::RecommendConfig,
-    pub embedder: Arc<crate::embed::Embedder>,
-    pub ready: Option<()>,
-}
-#[derive(Debug, thiserror::Error)]
-pub enum ServerError {
-    #[error("x")]
-    Bind { a: u8 },
-    #[error("y")]
-    Other,
-}
-pub async fn serve(_s: Serve, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<(), ServerError> {
-    shutdown.await;
-    Ok(())
-}
+//! Recommendations over HTTP/1.1: several catalogs, each from the generation that its `CURRENT` file names.
+//!
+//! A handler unpacks the request, asks [`crate::recommend`], and packs the answer. Nothing here prints, ranks, or keeps state
+//! beyond the open generations and the figures of `/metrics`. Every error that the server answers is an
+//! `application/problem+json` document (RFC 9457) with a `code`, the `field` and a `hint`. The one exception: bytes that are no
+//! HTTP request at all get a bare 400 or 431 from the protocol layer, which knows no documents.
+//!
+//! | file | subject |
+//! |---|---|
+//! | `config` | [`ServerConfig`] |
+//! | `serve` | [`serve()`]: bind, watch, answer, stop |
+//! | `error` | [`ServerError`] |
+//! | `app` | what all handlers share, and how a question is asked |
+//! | `router` | routes, layers, fallbacks |
+//! | `recommend_routes` | recommend, search, and the Shopify-shaped GET |
+//! | `product_routes` | catalogs and products |
+//! | `health_routes` | health, metrics, OpenAPI |
+//! | `requests` | requests as JSON |
+//! | `answers` | answers as JSON |
+//! | `shopify` | a product as Shopify's storefront shows it |
+//! | `json_body` | a request body read within its limits and parsed |
+//! | `query_string` | `?name=value`, strictly |
+//! | `problem` | every error as a problem document |
+//! | `catalogs` | catalog → engine, and taking over new generations |
+//! | `connections` | connection limit and clients that do not read |
+//! | `metrics` | figures for Prometheus |
+//! | `openapi` | the description of the API, from the router |
+
+mod answers;
+mod app;
+mod catalogs;
+mod config;
+mod connections;
+mod error;
+mod health_routes;
+mod json_body;
+mod metrics;
+mod openapi;
+mod problem;
+mod product_routes;
+mod query_string;
+mod recommend_routes;
+mod requests;
+mod router;
+mod serve;
+mod shopify;
+
+pub use config::ServerConfig;
+pub use error::ServerError;
+pub use serve::{Serve, serve};

@@ -59,8 +59,8 @@ pub fn products(n: usize) -> Vec<Product> {
             "brand": BRANDS[i % BRANDS.len()],
             "product_type": [["Things", format!("Kind {}", i % 7)]],
             "price": format!("{}.{:02} USD", 1 + i % 90, i % 100),
-            "availability": if i % 11 == 0 { "out_of_stock" } else { "in_stock" },
-            "item_group_id": (i % 5 == 0).then(|| format!("family {}", i / 10)),
+            "availability": if i.is_multiple_of(11) { "out_of_stock" } else { "in_stock" },
+            "item_group_id": i.is_multiple_of(5).then(|| format!("family {}", i / 10)),
             "attributes": {"color": [COLORS[i % COLORS.len()]]},
         }))
         .unwrap()

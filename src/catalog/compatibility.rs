@@ -1,0 +1,160 @@
+//! What a product says it fits: `Case for Apple iPhone 6 Plus and 6s Plus` fits `iphone 6 plus` and `iphone 6s plus`.
+//!
+//! Embeddings blur model numbers: a case for the iPhone 7 Plus looks much like one for the iPhone 7, and does not fit it. So the
+//! models behind `for`, `fits`, `compatible with` and `works with` in a title, and in the attributes made for it, are read as they
+//! stand. A model is the word before a number and what belongs to the number: `galaxy s7 edge`, `watch 42mm`. Phrases without a
+//! number (`for most phones`) say nothing that could exclude another product and are left out.
+
+use super::product::Product;
+
+/// Words after which a title names what the product fits.
+const OPENERS: [&str; 6] = ["for", "fits", "fit", "compatible with", "works with", "designed for"];
+/// Attributes whose whole value names what the product fits.
+const ATTRIBUTES: [&str; 4] = ["fits", "compatibility", "compatible_with", "compatible_models"];
+/// Words that end what is named.
+const ENDS: [&str; 3] = ["with", "w", "without"];
+/// Words between two models.
+const SEPARATORS: [&str; 2] = ["and", "or"];
+/// Words that belong to the number before them.
+const SUFFIXES: [&str; 15] =
+    ["plus", "pro", "max", "mini", "edge", "ultra", "lite", "active", "prime", "se", "xl", "air", "fe", "play", "duo"];
+/// Suffixes that name a model without a number: `iphone se`, `pixel xl`.
+const NUMBERLESS: [&str; 2] = ["se", "xl"];
+
+/// The models that the product says it fits, in lower case, ascending; empty when it names none.
+pub fn fits(product: &Product) -> Vec<String> {
+    let mut models = fits_in_text(&product.title);
+    for value in ATTRIBUTES.iter().filter_map(|name| product.attributes.get(*name)).flatten() {
+        models.extend(models_of(&words(value)));
+    }
+    sorted(models)
+}
+
+/// The models that a title or a shopper's text says something must fit, in lower case, ascending.
+///
+/// ```
+/// use kindred::catalog::fits_in_text;
+/// assert_eq!(fits_in_text("Case for Apple® iPhone® 6 Plus and 6s Plus - Black"), ["iphone 6 plus", "iphone 6s plus"]);
+/// assert!(fits_in_text("Charger for most cell phones").is_empty());
+/// ```
+pub fn fits_in_text(text: &str) -> Vec<String> {
+    let head = |text: &str| text.split(" - ").map(words).collect::<Vec<_>>();
+    let mut models = Vec::new();
+    for words in head(text) {
+        for at in 0..words.len() {
+            if let Some(length) = opener(&words[at..]) {
+                models.extend(models_of(&words[at + length..]));
+            }
+        }
+    }
+    sorted(models)
+}
+
+fn sorted(mut models: Vec<String>) -> Vec<String> {
+    models.sort();
+    models.dedup();
+    models
+}
+
+/// Number of words of the opener that `words` starts with.
+fn opener(words: &[String]) -> Option<usize> {
+    let starts_with =
+        |opener: &&str| opener.split(' ').eq(words.iter().take(opener.split(' ').count()).map(String::as_str));
+    OPENERS.iter().filter(|opener| starts_with(opener)).map(|opener| opener.split(' ').count()).max()
+}
+
+/// Lower-case words; `,` `/` `&` `;` stand as separators, `+` as `plus`, and a letter apart from its number is joined: `S 5` is `s5`.
+fn words(text: &str) -> Vec<String> {
+    let mut spaced = String::with_capacity(text.len() + 8);
+    for c in text.chars().flat_map(char::to_lowercase) {
+        match c {
+            ',' | '/' | '&' | ';' => spaced.push_str(" and "),
+            '+' => spaced.push_str(" plus "),
+            '®' | '™' | '©' => {}
+            c if c.is_alphanumeric() => spaced.push(c),
+            _ => spaced.push(' '),
+        }
+    }
+    let mut words: Vec<String> = Vec::new();
+    for word in spaced.split_whitespace() {
+        match words.last_mut() {
+            Some(last) if is_letter(last) && word.starts_with(|c: char| c.is_ascii_digit()) => last.push_str(word),
+            _ => words.push(word.to_owned()),
+        }
+    }
+    words
+}
+
+fn is_letter(word: &str) -> bool {
+    word.len() == 1 && word.starts_with(|c: char| c.is_ascii_lowercase())
+}
+
+/// The models of a list such as `apple iphone 6 and 6s`: a model without a word of its own takes the one before it.
+fn models_of(words: &[String]) -> Vec<String> {
+    let is_end = |word: &String| ENDS.contains(&word.as_str()) || OPENERS.contains(&word.as_str());
+    let words = &words[..words.iter().position(is_end).unwrap_or(words.len())];
+    let mut base: Option<&str> = None;
+    let mut models = Vec::new();
+    for part in words.split(|word| SEPARATORS.contains(&word.as_str())) {
+        let Some(at) = part.iter().position(|word| has_digit(word) || NUMBERLESS.contains(&word.as_str())) else {
+            continue;
+        };
+        if at > 0 {
+            base = Some(&part[at - 1]);
+        }
+        let Some(base) = base else { continue };
+        let rest = part[at + 1..].iter().take_while(|word| has_digit(word) || SUFFIXES.contains(&word.as_str()));
+        models.push([base, &part[at]].into_iter().chain(rest.map(String::as_str)).collect::<Vec<_>>().join(" "));
+    }
+    models
+}
+
+fn has_digit(word: &str) -> bool {
+    word.chars().any(|c| c.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn models_are_read_from_titles_as_shops_write_them() {
+        let cases: [(&str, &[&str]); 16] = [
+            ("Defender Case for Apple® iPhone® 7 - Black", &["iphone 7"]),
+            ("Case for Apple® iPhone® 7 Plus", &["iphone 7 plus"]),
+            ("Case for Apple® iPhone® 6 and iPhone 6s", &["iphone 6", "iphone 6s"]),
+            ("Case for Apple iPhone 5, 5s and SE", &["iphone 5", "iphone 5s", "iphone se"]),
+            ("Case for Apple® iPhone® SE, 5s and 5", &["iphone 5", "iphone 5s", "iphone se"]),
+            ("Case for iPhone 6 / 6 Plus", &["iphone 6", "iphone 6 plus"]),
+            ("Case for Samsung Galaxy S 5 Cell Phones", &["galaxy s5"]),
+            ("Case for Samsung Galaxy S6 edge+ Cell Phones", &["galaxy s6 edge plus"]),
+            ("Protector for Samsung Galaxy S6 edge Plus Cell Phones", &["galaxy s6 edge plus"]),
+            ("Band for Apple Watch™ 42mm", &["watch 42mm"]),
+            ("Case for HTC One (M9) Cell Phones", &["one m9"]),
+            ("Case for Google Pixel XL", &["pixel xl"]),
+            ("Case compatible with iPhone 7 with belt clip 3", &["iphone 7"]),
+            ("Charger for Most Cell Phones", &[]),
+            ("Apple iPhone 7 32GB", &[]),
+            ("Set of 4 Knives for", &[]),
+        ];
+        for (title, models) in cases {
+            assert_eq!(fits_in_text(title), models, "{title}");
+        }
+    }
+
+    #[test]
+    fn attributes_made_for_it_count_without_an_opening_word() {
+        let product: Product = serde_json::from_value(serde_json::json!({
+            "id": "1", "title": "Ink cartridge", "attributes": {"compatible_with": ["Canon MG 3650, MG 3650S"]},
+        }))
+        .unwrap();
+        assert_eq!(fits(&product), ["mg 3650", "mg 3650s"]);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_read_without_panic_and_every_model_has_two_words(text in ".{0,80}") {
+            fits_in_text(&format!("for {text}")).iter().for_each(|model| assert!(model.contains(' ')));
+        }
+    }
+}

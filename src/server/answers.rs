@@ -1,0 +1,248 @@
+//! Answers as JSON. Product records go out as the index's own bytes.
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+use utoipa::openapi::schema::{ArrayBuilder, Object, ObjectBuilder, Schema, Type};
+
+use super::problem::Problem;
+use crate::recommend::{Answer, Engine, FewerBecause, Hit, Intent};
+
+/// Recommended products, best first.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({
+    "recommendation_id": "01JD5Q4G3X1M6Z8T0V9K2B7R5C", "placement": "pdp-similar", "intent": "similar",
+    "generation": "gen-000001", "experiment": null,
+    "results": [{"id": "20914", "score": 0.7421, "rank": 1, "sources": {"similar": 0.7421}}],
+    "fallback": null, "fewer_because": null, "missing_ids": [], "took_ms": 0.21,
+}))]
+pub(super) struct RecommendResponse<'a> {
+    /// A ULID: names this answer in later events.
+    pub(super) recommendation_id: String,
+    /// The request's placement.
+    pub(super) placement: Option<&'a str>,
+    /// The request's intent.
+    pub(super) intent: Intent,
+    /// The generation that answered.
+    pub(super) generation: &'a str,
+    /// Always `null`: no experiments run.
+    #[schema(value_type = Option<Object>)]
+    pub(super) experiment: (),
+    /// The products, one a family.
+    pub(super) results: Vec<ResultItem<'a>>,
+    /// Always `null`: nothing is padded.
+    #[schema(value_type = Option<String>)]
+    pub(super) fallback: (),
+    /// Why there are fewer than `limit`; `null` when there are not.
+    pub(super) fewer_because: Option<FewerBecause>,
+    /// Ids of the request that the catalog does not have.
+    pub(super) missing_ids: &'a [String],
+    /// Time from the parsed request to the answer.
+    pub(super) took_ms: f64,
+}
+
+/// Found products, best first.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct SearchResponse<'a> {
+    /// A ULID: names this answer in later events.
+    pub(super) recommendation_id: String,
+    /// The request's text.
+    pub(super) query: &'a str,
+    /// The generation that answered.
+    pub(super) generation: &'a str,
+    /// The products, one a family.
+    pub(super) results: Vec<ResultItem<'a>>,
+    /// Why there are fewer than `limit`; `null` when there are not.
+    pub(super) fewer_because: Option<FewerBecause>,
+    /// Time from the parsed request to the answer.
+    pub(super) took_ms: f64,
+}
+
+/// One product of an answer.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ResultItem<'a> {
+    /// The product.
+    id: &'a str,
+    /// 0 to 1, higher is better.
+    score: f32,
+    /// 1 for the best.
+    rank: usize,
+    /// The score's parts by source.
+    sources: Sources,
+    /// The product record, on `include: ["product"]`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = product_schema)]
+    product: Option<&'a RawValue>,
+}
+
+/// A score's parts.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Sources {
+    /// Likeness of the texts.
+    similar: f32,
+}
+
+/// The hits as results, in order. The product records are the index's own bytes, not parsed again.
+///
+/// Returns an error if a hit's record is damaged.
+pub(super) fn results<'a>(engine: &'a Engine, hits: &[Hit], has_product: bool) -> Result<Vec<ResultItem<'a>>, Problem> {
+    let products = engine.generation().products();
+    let result = |(at, hit): (usize, &Hit)| {
+        let record = has_product.then(|| products.record(hit.row)).transpose();
+        Ok(ResultItem {
+            id: products.id(hit.row).unwrap_or_default(),
+            score: hit.score,
+            rank: at + 1,
+            sources: Sources { similar: hit.score },
+            product: record.map_err(|error| Problem::internal(&error))?,
+        })
+    };
+    hits.iter().enumerate().map(result).collect()
+}
+
+impl<'a> RecommendResponse<'a> {
+    /// An answer with its results packed; `placement` is echoed.
+    pub(super) fn new(
+        engine: &'a Engine,
+        answer: &'a Answer,
+        placement: Option<&'a str>,
+        has_product: bool,
+        took_ms: f64,
+    ) -> Result<Self, Problem> {
+        Ok(Self {
+            recommendation_id: ulid::Ulid::generate().to_string(),
+            placement,
+            intent: Intent::Similar,
+            generation: engine.generation().name(),
+            experiment: (),
+            results: results(engine, &answer.hits, has_product)?,
+            fallback: (),
+            fewer_because: answer.fewer_because,
+            missing_ids: &answer.missing_ids,
+            took_ms,
+        })
+    }
+}
+
+/// One product and the generation that has it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ProductResponse<'a> {
+    /// The catalog.
+    pub(super) catalog: &'a str,
+    /// The generation that has the product.
+    pub(super) generation: &'a str,
+    /// The product's id.
+    pub(super) id: &'a str,
+    /// What a shopper pays, e.g. `15.00 USD`; `null` without a price.
+    pub(super) effective_price: Option<String>,
+    /// The product record.
+    #[schema(schema_with = product_schema)]
+    pub(super) product: &'a RawValue,
+}
+
+/// Every catalog that the server knows.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct CatalogsResponse {
+    /// By name.
+    pub(super) catalogs: Vec<CatalogStatus>,
+}
+
+/// How a catalog stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(super) struct CatalogStatus {
+    /// The catalog's name.
+    pub(super) catalog: String,
+    /// Whether it answers.
+    pub(super) state: CatalogState,
+    /// The generation that answers; `null` when none does.
+    pub(super) generation: Option<String>,
+    /// Its products.
+    pub(super) products: usize,
+    /// The newest generation when it was refused and an older one answers, or none; `null` otherwise.
+    pub(super) refused_generation: Option<String>,
+}
+
+/// Whether a catalog answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum CatalogState {
+    /// It answers.
+    Serving,
+    /// Its generation cannot be used; it answers 503.
+    IndexDamaged,
+}
+
+/// The process runs.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct LiveResponse {
+    /// Always `live`.
+    pub(super) status: &'static str,
+}
+
+/// At least one catalog is known and each one answers.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ReadyResponse {
+    /// Always `ready`.
+    pub(super) status: &'static str,
+    /// Every catalog.
+    pub(super) catalogs: Vec<CatalogStatus>,
+}
+
+/// The product record's fields as the index keeps them: name, description, whether it is a list.
+const PRODUCT_FIELDS: [(&str, &str, bool); 16] = [
+    ("id", "The shop's key.", false),
+    ("title", "Plain text.", false),
+    ("description", "Plain text; absent when empty.", false),
+    ("link", "The product's page.", false),
+    ("image_link", "The main image.", false),
+    ("availability", "in_stock, out_of_stock, preorder or backorder.", false),
+    ("price", "Regular price, e.g. 15.00 USD.", false),
+    ("sale_price", "Reduced price, in force now.", false),
+    ("cost_of_goods_sold", "What the shop paid.", false),
+    ("brand", "Brand or vendor.", false),
+    ("gtin", "Global trade item number.", false),
+    ("mpn", "Manufacturer part number.", false),
+    ("product_type", "The shop's categories, each a list of names from root to leaf.", true),
+    ("google_product_category", "Google's category: names from root to leaf.", true),
+    ("item_group_id", "Shared by the variants of one product.", false),
+    ("related_product", "Typed edges to other products: relationship and id.", true),
+];
+
+fn product_schema() -> Schema {
+    let mut product =
+        ObjectBuilder::new().schema_type(Type::Object).description(Some("A product, in Merchant Center's words."));
+    for (name, description, is_list) in PRODUCT_FIELDS {
+        product = if is_list {
+            product.property(name, ArrayBuilder::new().items(Object::new()).description(Some(description)))
+        } else {
+            product.property(name, ObjectBuilder::new().schema_type(Type::String).description(Some(description)))
+        };
+    }
+    let attributes = "Every other field by its name, several values each.";
+    let attributes = ObjectBuilder::new().schema_type(Type::Object).description(Some(attributes));
+    product.property("attributes", attributes).required("id").required("title").required("availability").into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::Product;
+
+    #[test]
+    fn the_described_product_has_the_fields_of_the_record() {
+        let record = serde_json::json!({
+            "id": "1", "title": "t", "description": "d", "link": "l", "image_link": "i", "price": "1.00 USD",
+            "sale_price": "1.00 USD", "cost_of_goods_sold": "1.00 USD", "brand": "b", "gtin": "g", "mpn": "m",
+            "product_type": [["a"]], "google_product_category": ["a"], "item_group_id": "f",
+            "related_product": [{"relationship": "accessory", "id": "2"}], "attributes": {"color": ["red"]},
+        });
+        let product: Product = serde_json::from_value(record).unwrap();
+        let names = |value: &serde_json::Value| {
+            let mut names: Vec<String> = value.as_object().unwrap().keys().cloned().collect();
+            names.sort();
+            names
+        };
+        let schema = serde_json::to_value(product_schema()).unwrap();
+        assert_eq!(names(&schema["properties"]), names(&serde_json::to_value(product).unwrap()));
+    }
+}

@@ -1,0 +1,43 @@
+//! Settings of the server.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use serde::{Deserialize, Serialize};
+
+/// Where the server listens and how much a client may take.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ServerConfig {
+    /// Address and port; port 0 takes a free one.
+    pub bind: SocketAddr,
+    /// Connections open at the same time; one more is answered 503 and closed. Each has one request under way at most.
+    pub max_connections: usize,
+    /// Bytes of a request body; a longer one is answered 413.
+    pub max_body_bytes: usize,
+    /// Time for a client to send a request's head, and for an idle connection to send the next; then it is closed.
+    pub header_timeout_ms: u64,
+    /// Time for reading a body and answering: a slower body is answered 408, a slower answer 503. A client that takes none
+    /// of its answer for as long is cut off.
+    pub request_timeout_ms: u64,
+    /// Time that running requests get to end after a stop.
+    pub shutdown_grace_ms: u64,
+    /// How often the catalogs' `CURRENT` files are looked at for a new generation.
+    pub reload_interval_ms: u64,
+    /// Origins whose pages may call from the browser, such as `https://shop.example`; `*` means any. Empty means none.
+    pub cors_allow_origins: Vec<String>,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+            max_connections: 1024,
+            max_body_bytes: 1024 * 1024,
+            header_timeout_ms: 5000,
+            request_timeout_ms: 5000,
+            shutdown_grace_ms: 10_000,
+            reload_interval_ms: 250,
+            cors_allow_origins: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! A request body, read within its limits of size and time, and parsed with the place of the first mistake.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+
+use axum::body::{Body, HttpBody};
+use axum::extract::{FromRequest, Request};
+use axum::http::HeaderMap;
+use axum::http::header::{CONTENT_TYPE, EXPECT};
+use serde::de::DeserializeOwned;
+use serde_json::error::Category;
+use tokio::time::{Instant, timeout_at};
+
+use super::app::App;
+use super::problem::{Code, Problem};
+
+/// Bytes of an overlong body that are read and thrown away, so that the client gets to read the answer.
+const MAX_DRAINED_BYTES: usize = 16 * 1024 * 1024;
+/// Most bytes set aside on the word of a `Content-Length`.
+const MAX_RESERVED_BYTES: usize = 64 * 1024;
+
+/// A parsed JSON body, and until when the answer is due.
+pub(super) struct JsonBody<T> {
+    pub(super) value: T,
+    pub(super) deadline: Instant,
+}
+
+impl<T: DeserializeOwned> FromRequest<App> for JsonBody<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
+        let deadline = app.deadline();
+        let (head, body) = request.into_parts();
+        check_media_type(&head.headers)?;
+        let is_waiting = head.headers.contains_key(EXPECT);
+        let bytes = timeout_at(deadline, read(body, app.max_body_bytes(), is_waiting)).await;
+        let bytes = bytes.map_err(|_| Problem::new(Code::RequestTimeout, "the body did not arrive in time"))??;
+        Ok(Self { value: parse(&bytes)?, deadline })
+    }
+}
+
+/// JSON in any of its guises: `application/json`, `application/merge-patch+json`, with or without parameters.
+fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
+    let value = headers.get(CONTENT_TYPE).map(|value| value.to_str().unwrap_or_default());
+    let essence = value.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let subtype = essence.strip_prefix("application/").unwrap_or_default();
+    if subtype == "json" || subtype.ends_with("+json") {
+        return Ok(());
+    }
+    let detail = value.map_or("no content type is given".to_owned(), |value| format!("`{value}` is not JSON"));
+    Err(Problem::field(Code::UnsupportedMediaType, "Content-Type", detail))
+}
+
+/// Reads the body. `is_waiting` says that the client sends it only once it is asked for.
+async fn read(mut body: Body, max_bytes: usize, is_waiting: bool) -> Result<Vec<u8>, Problem> {
+    let too_large = || Problem::new(Code::BodyTooLarge, format!("the body is longer than {max_bytes} bytes"));
+    let declared = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    if declared > max_bytes && (is_waiting || declared > max_bytes.saturating_add(MAX_DRAINED_BYTES)) {
+        return Err(too_large());
+    }
+    let mut bytes = Vec::with_capacity(declared.min(max_bytes).min(MAX_RESERVED_BYTES));
+    let mut num_bytes = 0;
+    while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+        let frame = frame.map_err(|_| Problem::new(Code::InvalidJson, "the body ended before its declared length"))?;
+        let Ok(data) = frame.into_data() else { continue };
+        num_bytes += data.len();
+        if num_bytes <= max_bytes {
+            bytes.extend_from_slice(&data);
+        } else if num_bytes > max_bytes.saturating_add(MAX_DRAINED_BYTES) {
+            break;
+        }
+    }
+    if num_bytes > max_bytes { Err(too_large()) } else { Ok(bytes) }
+}
+
+/// Parses `bytes`; the way to a mistake is traced only once there is one.
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        return Err(Problem::new(Code::InvalidJson, "the body is empty"));
+    }
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        Problem::new(Code::InvalidJson, format!("the body is not UTF-8 at byte {}", error.valid_up_to()))
+    })?;
+    serde_json::from_str(text).map_err(|error| {
+        let mut json = serde_json::Deserializer::from_str(text);
+        match serde_path_to_error::deserialize::<_, T>(&mut json) {
+            Err(traced) => problem_at(&traced.path().to_string(), traced.inner()),
+            Ok(_) => problem_at("", &error),
+        }
+    })
+}
+
+fn problem_at(path: &str, error: &serde_json::Error) -> Problem {
+    let message = error.to_string();
+    let unknown = message.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next());
+    match (error.classify(), unknown) {
+        (Category::Data, Some(name)) => {
+            let parent = path.strip_suffix(name).unwrap_or(path).trim_end_matches('.');
+            let field = if parent.is_empty() { name.to_owned() } else { format!("{parent}.{name}") };
+            Problem::field(Code::UnknownField, field, &message)
+        }
+        (Category::Data, None) => {
+            let missing = message.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
+            let place = match (path.trim_matches('.'), missing) {
+                ("", Some(name)) => name.to_owned(),
+                (parent, Some(name)) => format!("{parent}.{name}"),
+                ("", None) => "body".to_owned(),
+                (path, None) => path.to_owned(),
+            };
+            Problem::field(Code::InvalidField, place, &message)
+        }
+        _ => Problem::field(
+            Code::InvalidJson,
+            if path.trim_matches(['.', '?']).is_empty() { "body" } else { path },
+            &message,
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[allow(dead_code, reason = "only parsed")]
+    struct Outer {
+        inner: Option<Inner>,
+        #[serde(default)]
+        limit: usize,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[allow(dead_code, reason = "only parsed")]
+    struct Inner {
+        names: Vec<String>,
+    }
+
+    #[test]
+    fn a_mistake_is_found_at_its_place() {
+        let cases = [
+            (r#"{"inner":{"names":["a",5]}}"#, "invalid_field", "inner.names[1]"),
+            (r#"{"inner":{}}"#, "invalid_field", "inner.names"),
+            (r#"{"inner":{"names":[],"x":1}}"#, "unknown_field", "inner.x"),
+            (r#"{"y":1}"#, "unknown_field", "y"),
+            (r#"{"limit":-1}"#, "invalid_field", "limit"),
+            (r#"{"limit":1e400}"#, "invalid_json", "limit"),
+            (r#"{"limit":NaN}"#, "invalid_json", "limit"),
+            (r#"[]x"#, "invalid_field", "body"),
+            (r#"{} x"#, "invalid_json", "body"),
+            (r#"{"limit":"#, "invalid_json", "limit"),
+            ("5", "invalid_field", "body"),
+        ];
+        for (json, code, field) in cases {
+            let document = serde_json::to_value(parse::<Outer>(json.as_bytes()).unwrap_err().document()).unwrap();
+            assert_eq!((&document["code"], &document["field"]), (&code.into(), &field.into()), "{json}: {document}");
+        }
+        let detail = |bytes: &[u8]| parse::<Outer>(bytes).unwrap_err().document();
+        assert!(format!("{:?}", detail(b" \n")).contains("empty"));
+        assert!(format!("{:?}", detail(b"{\"a\xff\"}")).contains("UTF-8 at byte 3"));
+    }
+}

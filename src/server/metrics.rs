@@ -1,0 +1,126 @@
+//! Figures for Prometheus. Each server has its own recorder, so that two in one process do not mix.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use metrics::{Counter, Gauge, Histogram, Key, KeyName, Label, Level, Metadata, Recorder, Unit};
+use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+
+/// Upper bounds of the latency buckets in seconds.
+const LATENCY_BUCKETS: [f64; 13] =
+    [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0];
+/// Route of a request that no route matched.
+const NO_ROUTE: &str = "none";
+
+const REQUESTS: &str = "kindred_http_requests_total";
+const LATENCY: &str = "kindred_http_request_duration_seconds";
+const IN_FLIGHT: &str = "kindred_http_requests_in_flight";
+const CONNECTIONS: &str = "kindred_http_connections";
+const REFUSED_CONNECTIONS: &str = "kindred_http_connections_refused_total";
+const RELOADS: &str = "kindred_reloads_total";
+const PRODUCTS: &str = "kindred_catalog_products";
+const GENERATION: &str = "kindred_generation_info";
+
+const METADATA: Metadata<'static> = Metadata::new("kindred", Level::INFO, None);
+
+/// The server's figures.
+pub(super) struct Metrics {
+    recorder: PrometheusRecorder,
+    handle: PrometheusHandle,
+    routes: HashMap<String, RouteMetrics>,
+    /// Requests being answered.
+    pub(super) in_flight: Gauge,
+    /// Connections open.
+    pub(super) connections: Gauge,
+    /// Connections refused at the limit.
+    pub(super) refused_connections: Counter,
+}
+
+/// The figures of one route that every request touches, looked up once.
+struct RouteMetrics {
+    ok: Counter,
+    latency: Histogram,
+}
+
+impl Metrics {
+    /// Figures for the given routes.
+    ///
+    /// Returns an error if the buckets cannot be set, which fixed buckets cannot cause.
+    pub(super) fn new<'a>(routes: impl IntoIterator<Item = &'a str>) -> Result<Self, BuildError> {
+        let recorder = PrometheusBuilder::new().set_buckets(&LATENCY_BUCKETS)?.build_recorder();
+        describe(&recorder);
+        let route_metrics = |route: &str| {
+            let ok = recorder.register_counter(&requests_key(route, 200), &METADATA);
+            let latency = Key::from_parts(LATENCY, vec![Label::new("route", route.to_owned())]);
+            RouteMetrics { ok, latency: recorder.register_histogram(&latency, &METADATA) }
+        };
+        let routes = routes.into_iter().chain([NO_ROUTE]);
+        Ok(Self {
+            handle: recorder.handle(),
+            routes: routes.map(|route| (route.to_owned(), route_metrics(route))).collect(),
+            in_flight: recorder.register_gauge(&Key::from_name(IN_FLIGHT), &METADATA),
+            connections: recorder.register_gauge(&Key::from_name(CONNECTIONS), &METADATA),
+            refused_connections: recorder.register_counter(&Key::from_name(REFUSED_CONNECTIONS), &METADATA),
+            recorder,
+        })
+    }
+
+    /// Counts one answered request; `route` is its pattern, `None` when no route matched.
+    pub(super) fn answered(&self, route: Option<&str>, status: u16, took: Duration) {
+        let route = route.filter(|route| self.routes.contains_key(*route)).unwrap_or(NO_ROUTE);
+        let Some(known) = self.routes.get(route) else { return };
+        known.latency.record(took.as_secs_f64());
+        if status == 200 {
+            known.ok.increment(1);
+        } else {
+            self.recorder.register_counter(&requests_key(route, status), &METADATA).increment(1);
+        }
+    }
+
+    /// Counts a generation taken over or refused, and shows the one that serves now.
+    pub(super) fn reloaded(&self, catalog: &str, is_taken: bool, old: Option<&str>, now: Option<(&str, usize)>) {
+        let result = if is_taken { "ok" } else { "refused" };
+        let labels = vec![Label::new("catalog", catalog.to_owned()), Label::new("result", result)];
+        self.recorder.register_counter(&Key::from_parts(RELOADS, labels), &METADATA).increment(1);
+        if let Some(old) = old {
+            self.generation(catalog, old).set(0.0);
+        }
+        if let Some((generation, num_products)) = now {
+            self.generation(catalog, generation).set(1.0);
+            let key = Key::from_parts(PRODUCTS, vec![Label::new("catalog", catalog.to_owned())]);
+            self.recorder.register_gauge(&key, &METADATA).set(num_products as f64);
+        }
+    }
+
+    fn generation(&self, catalog: &str, generation: &str) -> Gauge {
+        let labels = vec![Label::new("catalog", catalog.to_owned()), Label::new("generation", generation.to_owned())];
+        self.recorder.register_gauge(&Key::from_parts(GENERATION, labels), &METADATA)
+    }
+
+    /// The figures in Prometheus' text format.
+    pub(super) fn render(&self) -> String {
+        self.handle.render()
+    }
+
+    /// Folds what histograms have collected, which would grow without end where nobody asks for the figures.
+    pub(super) fn fold(&self) {
+        self.handle.run_upkeep();
+    }
+}
+
+fn requests_key(route: &str, status: u16) -> Key {
+    Key::from_parts(REQUESTS, vec![Label::new("route", route.to_owned()), Label::new("status", status.to_string())])
+}
+
+fn describe(recorder: &PrometheusRecorder) {
+    let name = KeyName::from_const_str;
+    let count = Some(Unit::Count);
+    recorder.describe_counter(name(REQUESTS), count, "Requests answered, by route and HTTP status.".into());
+    recorder.describe_histogram(name(LATENCY), Some(Unit::Seconds), "Time from a request's head to its answer.".into());
+    recorder.describe_gauge(name(IN_FLIGHT), count, "Requests being answered.".into());
+    recorder.describe_gauge(name(CONNECTIONS), count, "Connections open.".into());
+    recorder.describe_counter(name(REFUSED_CONNECTIONS), count, "Connections refused at the limit.".into());
+    recorder.describe_counter(name(RELOADS), count, "Generations opened, by catalog and result.".into());
+    recorder.describe_gauge(name(PRODUCTS), count, "Products of the generation that serves.".into());
+    recorder.describe_gauge(name(GENERATION), count, "1 for the generation that serves, 0 for earlier ones.".into());
+}

@@ -1,0 +1,238 @@
+//! Every error that the server answers, as an RFC 9457 problem document. Causes and paths of the machine are logged, never sent.
+
+use std::borrow::Cow;
+use std::error::Error;
+
+use axum::http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::recommend::RecommendError;
+
+/// Media type of a problem document.
+pub(super) const PROBLEM_JSON: &str = "application/problem+json";
+
+/// What went wrong, for programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Code {
+    /// The body is not JSON, or empty.
+    InvalidJson,
+    /// A field has a wrong type or lies outside its range.
+    InvalidField,
+    /// A field that does not exist.
+    UnknownField,
+    /// The filter cannot be used.
+    InvalidFilter,
+    /// The address is not percent-encoded UTF-8.
+    InvalidAddress,
+    /// The intent has no source in this version.
+    IntentNotAvailable,
+    /// No catalog of this name is served.
+    CatalogNotFound,
+    /// The catalog has no product of this id.
+    ProductNotFound,
+    /// No such route.
+    RouteNotFound,
+    /// The route has no such method.
+    MethodNotAllowed,
+    /// The body came too slowly.
+    RequestTimeout,
+    /// The body is too long.
+    BodyTooLarge,
+    /// The body is not declared as JSON.
+    UnsupportedMediaType,
+    /// A fault of the server; its log has the cause.
+    Internal,
+    /// The catalog's generation was damaged when the server started.
+    IndexDamaged,
+    /// Not every catalog serves.
+    NotReady,
+    /// More work than the server takes on.
+    Overloaded,
+}
+
+impl Code {
+    /// HTTP status, title, and what to do unless a problem says it better.
+    fn facts(self) -> (StatusCode, &'static str, &'static str) {
+        const SEE: &str = "/openapi.json describes every field and its range";
+        match self {
+            Self::InvalidJson => (StatusCode::BAD_REQUEST, "The body is not JSON", "send one JSON object"),
+            Self::InvalidField => (StatusCode::BAD_REQUEST, "A field is wrong", SEE),
+            Self::UnknownField => (StatusCode::BAD_REQUEST, "A field does not exist", SEE),
+            Self::InvalidFilter => (StatusCode::BAD_REQUEST, "The filter cannot be used", SEE),
+            Self::InvalidAddress => {
+                (StatusCode::BAD_REQUEST, "The address is wrong", "percent-encode its parts as UTF-8")
+            }
+            Self::IntentNotAvailable => {
+                (StatusCode::BAD_REQUEST, "The intent is not available", "use `similar` (`related`)")
+            }
+            Self::CatalogNotFound => (StatusCode::NOT_FOUND, "No such catalog", "GET /v1/catalogs lists them"),
+            Self::ProductNotFound => (StatusCode::NOT_FOUND, "No such product", "check the id against the shop's feed"),
+            Self::RouteNotFound => (StatusCode::NOT_FOUND, "No such route", "/openapi.json lists every route"),
+            Self::MethodNotAllowed => {
+                (StatusCode::METHOD_NOT_ALLOWED, "Wrong method", "the `Allow` header names the methods of this route")
+            }
+            Self::RequestTimeout => (StatusCode::REQUEST_TIMEOUT, "The body came too slowly", "send the body at once"),
+            Self::BodyTooLarge => {
+                (StatusCode::PAYLOAD_TOO_LARGE, "The body is too long", "ask for less in one request")
+            }
+            Self::UnsupportedMediaType => {
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body is not JSON", "send `Content-Type: application/json`")
+            }
+            Self::Internal => {
+                (StatusCode::INTERNAL_SERVER_ERROR, "The server failed", "the server's log has the cause")
+            }
+            Self::IndexDamaged => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "The index is damaged",
+                "rebuild it with `kindred index build` or go back with `kindred index rollback`",
+            ),
+            Self::NotReady => {
+                (StatusCode::SERVICE_UNAVAILABLE, "Not every catalog serves", "`catalogs` says which and why")
+            }
+            Self::Overloaded => {
+                (StatusCode::SERVICE_UNAVAILABLE, "The server is at its limit", "try again in a second")
+            }
+        }
+    }
+}
+
+/// A problem document (RFC 9457).
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(example = json!({
+    "type": "urn:kindred:problem:invalid_field", "title": "A field is wrong", "status": 400,
+    "detail": "limit: 0 is not between 1 and 100", "code": "invalid_field", "field": "limit",
+    "hint": "/openapi.json describes every field and its range",
+}))]
+pub(super) struct ProblemDocument {
+    /// Names the kind of problem, as `code` does.
+    #[serde(rename = "type")]
+    kind: String,
+    /// What kind of problem it is, in words.
+    title: &'static str,
+    /// The HTTP status.
+    status: u16,
+    /// What is wrong this time.
+    detail: String,
+    /// The kind of problem, for programs.
+    code: Code,
+    /// The place in the request, such as `filter.must[0].range`; `null` when no single one is to blame.
+    field: Option<String>,
+    /// What to do.
+    hint: Cow<'static, str>,
+}
+
+/// An error on its way to the client.
+#[derive(Debug, Clone)]
+pub(super) struct Problem {
+    code: Code,
+    detail: String,
+    field: Option<String>,
+    hint: Option<String>,
+}
+
+impl Problem {
+    /// A problem whose `detail` says what is wrong this time.
+    pub(super) fn new(code: Code, detail: impl Into<String>) -> Self {
+        Self { code, detail: detail.into(), field: None, hint: None }
+    }
+
+    /// A wrong field; the detail starts with its name.
+    pub(super) fn field(code: Code, field: impl Into<String>, message: impl std::fmt::Display) -> Self {
+        let field = field.into();
+        Self { detail: format!("{field}: {message}"), field: Some(field), code, hint: None }
+    }
+
+    /// The same problem with a better hint.
+    pub(super) fn hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+
+    /// A fault of the server: logs the error and its causes, and tells the client none of them.
+    pub(super) fn internal(error: &(dyn Error + 'static)) -> Self {
+        tracing::error!("cannot answer: {}", with_causes(error));
+        Self::new(Code::Internal, "the request could not be answered")
+    }
+
+    /// Names the field as the route's own request does.
+    pub(super) fn rename_field(mut self, from: &str, to: &str) -> Self {
+        if self.field.as_deref() == Some(from) {
+            self.detail = self.detail.replacen(from, to, 1);
+            self.field = Some(to.to_owned());
+        }
+        self
+    }
+
+    /// The document that the client gets.
+    pub(super) fn document(self) -> ProblemDocument {
+        let (status, title, hint) = self.code.facts();
+        // A unit variant serializes to its name.
+        let code = serde_json::to_value(self.code).unwrap_or_default();
+        ProblemDocument {
+            kind: format!("urn:kindred:problem:{}", code.as_str().unwrap_or_default()),
+            title,
+            status: status.as_u16(),
+            detail: self.detail,
+            code: self.code,
+            field: self.field,
+            hint: self.hint.map_or(hint.into(), Cow::from),
+        }
+    }
+
+    /// The HTTP status.
+    pub(super) fn status(&self) -> StatusCode {
+        self.code.facts().0
+    }
+}
+
+/// An error and its causes on one line.
+pub(super) fn with_causes(error: &(dyn Error + 'static)) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        line.push_str(": ");
+        line.push_str(&error.to_string());
+        cause = error.source();
+    }
+    line
+}
+
+/// A problem document, and whatever it carries beyond the standard's fields, as a response.
+pub(super) fn problem_response(status: StatusCode, body: &impl Serialize) -> Response {
+    let body = serde_json::to_vec(body).unwrap_or_default();
+    let mut response = (status, [(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON))], body).into_response();
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    // What is left of the body would be read as the next request.
+    if status == StatusCode::REQUEST_TIMEOUT || status == StatusCode::PAYLOAD_TOO_LARGE {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        problem_response(self.status(), &self.document())
+    }
+}
+
+impl From<RecommendError> for Problem {
+    fn from(error: RecommendError) -> Self {
+        match error {
+            RecommendError::Invalid { field, message } => Self::field(Code::InvalidField, field, message),
+            RecommendError::Filter(error) => Self::field(Code::InvalidFilter, error.path, error.message),
+            RecommendError::UnknownField { path, field, known } => {
+                Self::field(Code::InvalidFilter, path, format!("no product has a field `{field}`"))
+                    .hint(format!("the catalog has {known}"))
+            }
+            RecommendError::IntentNotAvailable(_) => Self::field(Code::IntentNotAvailable, "intent", error),
+            RecommendError::ForeignModel { .. } | RecommendError::Index(_) | RecommendError::Embed(_) => {
+                Self::internal(&error)
+            }
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! Recommendations and search: unpack, ask, pack.
+
+use std::sync::Arc;
+
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::HeaderValue;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use tokio::time::Instant;
+
+use super::answers::{RecommendResponse, SearchResponse, results};
+use super::app::{App, path_problem};
+use super::json_body::JsonBody;
+use super::problem::{Code, Problem, ProblemDocument};
+use super::query_string::QueryString;
+use super::requests::{DEFAULT_LIMIT, RecommendRequest, SearchRequest};
+use super::shopify::ShopifyResponse;
+use crate::recommend::{Engine, Intent, MAX_LIMIT, Query};
+
+/// Most products that Shopify's call returns, and what it returns unless told otherwise.
+const SHOPIFY_LIMIT: usize = 10;
+
+/// An answer as JSON.
+///
+/// Returns a problem if it cannot be written as JSON, which only a fault of this program can cause.
+pub(super) fn json(body: &impl Serialize) -> Result<Response, Problem> {
+    let body = serde_json::to_vec(body).map_err(|error| Problem::internal(&error))?;
+    Ok(([(CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response())
+}
+
+/// Recommends products.
+///
+/// Products of the request that the catalog lacks are named in `missing_ids`; when none of those to start from is known, the
+/// answer is empty and `fewer_because` is `unknown_products`.
+#[utoipa::path(
+    post, path = "/v1/{catalog}/recommend", tag = "recommend",
+    params(("catalog" = String, Path, description = "The catalog's name")),
+    request_body = RecommendRequest,
+    responses(
+        (status = 200, description = "Products, best first", body = RecommendResponse),
+        (status = "4XX", description = "The request is wrong", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = "5XX", description = "The server cannot answer now", body = ProblemDocument, content_type = "application/problem+json"),
+    ),
+)]
+pub(super) async fn recommend(
+    State(app): State<App>,
+    catalog: Result<Path<String>, PathRejection>,
+    request: Result<JsonBody<RecommendRequest>, Problem>,
+) -> Result<Response, Problem> {
+    let Path(catalog) = catalog.map_err(path_problem)?;
+    let engine = app.catalogs().engine(&catalog)?;
+    let JsonBody { value, deadline } = request?;
+    let (query, placement, has_product) = value.into_query()?;
+    let (answer, took_ms) = app.ask(&engine, query, deadline).await?;
+    json(&RecommendResponse::new(&engine, &answer, placement.as_deref(), has_product, took_ms)?)
+}
+
+/// Searches products by free text.
+#[utoipa::path(
+    post, path = "/v1/{catalog}/search", tag = "search",
+    params(("catalog" = String, Path, description = "The catalog's name")),
+    request_body = SearchRequest,
+    responses(
+        (status = 200, description = "Products, best first", body = SearchResponse),
+        (status = "4XX", description = "The request is wrong", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = "5XX", description = "The server cannot answer now", body = ProblemDocument, content_type = "application/problem+json"),
+    ),
+)]
+pub(super) async fn search(
+    State(app): State<App>,
+    catalog: Result<Path<String>, PathRejection>,
+    request: Result<JsonBody<SearchRequest>, Problem>,
+) -> Result<Response, Problem> {
+    let Path(catalog) = catalog.map_err(path_problem)?;
+    let engine = app.catalogs().engine(&catalog)?;
+    let JsonBody { value, deadline } = request?;
+    answer_search(&app, &engine, value, deadline)
+        .await
+        .map_err(|problem| problem.rename_field("context.query", "query"))
+}
+
+/// Searches products by free text, from a browser's address line. Results carry their products.
+#[utoipa::path(
+    get, path = "/v1/{catalog}/search", tag = "search",
+    params(
+        ("catalog" = String, Path, description = "The catalog's name"),
+        ("q" = String, Query, description = "The text, 1 to 2000 bytes"),
+        ("limit" = Option<usize>, Query, description = "Most products, 1 to 100; 10 when absent"),
+    ),
+    responses(
+        (status = 200, description = "Products, best first", body = SearchResponse),
+        (status = "4XX", description = "The request is wrong", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = "5XX", description = "The server cannot answer now", body = ProblemDocument, content_type = "application/problem+json"),
+    ),
+)]
+pub(super) async fn search_by_address(
+    State(app): State<App>,
+    catalog: Result<Path<String>, PathRejection>,
+    RawQuery(raw): RawQuery,
+) -> Result<Response, Problem> {
+    let Path(catalog) = catalog.map_err(path_problem)?;
+    let engine = app.catalogs().engine(&catalog)?;
+    let query = QueryString::parse(raw.as_deref(), &["q", "limit"])?;
+    let limit = query.number("limit", 1..=MAX_LIMIT, DEFAULT_LIMIT)?;
+    let request = SearchRequest::plain(query.required("q")?.to_owned(), limit);
+    answer_search(&app, &engine, request, app.deadline())
+        .await
+        .map_err(|problem| problem.rename_field("context.query", "q"))
+}
+
+async fn answer_search(
+    app: &App,
+    engine: &Arc<Engine>,
+    request: SearchRequest,
+    deadline: Instant,
+) -> Result<Response, Problem> {
+    let (query, text, has_product) = request.into_query();
+    let (answer, took_ms) = app.ask(engine, query, deadline).await?;
+    json(&SearchResponse {
+        recommendation_id: ulid::Ulid::generate().to_string(),
+        query: &text,
+        generation: engine.generation().name(),
+        results: results(engine, &answer.hits, has_product)?,
+        fewer_because: answer.fewer_because,
+        took_ms,
+    })
+}
+
+/// Recommends products in the shape of Shopify's storefront call.
+#[utoipa::path(
+    get, path = "/v1/{catalog}/recommendations/products.json", tag = "recommend",
+    params(
+        ("catalog" = String, Path, description = "The catalog's name"),
+        ("product_id" = String, Query, description = "The product on the page"),
+        ("limit" = Option<usize>, Query, description = "Most products, 1 to 10; 10 when absent"),
+        ("intent" = Option<String>, Query, description = "`related` when absent; `complementary` and `upsell` are refused by this version"),
+    ),
+    responses(
+        (status = 200, description = "Products, best first", body = ShopifyResponse),
+        (status = "4XX", description = "The request is wrong", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = "5XX", description = "The server cannot answer now", body = ProblemDocument, content_type = "application/problem+json"),
+    ),
+)]
+pub(super) async fn shopify_recommendations(
+    State(app): State<App>,
+    catalog: Result<Path<String>, PathRejection>,
+    RawQuery(raw): RawQuery,
+) -> Result<Response, Problem> {
+    let Path(catalog) = catalog.map_err(path_problem)?;
+    let engine = app.catalogs().engine(&catalog)?;
+    let parameters = QueryString::parse(raw.as_deref(), &["product_id", "limit", "intent"])?;
+    let product_id = parameters.required("product_id")?;
+    let intent = shopify_intent(parameters.get("intent"))?;
+    let limit = parameters.number("limit", 1..=SHOPIFY_LIMIT, SHOPIFY_LIMIT)?;
+    let products = engine.generation().products();
+    if products.row(product_id).is_none() {
+        let message = format!("catalog `{catalog}` has no product `{product_id}`");
+        return Err(Problem::field(Code::ProductNotFound, "product_id", message));
+    }
+    let query = Query { intent, anchors: vec![product_id.to_owned()], limit, ..Query::default() };
+    let (answer, _) = app.ask(&engine, query, app.deadline()).await?;
+    let products = answer.hits.iter().map(|hit| products.product(hit.row).map(Into::into));
+    let products = products.collect::<Result<_, _>>().map_err(|error| Problem::internal(&error))?;
+    json(&ShopifyResponse { products })
+}
+
+fn shopify_intent(word: Option<&str>) -> Result<Intent, Problem> {
+    match word {
+        None | Some("related") => Ok(Intent::Similar),
+        Some("complementary") => Ok(Intent::CrossSell),
+        Some("upsell") => Ok(Intent::Upsell),
+        Some(other) => Err(Problem::field(Code::InvalidField, "intent", format!("`{other}` is no intent"))
+            .hint("use `related`, `complementary` or `upsell`")),
+    }
+}

@@ -1,0 +1,246 @@
+//! Requests as JSON. Unknown fields are refused, so that a slip of the pen is an error and not silence.
+
+use std::collections::HashSet;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::problem::{Code, Problem};
+use crate::recommend::{Intent, MAX_ANCHORS, Query, RelativePrice};
+use crate::rules::Filter;
+
+/// Products in an answer unless the request says otherwise.
+pub(super) const DEFAULT_LIMIT: usize = 10;
+/// Longest placement name in characters.
+const MAX_PLACEMENT_CHARS: usize = 64;
+/// Longest visitor, session and user id in bytes.
+const MAX_VISITOR_BYTES: usize = 128;
+
+/// What to recommend, and from what.
+#[derive(Debug, Clone, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"placement": "pdp-similar", "context": {"product": "85099B"}, "limit": 4, "include": ["product"]}))]
+pub(super) struct RecommendRequest {
+    /// The shop's name for the slot, 1 to 64 characters; comes back in the answer.
+    placement: Option<String>,
+    /// What to show; this version answers `similar`.
+    #[serde(default)]
+    intent: Intent,
+    /// What the shopper looks at now.
+    #[serde(default)]
+    context: Context,
+    /// Accepted, 1 to 128 bytes; has no effect yet.
+    visitor_id: Option<String>,
+    /// Accepted, 1 to 128 bytes; has no effect yet.
+    session_id: Option<String>,
+    /// Accepted, 1 to 128 bytes; has no effect yet.
+    user_id: Option<String>,
+    /// Accepted; nothing about the visitor is kept either way.
+    #[serde(rename = "consent")]
+    _consent: Option<bool>,
+    /// Most products in the answer, 1 to 100.
+    #[serde(default = "default_limit")]
+    #[schema(minimum = 1, maximum = 100, default = 10)]
+    limit: usize,
+    /// Which products may appear.
+    #[serde(default)]
+    filter: Filter,
+    /// Products that never appear, at most 1000.
+    #[serde(default)]
+    exclude: Vec<String>,
+    /// Leaves out products with a lower score; 0 to 1.
+    #[schema(minimum = 0, maximum = 1)]
+    min_score: Option<f32>,
+    /// A price band relative to the first product of the context that has a price.
+    price: Option<RelativePrice>,
+    /// What each result carries besides id and score.
+    #[serde(default)]
+    include: Vec<Include>,
+    /// Scores every product instead of walking the graph: slower, for comparisons.
+    #[serde(default)]
+    exact: bool,
+}
+
+/// What the shopper looks at. The answer starts from `product` and `products` together with `query`; without any of these
+/// from `viewed`, else from `cart`. What is in the cart never appears.
+#[derive(Debug, Clone, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Context {
+    /// The product on the page.
+    product: Option<String>,
+    /// Several products, at most 1000; their mean is searched.
+    products: Vec<String>,
+    /// Free text.
+    query: Option<String>,
+    /// Products looked at before, at most 1000.
+    viewed: Vec<String>,
+    /// The cart, at most 1000 lines.
+    cart: Vec<CartLine>,
+}
+
+/// A line of the cart. Written too: the API's description shows the context's defaults.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CartLine {
+    /// The product.
+    id: String,
+    /// How many, 1 or more.
+    #[serde(default = "one")]
+    #[schema(minimum = 1, default = 1)]
+    quantity: u32,
+}
+
+/// A part of a result that is sent only on request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Include {
+    /// The whole product record.
+    Product,
+}
+
+/// A search by free text.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"query": "red retrospot bag", "limit": 5, "include": ["product"]}))]
+pub(super) struct SearchRequest {
+    /// The text, 1 to 2000 bytes.
+    query: String,
+    /// Most products in the answer, 1 to 100.
+    #[serde(default = "default_limit")]
+    #[schema(minimum = 1, maximum = 100, default = 10)]
+    limit: usize,
+    /// Which products may appear.
+    #[serde(default)]
+    filter: Filter,
+    /// Leaves out products with a lower score; 0 to 1.
+    #[schema(minimum = 0, maximum = 1)]
+    min_score: Option<f32>,
+    /// What each result carries besides id and score.
+    #[serde(default)]
+    include: Vec<Include>,
+}
+
+fn default_limit() -> usize {
+    DEFAULT_LIMIT
+}
+
+fn one() -> u32 {
+    1
+}
+
+impl RecommendRequest {
+    /// The question, the placement to echo, and whether results carry their product.
+    ///
+    /// Returns an error at the first field that is out of its range.
+    pub(super) fn into_query(self) -> Result<(Query, Option<String>, bool), Problem> {
+        self.check()?;
+        let has_product = self.include.contains(&Include::Product);
+        let cart: Vec<String> = self.context.cart.into_iter().map(|line| line.id).collect();
+        let mut anchors: Vec<String> = self.context.product.into_iter().chain(self.context.products).collect();
+        let mut exclude = self.exclude;
+        exclude.extend(cart.iter().cloned());
+        if anchors.is_empty() && self.context.query.is_none() {
+            anchors = if self.context.viewed.is_empty() { cart } else { self.context.viewed };
+        }
+        keep_first(&mut anchors, &mut exclude);
+        let query = Query {
+            intent: self.intent,
+            anchors,
+            text: self.context.query,
+            limit: self.limit,
+            min_score: self.min_score,
+            filter: self.filter,
+            exclude,
+            price: self.price,
+            exact: self.exact,
+        };
+        Ok((query, self.placement, has_product))
+    }
+
+    fn check(&self) -> Result<(), Problem> {
+        let context = &self.context;
+        let num_excluded = self.exclude.len() + context.cart.len();
+        let num_products = context.products.len() + usize::from(context.product.is_some());
+        at_most("context.products", num_products)?;
+        at_most("context.viewed", context.viewed.len())?;
+        at_most("context.cart", context.cart.len())?;
+        at_most("exclude", num_excluded)?;
+        if let Some(at) = context.cart.iter().position(|line| line.quantity == 0) {
+            return Err(Problem::field(
+                Code::InvalidField,
+                format!("context.cart[{at}].quantity"),
+                "it is 0; give 1 or more",
+            ));
+        }
+        if self.placement.as_ref().is_some_and(|name| !(1..=MAX_PLACEMENT_CHARS).contains(&name.chars().count())) {
+            let message = format!("a placement has 1 to {MAX_PLACEMENT_CHARS} characters");
+            return Err(Problem::field(Code::InvalidField, "placement", message));
+        }
+        let ids = [("visitor_id", &self.visitor_id), ("session_id", &self.session_id), ("user_id", &self.user_id)];
+        for (field, id) in ids {
+            if id.as_ref().is_some_and(|id| !(1..=MAX_VISITOR_BYTES).contains(&id.len())) {
+                let message = format!("an id has 1 to {MAX_VISITOR_BYTES} bytes");
+                return Err(Problem::field(Code::InvalidField, field, message));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn at_most(field: &str, count: usize) -> Result<(), Problem> {
+    if count <= MAX_ANCHORS {
+        return Ok(());
+    }
+    let message =
+        format!("{count} products are too many, at most {MAX_ANCHORS} are allowed (the cart counts as excluded)");
+    Err(Problem::field(Code::InvalidField, field, message))
+}
+
+/// Drops ids that came before, so that an unknown one is reported once.
+fn keep_first(anchors: &mut Vec<String>, exclude: &mut Vec<String>) {
+    if anchors.len() + exclude.len() < 2 {
+        return;
+    }
+    let mut seen = HashSet::new();
+    anchors.retain(|id| seen.insert(id.clone()));
+    exclude.retain(|id| seen.insert(id.clone()));
+}
+
+impl SearchRequest {
+    /// The question, its text, and whether results carry their product.
+    pub(super) fn into_query(self) -> (Query, String, bool) {
+        let has_product = self.include.contains(&Include::Product);
+        let text = Some(self.query.clone());
+        let query =
+            Query { text, limit: self.limit, min_score: self.min_score, filter: self.filter, ..Query::default() };
+        (query, self.query, has_product)
+    }
+
+    /// A search for `query` with every other field at its default.
+    pub(super) fn plain(query: String, limit: usize) -> Self {
+        Self { query, limit, filter: Filter::default(), min_score: None, include: vec![Include::Product] }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn query(json: &str) -> (Vec<String>, Vec<String>) {
+        let request: RecommendRequest = serde_json::from_str(json).unwrap();
+        let (query, ..) = request.into_query().unwrap();
+        (query.anchors, query.exclude)
+    }
+
+    #[test]
+    fn anchors_are_products_else_viewed_else_cart_and_the_cart_is_kept_out() {
+        let ids = |ids: &[&str]| ids.iter().map(|id| id.to_string()).collect::<Vec<_>>();
+        let all = r#"{"context":{"product":"a","products":["b","a"],"viewed":["v"],"cart":[{"id":"c"}]},"exclude":["x","c"]}"#;
+        assert_eq!(query(all), (ids(&["a", "b"]), ids(&["x", "c"])));
+        let viewed = r#"{"context":{"viewed":["v","w"],"cart":[{"id":"c","quantity":2}]}}"#;
+        assert_eq!(query(viewed), (ids(&["v", "w"]), ids(&["c"])));
+        assert_eq!(query(r#"{"context":{"cart":[{"id":"c"},{"id":"c"}]}}"#), (ids(&["c"]), ids(&[])));
+        let text = r#"{"context":{"query":"bag","viewed":["v"],"cart":[{"id":"c"}]}}"#;
+        assert_eq!(query(text), (ids(&[]), ids(&["c"])));
+    }
+}

@@ -1,0 +1,71 @@
+//! The README says what the program does: commands, exit codes, routes and defaults are compared with the real ones.
+
+mod command;
+
+use command::{Workplace, project};
+use kindred::config::Config;
+
+fn readme() -> String {
+    std::fs::read_to_string(project("README.md")).unwrap()
+}
+
+/// The cells in backquotes of the first column of the README's table under `heading`.
+fn first_column(heading: &str) -> Vec<String> {
+    let readme = readme();
+    let section = readme.split(heading).nth(1).unwrap_or_else(|| panic!("the README has no `{heading}`"));
+    let rows =
+        section.lines().skip_while(|line| !line.starts_with("|---")).skip(1).take_while(|line| line.starts_with('|'));
+    rows.map(|row| row.split(" | ").next().unwrap().trim_start_matches("| ").to_owned()).collect()
+}
+
+#[test]
+fn every_command_of_the_readme_exists_with_its_flags() {
+    let work = Workplace::new();
+    let cells = first_column("### Commands");
+    assert!(cells.len() >= 9);
+    for command in cells.iter().flat_map(|cell| cell.split('`')).filter(|text| text.starts_with("kindred ")) {
+        let is_name = |word: &&str| word.chars().all(|c| c.is_ascii_lowercase());
+        let names: Vec<&str> = command.split(' ').skip(1).take_while(is_name).collect();
+        let help = work.ok(&[&names[..], &["--help"]].concat());
+        let flags = command.split(['[', ' ', ']']).filter(|word| word.starts_with("--"));
+        flags.for_each(|flag| assert!(help.contains(flag), "`{command}`: no {flag}"));
+    }
+}
+
+#[test]
+fn the_exit_codes_of_the_readme_are_those_of_the_help() {
+    let readme = readme();
+    let help = Workplace::new().ok(&["--help"]);
+    let codes = help.split("Exit codes: ").nth(1).unwrap().trim().trim_end_matches('.').split(", ");
+    let codes: Vec<(&str, &str)> = codes.map(|code| code.split_once(' ').unwrap()).collect();
+    assert_eq!(codes.len(), 9);
+    for (code, meaning) in codes {
+        let row = readme.lines().find(|line| line.starts_with(&format!("| {code} |")));
+        let row = row.unwrap_or_else(|| panic!("the README leaves out exit code {code}"));
+        let word = meaning.split(' ').next_back().unwrap();
+        assert!(row.contains(word), "exit code {code}: the help says `{meaning}`, the README `{row}`");
+    }
+}
+
+#[test]
+fn numbers_in_the_readme_are_the_defaults() {
+    let (readme, config) = (readme(), Config::default());
+    let share = format!("{} % are bad (`catalog.max_reject_share`)", config.catalog.max_reject_share * 100.0);
+    assert!(readme.contains(&share), "{share}");
+    assert!(readme.contains(&format!("serves on {}", config.server.bind)));
+}
+
+#[test]
+fn every_file_under_an_index_folder_that_the_readme_names_is_written() {
+    let work = Workplace::new();
+    work.write("feed.csv", command::feed(&command::titles(12, "docs")));
+    work.ok(&["index", "build", "shop", "--feed", "feed.csv"]);
+    let mut names: Vec<String> = std::fs::read_dir(work.path("index/shop/gen-000001"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["hnsw.bin", "manifest.json", "products.bin", "terms.bin"]);
+    let readme = readme();
+    names.iter().for_each(|name| assert!(readme.contains(&format!("`{name}`")), "{name}"));
+}
