@@ -8,6 +8,7 @@ use candle_nn::ops::{layer_norm, softmax_last_dim};
 
 use super::encoder::Encoder;
 use super::model_dir::{Activation, EncoderShape, Pooling};
+use super::stages::Stopwatch;
 use super::weights::{Affine, BertWeights, BlockWeights};
 
 /// BERT on Candle's own operators.
@@ -83,7 +84,7 @@ impl BertEncoder {
 }
 
 impl Encoder for BertEncoder {
-    fn encode(&self, rows: &[&[u32]], out: &mut [f32]) -> Result<()> {
+    fn encode(&self, rows: &[&[u32]], out: &mut [f32], _stopwatch: &mut Stopwatch) -> Result<()> {
         let mut spans = Vec::with_capacity(rows.len());
         let mut start = 0;
         for row in rows {

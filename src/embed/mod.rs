@@ -32,11 +32,14 @@ mod batches;
 mod bert;
 mod cache;
 mod cached;
+mod cpu;
 mod embedder;
 mod encoder;
 mod error;
 mod model_dir;
 mod parity;
+mod precision;
+mod stages;
 mod text_tokens;
 mod vectors;
 mod weights;
@@ -50,6 +53,8 @@ pub use cached::{EmbedCounts, EmbedProgress, embed_with_cache};
 pub use embedder::Embedder;
 pub use error::EmbedError;
 pub use parity::{Parity, check_parity};
+pub use precision::Precision;
+pub use stages::Stage;
 pub use vectors::Embeddings;
 
 /// Which model embeds, and how much of the machine it may use.
@@ -58,6 +63,8 @@ pub use vectors::Embeddings;
 pub struct EmbedConfig {
     /// A sentence-transformers directory of the BERT family.
     pub model: PathBuf,
+    /// How exactly the forward pass computes.
+    pub precision: Precision,
     /// Tokens a batch holds at most; a batch always holds at least one text.
     pub batch_tokens: usize,
     /// Threads that embed at the same time; 0 takes every core.
@@ -68,6 +75,12 @@ pub struct EmbedConfig {
 
 impl Default for EmbedConfig {
     fn default() -> Self {
-        Self { model: PathBuf::from("models/all-MiniLM-L6-v2"), batch_tokens: 2048, threads: 0, max_tokens: None }
+        Self {
+            model: PathBuf::from("models/all-MiniLM-L6-v2"),
+            precision: Precision::F32,
+            batch_tokens: 2048,
+            threads: 0,
+            max_tokens: None,
+        }
     }
 }
