@@ -174,6 +174,18 @@ fn a_full_disk_or_a_closed_folder_stops_the_build_and_the_old_index_serves() {
 }
 
 #[test]
+fn output_that_cannot_be_written_is_an_error_and_a_closed_pipe_is_none() {
+    let work = Workplace::new();
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let output = work.command(&["init", "--print"]).stdout(full).stderr(std::process::Stdio::piped()).output().unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(7) && error.starts_with("error: cannot write to standard output"), "{error}");
+    let mut child = work.command(&["init", "--print"]).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
 fn init_writes_settings_that_load_and_never_overwrites_by_itself() {
     let work = Workplace::new();
     work.ok(&["init"]);

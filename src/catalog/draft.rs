@@ -171,10 +171,11 @@ impl Draft {
                 return Err(fault("sale_price", RejectCode::BadPrice, message));
             }
             if sale.minor > price.minor {
-                warnings
-                    .push((WarningCode::SaleAbovePrice, format!("the sale price {sale} is above the price {price}")));
+                let message = format!("the sale price {sale} is above the price {price} and was left out");
+                warnings.push((WarningCode::SaleAbovePrice, message));
             }
         }
+        let sale_price = sale_price.filter(|sale| price.is_none_or(|price| sale.minor <= price.minor));
         let is_in_force = sale_price.is_none() || self.is_sale_in_force(reading.now, warnings);
         Ok(Prices { price, sale_price: sale_price.filter(|_| is_in_force), cost })
     }

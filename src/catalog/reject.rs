@@ -91,7 +91,7 @@ pub struct Reject {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WarningCode {
-    /// The sale price is above the price.
+    /// The sale price is above the price; it was left out.
     SaleAbovePrice,
     /// `sale_price_effective_date` is no pair of times; the sale price was kept.
     BadSaleDates,

@@ -8,7 +8,7 @@
 //! | `progress` | progress bars |
 //! | `output` | tables and JSON |
 //! | `ask`, `index`, `init`, `model`, `serve`, `validate` | one command each |
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line prints")]
+#![allow(clippy::print_stderr, reason = "a command line prints its errors")]
 
 mod args;
 mod ask;
@@ -32,11 +32,11 @@ use context::Context;
 
 /// Runs the command of this process's arguments and returns its exit code. Errors go to standard error, in one line.
 pub fn main() -> ExitCode {
-    reset_broken_pipe();
     let args = Args::parse();
     start_logging();
     match run(args) {
         Ok(code) => code,
+        Err(error) if exit::is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {}", exit::one_line(&error));
             exit::code_of(&error)
@@ -76,18 +76,4 @@ fn start_logging() {
     } else {
         subscriber.with_target(false).init();
     }
-}
-
-/// Rust ignores SIGPIPE, so that `kindred … | head` would panic in `println!`; a command line ends quietly instead.
-fn reset_broken_pipe() {
-    std::panic::set_hook(Box::new({
-        let default = std::panic::take_hook();
-        move |info| {
-            let message = info.payload().downcast_ref::<String>().map_or("", String::as_str);
-            if message.contains("failed printing to stdout") {
-                exit::quietly();
-            }
-            default(info);
-        }
-    }));
 }

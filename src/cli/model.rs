@@ -9,7 +9,7 @@ use serde_json::json;
 use super::args::ModelCommand;
 use super::context::Context;
 use super::exit;
-use super::output::print_json;
+use super::output::{print_json, say};
 use crate::embed::{Embedder, Parity, check_parity};
 
 /// Reference vectors of the model that comes with the project, used when it is checked and they are there.
@@ -30,7 +30,7 @@ pub(super) fn run(context: &Context, command: &ModelCommand) -> Result<ExitCode>
             "fingerprint": embedder.fingerprint(), "reference": reference, "parity": parity, "ok": is_right,
         }))?;
     } else {
-        print(context, &embedder, reference.as_deref(), parity.as_ref());
+        print(context, &embedder, reference.as_deref(), parity.as_ref())?;
     }
     Ok(if is_right { ExitCode::SUCCESS } else { ExitCode::from(exit::MODEL) })
 }
@@ -39,24 +39,26 @@ fn default_reference(embedder: &Embedder) -> Option<PathBuf> {
     Some(PathBuf::from(DEFAULT_REFERENCE)).filter(|path| embedder.name() == DEFAULT_MODEL && path.exists())
 }
 
-fn print(context: &Context, embedder: &Embedder, reference: Option<&Path>, parity: Option<&Parity>) {
-    println!("model        {}", embedder.name());
-    println!("folder       {}", context.config.embed.model.display());
-    println!("dimensions   {}", embedder.dim());
-    println!("max tokens   {}", embedder.max_tokens());
-    println!("fingerprint  {}", embedder.fingerprint());
+fn print(context: &Context, embedder: &Embedder, reference: Option<&Path>, parity: Option<&Parity>) -> Result<()> {
+    say!("model        {}", embedder.name())?;
+    say!("folder       {}", context.config.embed.model.display())?;
+    say!("dimensions   {}", embedder.dim())?;
+    say!("max tokens   {}", embedder.max_tokens())?;
+    say!("fingerprint  {}", embedder.fingerprint())?;
     match (reference, parity) {
         (Some(path), Some(parity)) => {
             let verdict = if parity.min_cosine >= MIN_COSINE { "agrees" } else { "DISAGREES" };
-            println!("reference    {} ({} texts)", path.display(), parity.num_texts);
-            println!(
+            say!("reference    {} ({} texts)", path.display(), parity.num_texts)?;
+            say!(
                 "parity       {verdict}: cosine at least {:.7}, {:.7} on average",
-                parity.min_cosine, parity.mean_cosine
-            );
+                parity.min_cosine,
+                parity.mean_cosine
+            )?;
             if parity.min_cosine < MIN_COSINE {
-                println!("worst text   {}", parity.worst_text);
+                say!("worst text   {}", parity.worst_text)?;
             }
         }
-        _ => println!("parity       not checked; give --reference FILE"),
+        _ => say!("parity       not checked; give --reference FILE")?,
     }
+    Ok(())
 }

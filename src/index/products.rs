@@ -9,6 +9,8 @@
 //! | `IDSO` | u64 | `n + 1` | where each row's id starts in `IDSB`, and the end of the last |
 //! | `IDSB` | u8 | | ids, UTF-8 |
 //! | `IDOR` | u32 | `n` | rows in the byte order of their ids |
+//! | `FITO` | u64 | `n + 1` | where each row's models start in `FITB`, and the end of the last |
+//! | `FITB` | u8 | | models that the row's product says it fits, one a line |
 //! | `PRIC` | i64 | `n` | effective price in minor units; [`NO_PRICE`] when there is none |
 //! | `CURR` | u8 | `3 n` | the price's currency; zeros when there is none |
 //! | `AVAI` | u8 | `n` | 0 in_stock, 1 out_of_stock, 2 preorder, 3 backorder |
@@ -21,7 +23,7 @@ use serde_json::value::RawValue;
 
 use super::error::IndexError;
 use super::section::{FileDigest, Section, SectionFile, Tag, write_sections};
-use crate::catalog::{Availability, Currency, Money, Product};
+use crate::catalog::{Availability, Compatibility, Currency, Money, Product};
 use crate::rank::RowId;
 
 /// Kind of the file.
@@ -54,14 +56,16 @@ impl Texts {
 ///
 /// Returns an error if the file cannot be written.
 pub fn write(path: &Path, products: &[Product]) -> Result<FileDigest, IndexError> {
-    let (mut records, mut ids) = (Texts::default(), Texts::default());
+    let (mut records, mut ids, mut models) = (Texts::default(), Texts::default(), Texts::default());
+    let compatibility = Compatibility::of(products);
     for product in products {
         let record = serde_json::to_vec(product)
             .map_err(|e| IndexError::Write { path: path.to_owned(), source: std::io::Error::other(e) })?;
         records.push(&record);
         ids.push(product.id.as_str().as_bytes());
+        models.push(compatibility.fits(product).join("\n").as_bytes());
     }
-    let (records, ids) = (records.finish(), ids.finish());
+    let (records, ids, models) = (records.finish(), ids.finish(), models.finish());
     let mut id_order: Vec<u32> = (0..products.len() as u32).collect();
     id_order.sort_by(|&a, &b| products[a as usize].id.cmp(&products[b as usize].id));
     let prices: Vec<i64> = products.iter().map(|p| p.effective_price().map_or(NO_PRICE, |m| m.minor)).collect();
@@ -75,6 +79,8 @@ pub fn write(path: &Path, products: &[Product]) -> Result<FileDigest, IndexError
         Section::new(*b"IDSO", &ids.offsets),
         Section::new(*b"IDSB", &ids.bytes),
         Section::new(*b"IDOR", &id_order),
+        Section::new(*b"FITO", &models.offsets),
+        Section::new(*b"FITB", &models.bytes),
         Section::new(*b"PRIC", &prices),
         Section::new(*b"CURR", &currencies),
         Section::new(*b"AVAI", &availability),
@@ -117,12 +123,14 @@ impl Products {
         let num_rows = file.section::<u32>(*b"IDOR")?.len();
         let fits = file.section::<u64>(*b"RECO")?.len() == num_rows + 1
             && file.section::<u64>(*b"IDSO")?.len() == num_rows + 1
+            && file.section::<u64>(*b"FITO")?.len() == num_rows + 1
             && file.section::<i64>(*b"PRIC")?.len() == num_rows
             && file.section::<u8>(*b"CURR")?.len() == 3 * num_rows
             && file.section::<u8>(*b"AVAI")?.len() == num_rows
             && file.section::<u32>(*b"FAMI")?.len() == num_rows;
         file.section::<u8>(*b"RECB")?;
         file.section::<u8>(*b"IDSB")?;
+        file.section::<u8>(*b"FITB")?;
         if fits { Ok(Self { file, num_rows }) } else { Err(file.damaged("its sections do not fit together")) }
     }
 
@@ -159,6 +167,12 @@ impl Products {
     pub fn product(&self, row: RowId) -> Result<Product, IndexError> {
         let record = self.record(row)?;
         serde_json::from_str(record.get()).map_err(|e| self.file.damaged(format!("the record of row {}: {e}", row.0)))
+    }
+
+    /// The models that the row's product says it fits.
+    pub fn models(&self, row: RowId) -> impl Iterator<Item = &str> {
+        let bytes = self.text(*b"FITO", *b"FITB", row.index()).unwrap_or_default();
+        std::str::from_utf8(bytes).unwrap_or_default().lines()
     }
 
     /// What a shopper pays; `None` without a price.

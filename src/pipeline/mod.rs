@@ -114,7 +114,7 @@ impl Build<'_> {
         let input = GenerationInput {
             catalog: self.dir.catalog(),
             generation: &generation,
-            parent: self.dir.current()?,
+            parent: self.dir.current_if_readable(),
             feed: &feed.to_string_lossy(),
             products: &read.products,
             vectors: embeddings.as_slice(),

@@ -41,14 +41,36 @@ pub struct Condition {
     pub range: Option<Range>,
 }
 
-/// One value or several.
+/// One value or several. Numbers and booleans count as their text: `5` is `"5"`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(untagged)]
+#[serde(untagged, try_from = "serde_json::Value")]
 pub enum MatchValue {
     /// A single value.
     One(String),
     /// Any of these values.
     Any(Vec<String>),
+}
+
+impl TryFrom<serde_json::Value> for MatchValue {
+    type Error = &'static str;
+
+    fn try_from(value: serde_json::Value) -> Result<Self, Self::Error> {
+        match value {
+            serde_json::Value::Array(values) => {
+                values.into_iter().map(text_of).collect::<Result<_, _>>().map(Self::Any)
+            }
+            value => text_of(value).map(Self::One),
+        }
+    }
+}
+
+fn text_of(value: serde_json::Value) -> Result<String, &'static str> {
+    match value {
+        serde_json::Value::String(text) => Ok(text),
+        serde_json::Value::Number(number) => Ok(number.to_string()),
+        serde_json::Value::Bool(is_true) => Ok(is_true.to_string()),
+        _ => Err("`match` takes a text, a number, true or false, or a list of these"),
+    }
 }
 
 impl MatchValue {
@@ -188,6 +210,10 @@ mod tests {
         for (json, place) in bad {
             assert_eq!(check(json), Err(place.to_owned()), "{json}");
         }
+        let values = |json| serde_json::from_str::<MatchValue>(json).map(|matches| matches.values().to_vec());
+        assert_eq!(values("5").unwrap(), ["5"]);
+        assert_eq!(values(r#"["a", 1.5, true]"#).unwrap(), ["a", "1.5", "true"]);
+        assert!(values(r#"[["a"]]"#).unwrap_err().to_string().contains("takes a text"));
         assert!(check(r#"{"must":[{"key":"a","equals":"b"}]}"#).unwrap_err().contains("equals"));
     }
 }

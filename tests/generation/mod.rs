@@ -91,7 +91,7 @@ pub fn publish_vectors(
     let input = GenerationInput {
         catalog: dir.catalog(),
         generation: &generation,
-        parent: dir.current()?,
+        parent: dir.current_if_readable(),
         feed: "made up",
         products,
         vectors,
