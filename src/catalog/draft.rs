@@ -175,9 +175,9 @@ impl Draft {
                 warnings.push((WarningCode::SaleAbovePrice, message));
             }
         }
-        let sale_price = sale_price.filter(|sale| price.is_none_or(|price| sale.minor <= price.minor));
         let is_in_force = sale_price.is_none() || self.is_sale_in_force(reading.now, warnings);
-        Ok(Prices { price, sale_price: sale_price.filter(|_| is_in_force), cost })
+        let is_reduced = |sale: &Money| price.is_none_or(|price| sale.minor <= price.minor);
+        Ok(Prices { price, sale_price: sale_price.filter(|sale| is_in_force && is_reduced(sale)), cost })
     }
 
     fn is_sale_in_force(&self, now: Option<jiff::Timestamp>, warnings: &mut Vec<(WarningCode, String)>) -> bool {

@@ -43,7 +43,7 @@ First steps:
   kindred serve                                answer over HTTP
 
 Settings: flags, then KINDRED_SECTION__KEY variables, then kindred.toml, then defaults; `kindred init --print` shows all.
-Exit codes: 0 done, 1 another error, 2 usage or settings, 3 feed, 4 model, 5 index, 6 question, 7 cannot write, 8 in use.";
+Exit codes: 0 done, 1 another error, 2 usage or settings, 3 feed, 4 model, 5 index, 6 question, 7 not written, 8 in use.";
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
