@@ -25,13 +25,15 @@ pub enum Stage {
     Down,
     /// Residuals and LayerNorm.
     Norm,
+    /// A whole forward pass that is not told apart by stage: one on a GPU.
+    Forward,
     /// Token vectors to one vector of length 1.
     Pool,
 }
 
 impl Stage {
     /// All stages in the order in which a text goes through them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Tokenize,
         Self::Lookup,
         Self::Quantise,
@@ -41,6 +43,7 @@ impl Stage {
         Self::Up,
         Self::Down,
         Self::Norm,
+        Self::Forward,
         Self::Pool,
     ];
 }

@@ -23,27 +23,16 @@ use crate::embed::stages::{Stage, Stopwatch};
 use crate::embed::weights::{Affine, BertWeights, BlockWeights};
 
 /// Tokens of the texts that one pass takes, unless a single text has more.
-const PASS_TOKENS: usize = 512;
+const PASS_TOKENS: usize = 4 * BLOCK_ROWS;
 
-/// Rows of a block: whole register blocks of every instruction set.
-const BLOCK_ROWS: usize = 112;
-
-fn tunable(name: &str, default: usize) -> usize {
-    std::env::var(name).ok().and_then(|x| x.parse().ok()).unwrap_or(default)
-}
-fn block_rows() -> usize {
-    static V: std::sync::OnceLock<usize> = std::sync::OnceLock::new();
-    *V.get_or_init(|| tunable("BLOCK", BLOCK_ROWS))
-}
-fn pass_tokens() -> usize {
-    static V: std::sync::OnceLock<usize> = std::sync::OnceLock::new();
-    *V.get_or_init(|| tunable("PASS", PASS_TOKENS))
-}
+/// Rows of a block: whole register blocks of every instruction set, and four AMX tiles less two rows.
+const BLOCK_ROWS: usize = 126;
 
 /// BERT on this processor's widest instructions.
 pub(in crate::embed) struct CpuBert {
     shape: EncoderShape,
     pooling: Pooling,
+    precision: Precision,
     machine: Machine,
     /// Numbers from a hidden row to the next.
     stride: usize,
@@ -88,6 +77,7 @@ impl CpuBert {
             workspaces: Workspaces::default(),
             shape,
             pooling,
+            precision,
             machine,
             stride,
         })
@@ -150,6 +140,10 @@ impl Encoder for CpuBert {
             Ok(())
         })
     }
+
+    fn instructions(&self) -> String {
+        self.machine.describe(self.precision)
+    }
 }
 
 /// How many of the rows, at least one, have at most [`PASS_TOKENS`] tokens together.
@@ -157,7 +151,7 @@ fn rows_of_pass(rows: &[&[u32]]) -> usize {
     let mut num_tokens = 0;
     let fits = rows.iter().take_while(|row| {
         num_tokens += row.len();
-        num_tokens <= pass_tokens()
+        num_tokens <= PASS_TOKENS
     });
     fits.count().max(1)
 }
@@ -287,10 +281,9 @@ impl BlockPass<'_, '_> {
     /// Queries, keys and values of every token.
     fn split_parts(&self, hidden: &[f32], scratch: &mut Scratch, stopwatch: &mut Stopwatch) {
         let (stride, layer) = (self.bert.stride, &self.block.parts);
-        let block_rows = block_rows();
         let parts = at_least(&mut scratch.parts, hidden.len() / stride * layer.columns());
         let mut layers = Layers { machine: self.bert.machine, bytes: &mut scratch.bytes, stopwatch };
-        for (numbers, parts) in hidden.chunks(block_rows * stride).zip(parts.chunks_mut(block_rows * layer.columns())) {
+        for (numbers, parts) in hidden.chunks(BLOCK_ROWS * stride).zip(parts.chunks_mut(BLOCK_ROWS * layer.columns())) {
             layers.apply(layer, Stage::Parts, Rows { numbers, stride }, None, parts);
         }
     }
@@ -317,8 +310,7 @@ impl BlockPass<'_, '_> {
         let activation = Some(self.bert.shape.activation);
         let Scratch { mixed, wide, narrow, bytes, .. } = scratch;
         let mut layers = Layers { machine, bytes, stopwatch };
-        let block_rows = block_rows();
-        for (hidden, mixed) in hidden.chunks_mut(block_rows * stride).zip(mixed.chunks(block_rows * stride)) {
+        for (hidden, mixed) in hidden.chunks_mut(BLOCK_ROWS * stride).zip(mixed.chunks(BLOCK_ROWS * stride)) {
             let narrow = at_least(narrow, hidden.len());
             let wide_stride = block.up.columns();
             let wide = at_least(wide, hidden.len() / stride * wide_stride);

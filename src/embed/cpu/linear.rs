@@ -47,6 +47,18 @@ impl Machine {
             tiles: Amx::detect(),
         }
     }
+
+    /// What a forward pass of this precision runs on, for reports.
+    pub(in crate::embed) fn describe(
+        self,
+        #[cfg_attr(not(target_arch = "x86_64"), expect(unused_variables))] precision: Precision,
+    ) -> String {
+        #[cfg(target_arch = "x86_64")]
+        if precision == Precision::Fast && self.tiles.is_some() {
+            return format!("{} + AMX", self.set.name());
+        }
+        self.set.name().to_owned()
+    }
 }
 
 impl Linear {

@@ -28,6 +28,8 @@ mod lanes;
 mod linear;
 mod norm;
 mod product;
+#[cfg(test)]
+mod tests;
 mod workspace;
 
 pub(super) use bert::CpuBert;

@@ -5,6 +5,12 @@
 
 use super::lanes::{Lanes, PANEL_VECTORS, Task};
 
+/// How far ahead of their use weights are asked for.
+const AHEAD_BYTES: usize = 4096;
+
+/// Bytes that the processor fetches together.
+const LINE_BYTES: usize = 64;
+
 /// Calls a method generic over the number of rows, 1 to 14, skipping those beyond [`Lanes::ROWS`].
 macro_rules! by_num_rows {
     ($num_rows:expr, $self:ident.$method:ident::<$lanes:ident>($($arg:expr),*)) => {
@@ -134,11 +140,11 @@ impl<E: Finish> Product<'_, E> {
         unsafe {
             let rows = self.rows.numbers.as_ptr().add(row * self.rows.stride);
             let sums = sums::<L, R>(lanes, rows, self.rows.stride, self.inputs, panel.as_ptr());
-            for r in 0..R {
+            for (r, sums) in sums.into_iter().enumerate() {
                 let out = self.out.as_mut_ptr().add((row + r) * self.out_stride + column);
-                for vector in 0..PANEL_VECTORS {
+                for (vector, sums) in sums.into_iter().enumerate() {
                     let at = vector * L::WIDTH;
-                    let finished = self.finish.finish(lanes, sums[r][vector], row + r, column + at);
+                    let finished = self.finish.finish(lanes, sums, row + r, column + at);
                     lanes.store_at(out.add(at), finished);
                 }
             }
@@ -162,14 +168,25 @@ unsafe fn sums<L: Lanes, const R: usize>(
         // SAFETY: the caller vouches for both.
         unsafe {
             let weights = panel.add(input * L::PANEL);
+            prefetch_ahead(lanes, weights);
             let weights = [lanes.load_at(weights), lanes.load_at(weights.add(L::WIDTH))];
-            for r in 0..R {
+            for (r, sums) in sums.iter_mut().enumerate() {
                 let number = lanes.splat(*rows.add(r * stride + input));
-                for vector in 0..PANEL_VECTORS {
-                    sums[r][vector] = lanes.mul_add(number, weights[vector], sums[r][vector]);
+                for (sum, weights) in sums.iter_mut().zip(weights) {
+                    *sum = lanes.mul_add(number, weights, *sum);
                 }
             }
         }
     }
     sums
+}
+
+/// Asks for the panel row that is read [`AHEAD_BYTES`] later. Processors look ahead by themselves, but not past the end of a
+/// page, and a short text's pass is nothing but reading all weights once.
+#[inline(always)]
+pub(in crate::embed) fn prefetch_ahead<L: Lanes, T>(lanes: L, weights: *const T) {
+    let ahead = weights.wrapping_byte_add(AHEAD_BYTES);
+    for line in 0..PANEL_VECTORS * L::WIDTH * size_of::<f32>() / LINE_BYTES {
+        lanes.prefetch(ahead.wrapping_byte_add(line * LINE_BYTES));
+    }
 }
