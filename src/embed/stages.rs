@@ -46,6 +46,23 @@ impl Stage {
         Self::Forward,
         Self::Pool,
     ];
+
+    /// What people read.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Tokenize => "tokenize",
+            Self::Lookup => "look up",
+            Self::Quantise => "quantise",
+            Self::Parts => "queries, keys, values",
+            Self::Attention => "attention",
+            Self::AttentionOutput => "attention output",
+            Self::Up => "wide layer and activation",
+            Self::Down => "narrow layer",
+            Self::Norm => "residual and norm",
+            Self::Forward => "forward pass",
+            Self::Pool => "pool",
+        }
+    }
 }
 
 /// Measures the stages of one thread's work, lap by lap. A lap costs two reads of the clock a block of rows, which is nothing

@@ -246,7 +246,7 @@ fn huge_numbers_go_through_every_function() {
     let numbers = [f32::MAX, f32::MIN, 1e30, -1e30, 0.0, -0.0, 1e-40, -1e-40].repeat(4);
     for set in InstructionSet::available() {
         for (x, ours) in numbers.iter().zip(apply::<GeluErf>(set, &numbers)) {
-            assert!((ours - x.max(0.0)).abs() <= x.abs() * 1e-14, "{}: gelu({x}) = {ours}", set.name());
+            assert!((ours - x.max(0.0)).abs() <= x.abs() * 1e-14 + 1e-38, "{}: gelu({x}) = {ours}", set.name());
         }
         assert!(apply::<PowerOf2>(set, &numbers).iter().all(|power| power.is_finite()));
     }
