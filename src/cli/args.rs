@@ -75,6 +75,11 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: ModelCommand,
     },
+    /// Measure speed on this machine
+    Bench {
+        #[command(subcommand)]
+        command: BenchCommand,
+    },
     /// Build, look at, check and go back between indexes
     Index {
         #[command(subcommand)]
@@ -114,6 +119,18 @@ pub(super) enum Command {
 pub(super) enum ModelCommand {
     /// Load the model, print its name, dimensions and fingerprint, and compare it with reference vectors
     Check {
+        /// JSON Lines {"text", "embedding"} made by another implementation with this model; .zst is read too
+        #[arg(long, value_name = "FILE")]
+        reference: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum BenchCommand {
+    /// Embed a file of texts and report texts and tokens a second, latency of single short texts, and where the time goes
+    Embed {
+        /// One text a line; empty lines are left out
+        texts: PathBuf,
         /// JSON Lines {"text", "embedding"} made by another implementation with this model; .zst is read too
         #[arg(long, value_name = "FILE")]
         reference: Option<PathBuf>,

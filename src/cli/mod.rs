@@ -7,11 +7,12 @@
 //! | `exit` | exit codes |
 //! | `progress` | progress bars |
 //! | `output` | tables and JSON |
-//! | `ask`, `index`, `init`, `model`, `serve`, `validate` | one command each |
+//! | `ask`, `bench`, `index`, `init`, `model`, `serve`, `validate` | one command each |
 #![allow(clippy::print_stderr, reason = "a command line prints its errors")]
 
 mod args;
 mod ask;
+mod bench;
 mod context;
 mod exit;
 mod index;
@@ -55,6 +56,7 @@ fn run(args: Args) -> anyhow::Result<ExitCode> {
             validate::run(&context, &feed, catalog.as_deref(), rejects.as_deref())
         }
         Command::Model { command } => model::run(&context, &command),
+        Command::Bench { command } => bench::run(&context, &command),
         Command::Index { command } => index::run(&context, &command),
         Command::Similar { catalog, products, ask } => ask::similar(&context, &catalog, products, &ask),
         Command::Search { catalog, text, ask } => ask::search(&context, &catalog, &text.join(" "), &ask),

@@ -1,24 +1,46 @@
-//! Which texts share a batch: those of like length, the longest first so that no thread ends with a long one.
+//! Which texts share a batch: neighbours, as many as are likely to have the tokens asked for.
+//!
+//! A batch has no padding, so texts of any length go together, and nothing needs to be sorted or known ahead: a thread that
+//! is free takes the next texts, tokenizes and embeds them. So tokenizing, embedding and writing overlap between threads,
+//! memory holds one batch a thread whatever the feed's size, and no thread waits for another before the last batch.
 
-/// Splits texts, given by their token counts, into batches of at most `batch_tokens` tokens (a longer text is a batch of its
-/// own). Every text is in exactly one batch; equal lengths keep the order of the texts.
-pub(super) fn plan_batches(num_tokens: &[usize], batch_tokens: usize) -> Vec<Vec<usize>> {
-    let mut order: Vec<usize> = (0..num_tokens.len()).collect();
-    order.sort_by_key(|&text| (std::cmp::Reverse(num_tokens[text]), text));
-    let mut batches: Vec<Vec<usize>> = Vec::new();
-    let mut room = 0;
-    for text in order {
-        let needed = num_tokens[text];
-        match batches.last_mut() {
-            Some(batch) if needed <= room => batch.push(text),
-            _ => {
-                batches.push(vec![text]);
-                room = batch_tokens;
-            }
-        }
-        room = room.saturating_sub(needed);
+use std::ops::Range;
+
+/// Bytes that an average token of text stands for; a guess that decides nothing but the size of batches.
+const BYTES_PER_TOKEN: usize = 4;
+
+/// Hands out texts in order.
+pub(super) struct Batches<'a> {
+    texts: &'a [&'a str],
+    next: usize,
+    batch_tokens: usize,
+    max_tokens: usize,
+}
+
+impl<'a> Batches<'a> {
+    /// Batches of about `batch_tokens` tokens; a text counts for `max_tokens` at most, where it is cut.
+    pub(super) fn new(texts: &'a [&'a str], batch_tokens: usize, max_tokens: usize) -> Self {
+        Self { texts, next: 0, batch_tokens, max_tokens }
     }
-    batches
+
+    /// The positions of the next batch, at least one; nothing when all are taken.
+    pub(super) fn take(&mut self) -> Option<Range<usize>> {
+        let first = self.next;
+        let mut num_tokens = 0;
+        for text in &self.texts[first..] {
+            num_tokens += (text.len() / BYTES_PER_TOKEN + 1).min(self.max_tokens);
+            if num_tokens > self.batch_tokens && self.next > first {
+                break;
+            }
+            self.next += 1;
+        }
+        (self.next > first).then_some(first..self.next)
+    }
+
+    /// Leaves the rest untaken.
+    pub(super) fn stop(&mut self) {
+        self.next = self.texts.len();
+    }
 }
 
 #[cfg(test)]
@@ -28,23 +50,29 @@ mod tests {
 
     proptest! {
         #[test]
-        fn batches_partition_the_texts_within_the_token_limit(
-            lengths in prop::collection::vec(1usize..300, 0..200),
+        fn batches_are_all_texts_in_order_within_the_limit(
+            lengths in prop::collection::vec(0usize..3000, 0..200),
             limit in 0usize..2000,
         ) {
-            let batches = plan_batches(&lengths, limit);
-            let mut texts: Vec<usize> = batches.concat();
-            texts.sort_unstable();
-            prop_assert_eq!(texts, (0..lengths.len()).collect::<Vec<_>>());
-            for batch in &batches {
-                let tokens: usize = batch.iter().map(|&text| lengths[text]).sum();
-                prop_assert!(batch.len() == 1 || tokens <= limit, "{} tokens in a batch", tokens);
+            let texts: Vec<String> = lengths.iter().map(|&bytes| "x".repeat(bytes)).collect();
+            let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+            let mut batches = Batches::new(&texts, limit, 256);
+            let mut next = 0;
+            while let Some(batch) = batches.take() {
+                prop_assert_eq!(batch.start, next);
+                next = batch.end;
+                let likely: usize = texts[batch.clone()].iter().map(|text| (text.len() / 4 + 1).min(256)).sum();
+                prop_assert!(batch.len() == 1 || likely <= limit, "{} tokens in a batch", likely);
             }
+            prop_assert_eq!(next, texts.len());
         }
     }
 
     #[test]
-    fn the_longest_texts_come_first() {
-        assert_eq!(plan_batches(&[5, 90, 7, 90], 100), vec![vec![1], vec![3, 2], vec![0]]);
+    fn after_a_stop_nothing_is_handed_out() {
+        let mut batches = Batches::new(&["a", "b"], 1, 256);
+        assert_eq!(batches.take(), Some(0..1));
+        batches.stop();
+        assert_eq!(batches.take(), None);
     }
 }

@@ -65,7 +65,7 @@ fn embed_missing(
     let mut at = EmbedProgress { embedded: 0, to_embed: missing.len() };
     progress(at);
     embedder.embed_batches(missing, &mut |batch: FinishedBatch<'_>| {
-        for (&text, vector) in batch.texts.iter().zip(batch.vectors.chunks_exact(embedder.dim())) {
+        for (text, vector) in batch.texts.clone().zip(batch.vectors.chunks_exact(embedder.dim())) {
             cache.insert(missing[text], vector)?;
         }
         at.embedded += batch.texts.len();

@@ -1,43 +1,41 @@
 //! The embedder: model directory in, length-1 vectors out, one batch a thread.
 
+use std::ops::Range;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use rayon::prelude::*;
-
-use super::EmbedConfig;
-use super::batches::plan_batches;
-use super::bert::BertEncoder;
+use super::batches::Batches;
+use super::cpu::{CpuBert, Machine};
 use super::encoder::Encoder;
 use super::error::EmbedError;
 use super::model_dir::{ModelDir, Pooling, read_file};
+use super::stages::{Stage, StageTotals, Stopwatch};
 use super::text_tokens::TextTokens;
 use super::vectors::{Embeddings, scale_to_length_1};
 use super::weights::BertWeights;
-
-/// Texts tokenized and sorted by length together: enough for even batches, few enough to bound memory on any feed.
-const WINDOW_TEXTS: usize = 8192;
+use super::{EmbedConfig, Precision};
 
 /// Rises when the same model would give other vectors than an earlier release of Kindred, beyond rounding.
-const VECTORS_REVISION: u32 = 1;
+const VECTORS_REVISION: u32 = 2;
 
 /// A loaded model. Cheap to share behind an `Arc`; safe to call from many threads.
 pub struct Embedder {
     name: String,
     dim: usize,
     max_tokens: usize,
+    precision: Precision,
     batch_tokens: usize,
     fingerprint: String,
     tokens: TextTokens,
     encoder: Box<dyn Encoder>,
     pool: rayon::ThreadPool,
+    stages: StageTotals,
 }
 
 /// The texts of a finished batch and their vectors.
 pub(super) struct FinishedBatch<'a> {
     /// Positions in the call's texts.
-    pub(super) texts: &'a [usize],
+    pub(super) texts: Range<usize>,
     /// As many rows of length 1, end to end.
     pub(super) vectors: &'a [f32],
 }
@@ -59,15 +57,20 @@ impl Embedder {
         let weights_bytes = read_file(&dir.weights_path)?;
         let weights = BertWeights::read(&dir.weights_path, &weights_bytes, &dir.shape)?;
         check_vocabulary(&dir, &tokens, &weights)?;
+        let fingerprint = fingerprint(&dir, config.precision, max_tokens, &tokenizer_bytes, &weights_bytes);
+        let encoder = start_encoder(&dir, weights, config.precision)
+            .map_err(|source| EmbedError::StartEncoder { path: dir.weights_path.clone(), source: Box::new(source) })?;
         Ok(Self {
             name: model_name(&config.model),
             dim: dir.shape.hidden,
             max_tokens,
+            precision: config.precision,
             batch_tokens: config.batch_tokens,
-            fingerprint: fingerprint(&dir, max_tokens, &tokenizer_bytes, &weights_bytes),
+            fingerprint,
             tokens,
-            encoder: Box::new(BertEncoder::new(dir.shape, dir.pooling, weights)),
+            encoder,
             pool: start_threads(config.threads)?,
+            stages: StageTotals::default(),
         })
     }
 
@@ -86,21 +89,26 @@ impl Embedder {
         self.max_tokens
     }
 
+    /// How exactly it computes.
+    pub fn precision(&self) -> Precision {
+        self.precision
+    }
+
     /// BLAKE3, in hex, over all that decides what vector a text gets: weights, tokenizer, model and pooling configuration,
-    /// [`Embedder::max_tokens`].
+    /// [`Embedder::max_tokens`], [`Embedder::precision`].
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
     }
 
-    /// Embeds `texts`: one row a text, in order, each of length 1 (L2). A text's row does not depend on the other texts beyond
-    /// f32 rounding. `progress` is called after every batch with the number of texts done so far, never two calls at once.
+    /// Embeds `texts`: one row a text, in order, each of length 1 (L2). A text's row does not depend, bit for bit, on the other
+    /// texts, their order, or the number of threads. `progress` is called after every batch with the number of texts done so far, never two calls at once.
     ///
     /// Returns an error if a text cannot be tokenized, the forward pass fails, or a vector is not finite.
     pub fn embed(&self, texts: &[&str], progress: &(dyn Fn(usize) + Sync)) -> Result<Embeddings, EmbedError> {
         let mut embeddings = Embeddings::zeros(texts.len(), self.dim);
         let mut num_done = 0;
         self.embed_batches(texts, &mut |batch: FinishedBatch<'_>| {
-            for (&text, vector) in batch.texts.iter().zip(batch.vectors.chunks_exact(self.dim)) {
+            for (text, vector) in batch.texts.clone().zip(batch.vectors.chunks_exact(self.dim)) {
                 embeddings.set_row(text, vector);
             }
             num_done += batch.texts.len();
@@ -114,30 +122,45 @@ impl Embedder {
     ///
     /// Returns an error as [`Embedder::embed`] does.
     pub fn embed_one(&self, text: &str) -> Result<Vec<f32>, EmbedError> {
-        let ids = self.tokens.encode(text).map_err(|source| EmbedError::Tokenize { text: 0, source })?;
-        self.encode_rows(&[&ids], &[0])
+        self.embed_texts(0, &[text])
+    }
+
+    /// The instructions that the forward pass runs on, for reports: `AVX-512 VNNI + AMX`, `AVX2`, …
+    pub fn instructions(&self) -> String {
+        self.encoder.instructions()
+    }
+
+    /// Threads that [`Embedder::embed`] uses.
+    pub fn num_threads(&self) -> usize {
+        self.pool.current_num_threads()
+    }
+
+    /// Tokens that `texts` have together, as they are embedded: cut, special tokens included.
+    ///
+    /// Returns an error if a text cannot be tokenized.
+    pub fn count_tokens(&self, texts: &[&str]) -> Result<usize, EmbedError> {
+        let count = |(text, words): (usize, &&str)| {
+            let tokens = self.tokens.encode(words).map_err(|source| EmbedError::Tokenize { text, source })?;
+            Ok(tokens.len())
+        };
+        texts.iter().enumerate().map(count).sum()
+    }
+
+    /// Time spent in each stage since the model was loaded, summed over threads.
+    pub fn stage_times(&self) -> [(Stage, std::time::Duration); Stage::ALL.len()] {
+        let times = self.stages.read();
+        Stage::ALL.map(|stage| (stage, times[stage as usize]))
     }
 
     /// Embeds `texts` and hands every batch to `sink` as it finishes. The first error of a batch or of `sink` ends the call
     /// once the batches under way are through.
     pub(super) fn embed_batches(&self, texts: &[&str], sink: &mut Sink<'_>) -> Result<(), EmbedError> {
-        let sink = Mutex::new(sink);
-        for (window, texts) in texts.chunks(WINDOW_TEXTS).enumerate() {
-            self.embed_window(window * WINDOW_TEXTS, texts, &sink)?;
-        }
-        Ok(())
-    }
-
-    fn embed_window(&self, first: usize, texts: &[&str], sink: &Mutex<&mut Sink<'_>>) -> Result<(), EmbedError> {
-        let tokens = self.tokenize(first, texts)?;
-        let num_tokens: Vec<usize> = tokens.iter().map(Vec::len).collect();
-        let batches = plan_batches(&num_tokens, self.batch_tokens);
-        let next = AtomicUsize::new(0);
-        let failure = Mutex::new(None);
+        let batches = Mutex::new(Batches::new(texts, self.batch_tokens, self.max_tokens));
+        let (sink, failure) = (Mutex::new(sink), Mutex::new(None));
         self.pool.broadcast(|_| {
-            while let Some(batch) = batches.get(next.fetch_add(1, Ordering::Relaxed)) {
-                if let Err(error) = self.embed_batch(first, batch, &tokens, sink) {
-                    next.store(batches.len(), Ordering::Relaxed);
+            while let Some(batch) = take_batch(&batches) {
+                if let Err(error) = self.embed_batch(batch, texts, &sink) {
+                    batches.lock().unwrap_or_else(PoisonError::into_inner).stop();
                     failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
                 }
             }
@@ -145,40 +168,39 @@ impl Embedder {
         failure.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
     }
 
-    fn tokenize(&self, first: usize, texts: &[&str]) -> Result<Vec<Vec<u32>>, EmbedError> {
+    fn embed_batch(&self, batch: Range<usize>, texts: &[&str], sink: &Mutex<&mut Sink<'_>>) -> Result<(), EmbedError> {
+        let first = batch.start;
+        let vectors = self.embed_texts(first, &texts[batch.clone()])?;
+        // Held for a few writes a batch, so a thread of its own for the sink would gain nothing.
+        let mut sink = sink.lock().unwrap_or_else(PoisonError::into_inner);
+        sink(FinishedBatch { texts: batch, vectors: &vectors })
+    }
+
+    /// The vectors of `texts` end to end, computed on this thread; errors count texts from `first`.
+    fn embed_texts(&self, first: usize, texts: &[&str]) -> Result<Vec<f32>, EmbedError> {
+        let mut stopwatch = Stopwatch::start();
         let encode = |(at, text): (usize, &&str)| {
             self.tokens.encode(text).map_err(|source| EmbedError::Tokenize { text: first + at, source })
         };
-        self.pool.install(|| texts.par_iter().enumerate().map(encode).collect())
-    }
-
-    fn embed_batch(
-        &self,
-        first: usize,
-        batch: &[usize],
-        tokens: &[Vec<u32>],
-        sink: &Mutex<&mut Sink<'_>>,
-    ) -> Result<(), EmbedError> {
-        let rows: Vec<&[u32]> = batch.iter().map(|&text| tokens[text].as_slice()).collect();
-        let texts: Vec<usize> = batch.iter().map(|&text| first + text).collect();
-        let vectors = self.encode_rows(&rows, &texts)?;
-        let mut sink = sink.lock().unwrap_or_else(PoisonError::into_inner);
-        sink(FinishedBatch { texts: &texts, vectors: &vectors })
-    }
-
-    /// The vectors of `rows` end to end, scaled to length 1; `texts` names the rows in errors.
-    fn encode_rows(&self, rows: &[&[u32]], texts: &[usize]) -> Result<Vec<f32>, EmbedError> {
+        let tokens = texts.iter().enumerate().map(encode).collect::<Result<Vec<_>, _>>()?;
+        let rows: Vec<&[u32]> = tokens.iter().map(Vec::as_slice).collect();
+        stopwatch.lap(Stage::Tokenize);
         let mut vectors = vec![0.0; rows.len() * self.dim];
-        self.encoder
-            .encode(rows, &mut vectors)
-            .map_err(|source| EmbedError::Encode { num_texts: rows.len(), source: Box::new(source) })?;
-        for (vector, &text) in vectors.chunks_exact_mut(self.dim).zip(texts) {
+        let encoded = self.encoder.encode(&rows, &mut vectors, &mut stopwatch);
+        encoded.map_err(|source| EmbedError::Encode { num_texts: rows.len(), source: Box::new(source) })?;
+        for (at, vector) in vectors.chunks_exact_mut(self.dim).enumerate() {
             if !scale_to_length_1(vector) {
-                return Err(EmbedError::NoDirection { text });
+                return Err(EmbedError::NoDirection { text: first + at });
             }
         }
+        stopwatch.lap(Stage::Pool);
+        self.stages.add(&stopwatch);
         Ok(vectors)
     }
+}
+
+fn take_batch(batches: &Mutex<Batches<'_>>) -> Option<Range<usize>> {
+    batches.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
 
 fn choose_max_tokens(asked: Option<usize>, least: usize, most: usize) -> Result<usize, EmbedError> {
@@ -202,8 +224,21 @@ fn model_name(model: &Path) -> String {
     real.file_name().unwrap_or(real.as_os_str()).to_string_lossy().into_owned()
 }
 
+/// With the `cuda` feature and a GPU, f32 runs there on Candle's own operators; all else runs on the processor.
+fn start_encoder(dir: &ModelDir, weights: BertWeights, precision: Precision) -> candle_core::Result<Box<dyn Encoder>> {
+    #[cfg(feature = "cuda")]
+    if precision == Precision::F32
+        && let Ok(gpu) = candle_core::Device::new_cuda(0)
+    {
+        let encoder = super::bert::BertEncoder::new(dir.shape.clone(), dir.pooling, &weights, gpu)?;
+        return Ok(Box::new(encoder));
+    }
+    let encoder = CpuBert::new(dir.shape.clone(), dir.pooling, weights, precision, Machine::best())?;
+    Ok(Box::new(encoder))
+}
+
 /// Every part goes in with its length, so that no two different models can read as the same bytes.
-fn fingerprint(dir: &ModelDir, max_tokens: usize, tokenizer: &[u8], weights: &[u8]) -> String {
+fn fingerprint(dir: &ModelDir, precision: Precision, max_tokens: usize, tokenizer: &[u8], weights: &[u8]) -> String {
     let pooling: &[u8] = match dir.pooling {
         Pooling::Mean => b"mean",
         Pooling::Cls => b"cls",
@@ -212,7 +247,8 @@ fn fingerprint(dir: &ModelDir, max_tokens: usize, tokenizer: &[u8], weights: &[u
     let max_tokens = (max_tokens as u64).to_le_bytes();
     let mut hasher = blake3::Hasher::new();
     hasher.update(b"kindred embedder").update(&VECTORS_REVISION.to_le_bytes());
-    for part in [&dir.config_bytes, pooling, &lower_case, &max_tokens, tokenizer, weights] {
+    for part in [&dir.config_bytes, pooling, precision.name().as_bytes(), &lower_case, &max_tokens, tokenizer, weights]
+    {
         hasher.update(&(part.len() as u64).to_le_bytes()).update_rayon(part);
     }
     hasher.finalize().to_hex().to_string()

@@ -8,12 +8,16 @@
 //! | `weights` | `model.safetensors`, checked and brought to f32 |
 //! | `text_tokens` | text to token ids |
 //! | `encoder` | the seam: token rows in, pooled vectors out |
-//! | `bert` | that seam on plain Candle tensors |
+//! | `cpu` | that seam on the processor's widest instructions: what every model runs on |
+//! | `bert` | that seam on Candle's own operators, for a GPU and as the tests' independent answer |
 //! | `batches` | which texts share a batch |
 //! | `embedder` | [`Embedder`]: joins the above, over threads |
 //! | `vectors` | [`Embeddings`], length-1 rows |
 //! | `cache` | [`EmbeddingCache`], the file of vectors made before |
 //! | `cached` | [`embed_with_cache`]: embeds only what the cache lacks |
+//! | `precision` | [`Precision`]: f32 or bytes |
+//! | `stages` | where the time goes |
+//! | `bench` | [`bench()`]: measures all of it on a file of texts |
 //! | `parity` | [`check_parity`] against another implementation's vectors |
 //! | `error` | [`EmbedError`] |
 //!
@@ -29,14 +33,19 @@
 //! ```
 
 mod batches;
+mod bench;
+#[cfg(any(test, feature = "cuda"))]
 mod bert;
 mod cache;
 mod cached;
+mod cpu;
 mod embedder;
 mod encoder;
 mod error;
 mod model_dir;
 mod parity;
+mod precision;
+mod stages;
 mod text_tokens;
 mod vectors;
 mod weights;
@@ -45,11 +54,14 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+pub use bench::{EmbedReport, SingleTextReport, StageShare, bench};
 pub use cache::EmbeddingCache;
 pub use cached::{EmbedCounts, EmbedProgress, embed_with_cache};
 pub use embedder::Embedder;
 pub use error::EmbedError;
 pub use parity::{Parity, check_parity};
+pub use precision::Precision;
+pub use stages::Stage;
 pub use vectors::Embeddings;
 
 /// Which model embeds, and how much of the machine it may use.
@@ -58,7 +70,9 @@ pub use vectors::Embeddings;
 pub struct EmbedConfig {
     /// A sentence-transformers directory of the BERT family.
     pub model: PathBuf,
-    /// Tokens a batch holds at most; a batch always holds at least one text.
+    /// How exactly the forward pass computes.
+    pub precision: Precision,
+    /// About how many tokens a batch holds; it always holds at least one text.
     pub batch_tokens: usize,
     /// Threads that embed at the same time; 0 takes every core.
     pub threads: usize,
@@ -68,6 +82,12 @@ pub struct EmbedConfig {
 
 impl Default for EmbedConfig {
     fn default() -> Self {
-        Self { model: PathBuf::from("models/all-MiniLM-L6-v2"), batch_tokens: 2048, threads: 0, max_tokens: None }
+        Self {
+            model: PathBuf::from("models/all-MiniLM-L6-v2"),
+            precision: Precision::F32,
+            batch_tokens: 2048,
+            threads: 0,
+            max_tokens: None,
+        }
     }
 }
