@@ -9,6 +9,7 @@ use super::cpu::{CpuBert, Machine};
 use super::encoder::Encoder;
 use super::error::EmbedError;
 use super::model_dir::{ModelDir, Pooling, read_file};
+use super::published;
 use super::stages::{Stage, StageTotals, Stopwatch};
 use super::text_tokens::TextTokens;
 use super::vectors::{Embeddings, scale_to_length_1};
@@ -51,10 +52,12 @@ impl Embedder {
     pub fn load(config: &EmbedConfig) -> Result<Self, EmbedError> {
         let dir = ModelDir::read(&config.model)?;
         let tokenizer_bytes = read_file(&dir.tokenizer_path)?;
+        published::check(&dir.tokenizer_path, &tokenizer_bytes)?;
         let mut tokens = TextTokens::read(&dir.tokenizer_path, &tokenizer_bytes, dir.lower_case)?;
         let max_tokens = choose_max_tokens(config.max_tokens, tokens.least_max_tokens(), dir.max_tokens)?;
         tokens.cut_at(&dir.tokenizer_path, max_tokens)?;
         let weights_bytes = read_file(&dir.weights_path)?;
+        published::check(&dir.weights_path, &weights_bytes)?;
         let weights = BertWeights::read(&dir.weights_path, &weights_bytes, &dir.shape)?;
         check_vocabulary(&dir, &tokens, &weights)?;
         let fingerprint = fingerprint(&dir, config.precision, max_tokens, &tokenizer_bytes, &weights_bytes);

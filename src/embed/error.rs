@@ -203,6 +203,17 @@ pub enum EmbedError {
         /// The cache file.
         path: PathBuf,
     },
+    /// A file of a published model differs from what was published.
+    #[error(
+        "`{path}` is damaged: it is not the file of the published model {model}; run scripts/fetch_model, or give the folder of a \
+         model of your own another name"
+    )]
+    NotAsPublished {
+        /// The file.
+        path: PathBuf,
+        /// The published model.
+        model: String,
+    },
     /// A measurement was asked for without a text.
     #[error("there is no text to measure with: give a file with one text a line")]
     NothingToMeasure,

@@ -6,6 +6,7 @@
 //! |---|---|
 //! | `model_dir` | what the directory's JSON files say: shape of the encoder, pooling, longest text |
 //! | `weights` | `model.safetensors`, checked and brought to f32 |
+//! | `published` | the files of published models, by their hash |
 //! | `text_tokens` | text to token ids |
 //! | `encoder` | the seam: token rows in, pooled vectors out |
 //! | `cpu` | that seam on the processor's widest instructions: what every model runs on |
@@ -45,6 +46,7 @@ mod error;
 mod model_dir;
 mod parity;
 mod precision;
+mod published;
 mod stages;
 mod text_tokens;
 mod vectors;
