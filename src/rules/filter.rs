@@ -26,6 +26,27 @@ pub struct Filter {
     pub must_not: Vec<Condition>,
 }
 
+/// The list of a [`Filter`] that a condition stands in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Clause {
+    /// `must`
+    Must,
+    /// `should`
+    Should,
+    /// `must_not`
+    MustNot,
+}
+
+impl Clause {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Must => "must",
+            Self::Should => "should",
+            Self::MustNot => "must_not",
+        }
+    }
+}
+
 /// One test of one field: exactly one of `match` and `range`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -130,17 +151,17 @@ impl FilterError {
 }
 
 impl Filter {
-    /// Every condition with its place: `must[0]`, `should[2]`, ….
-    pub fn conditions(&self) -> impl Iterator<Item = (String, &Condition)> {
-        let lists = [("must", &self.must), ("should", &self.should), ("must_not", &self.must_not)];
-        lists
-            .into_iter()
-            .flat_map(|(name, list)| list.iter().enumerate().map(move |(i, c)| (format!("{name}[{i}]"), c)))
+    /// Every condition with its list and its place: `must[0]`, `should[2]`, ….
+    pub fn conditions(&self) -> impl Iterator<Item = (Clause, String, &Condition)> {
+        let lists = [(Clause::Must, &self.must), (Clause::Should, &self.should), (Clause::MustNot, &self.must_not)];
+        lists.into_iter().flat_map(|(clause, list)| {
+            list.iter().enumerate().map(move |(i, c)| (clause, format!("{}[{i}]", clause.word()), c))
+        })
     }
 
     /// Whether a condition names the field.
     pub fn names(&self, key: &str) -> bool {
-        self.conditions().any(|(_, condition)| condition.key == key)
+        self.conditions().any(|(_, _, condition)| condition.key == key)
     }
 
     /// Returns an error at the first condition that is incomplete, contradicts itself, or is over a limit; `at` is the filter's own place.
@@ -148,7 +169,7 @@ impl Filter {
         if self.conditions().count() > MAX_CONDITIONS {
             return Err(FilterError::new(at, format!("a filter has at most {MAX_CONDITIONS} conditions")));
         }
-        self.conditions().try_for_each(|(place, condition)| condition.check(&format!("{at}.{place}")))
+        self.conditions().try_for_each(|(_, place, condition)| condition.check(&format!("{at}.{place}")))
     }
 }
 
