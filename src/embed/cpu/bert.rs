@@ -15,7 +15,7 @@ use super::bytes::ByteRows;
 use super::linear::{Linear, Machine, Source};
 use super::norm::{AddNorm, Norm};
 use super::product::Rows;
-use super::workspace::{Scratch, Workspace, Workspaces, at_least};
+use super::workspace::{Scratch, Workspace, Workspaces};
 use crate::embed::Precision;
 use crate::embed::encoder::Encoder;
 use crate::embed::model_dir::{Activation, EncoderShape, Pooling};
@@ -281,17 +281,19 @@ impl BlockPass<'_, '_> {
     /// Queries, keys and values of every token.
     fn split_parts(&self, hidden: &[f32], scratch: &mut Scratch, stopwatch: &mut Stopwatch) {
         let (stride, layer) = (self.bert.stride, &self.block.parts);
-        let parts = at_least(&mut scratch.parts, hidden.len() / stride * layer.columns());
+        let parts = scratch.parts.at_least(hidden.len() / stride * layer.out_stride());
         let mut layers = Layers { machine: self.bert.machine, bytes: &mut scratch.bytes, stopwatch };
-        for (numbers, parts) in hidden.chunks(BLOCK_ROWS * stride).zip(parts.chunks_mut(BLOCK_ROWS * layer.columns())) {
+        for (numbers, parts) in
+            hidden.chunks(BLOCK_ROWS * stride).zip(parts.chunks_mut(BLOCK_ROWS * layer.out_stride()))
+        {
             layers.apply(layer, Stage::Parts, Rows { numbers, stride }, None, parts);
         }
     }
 
     /// Attention, each text for itself.
     fn attend(&self, num_tokens: usize, scratch: &mut Scratch) {
-        let (out_stride, parts_stride) = (self.bert.stride, self.block.parts.columns());
-        let mixed = at_least(&mut scratch.mixed, num_tokens * out_stride);
+        let (out_stride, parts_stride) = (self.bert.stride, self.block.parts.out_stride());
+        let mixed = scratch.mixed.at_least(num_tokens * out_stride);
         for &(start, num_tokens) in self.spans {
             self.bert.machine.set.run(Attend {
                 heads: self.bert.heads(),
@@ -311,9 +313,10 @@ impl BlockPass<'_, '_> {
         let Scratch { mixed, wide, narrow, bytes, .. } = scratch;
         let mut layers = Layers { machine, bytes, stopwatch };
         for (hidden, mixed) in hidden.chunks_mut(BLOCK_ROWS * stride).zip(mixed.chunks(BLOCK_ROWS * stride)) {
-            let narrow = at_least(narrow, hidden.len());
-            let wide_stride = block.up.columns();
-            let wide = at_least(wide, hidden.len() / stride * wide_stride);
+            let num_rows = hidden.len() / stride;
+            let narrow = narrow.at_least(num_rows * block.down.out_stride());
+            let wide_stride = block.up.out_stride();
+            let wide = wide.at_least(num_rows * wide_stride);
             let mixed = Rows { numbers: mixed, stride };
             layers.apply(&block.attention_output, Stage::AttentionOutput, mixed, None, narrow);
             layers.add_norm(&block.attention_norm, hidden, narrow);
@@ -334,14 +337,14 @@ struct Layers<'a> {
 impl Layers<'_> {
     /// `out = function(rows · weightᵀ + bias)`, as many rows as `out` holds.
     fn apply(&mut self, layer: &Linear, stage: Stage, rows: Rows<'_>, function: Option<Activation>, out: &mut [f32]) {
-        layer.prepare(self.machine, out.len() / layer.columns(), rows, self.bytes);
+        layer.prepare(self.machine, out.len() / layer.out_stride(), rows, self.bytes);
         self.stopwatch.lap(Stage::Quantise);
         layer.apply(self.machine, rows, self.bytes, function, out);
         self.stopwatch.lap(stage);
     }
 
     fn add_norm(&mut self, norm: &Norm, hidden: &mut [f32], added: &[f32]) {
-        let added = Rows { numbers: added, stride: norm.stride() };
+        let added = Rows { numbers: added, stride: added.len() / (hidden.len() / norm.stride()) };
         self.machine.set.run(AddNorm { norm, hidden, added });
         self.stopwatch.lap(Stage::Norm);
     }

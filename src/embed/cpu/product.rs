@@ -3,6 +3,7 @@
 //! Every number of the result is one chain of multiply-adds over the inputs in order, then [`Finish`]. So a row's result does
 //! not depend on how many rows are computed together, in what order, or by which thread.
 
+use super::aligned::Aligned;
 use super::lanes::{Lanes, PANEL_VECTORS, Task};
 
 /// How far ahead of their use weights are asked for.
@@ -30,11 +31,10 @@ pub(in crate::embed) use by_num_rows;
 
 /// A matrix of `inputs` rows and `outputs` columns, cut into panels of [`Lanes::PANEL`] columns; the columns past `outputs` are
 /// zeros. A panel holds its columns' numbers of one input side by side.
-#[derive(Debug, Default)]
 pub(in crate::embed) struct Panels {
     pub(in crate::embed) inputs: usize,
     pub(in crate::embed) num_panels: usize,
-    pub(in crate::embed) numbers: Vec<f32>,
+    pub(in crate::embed) numbers: Aligned<f32>,
 }
 
 impl Panels {
@@ -42,7 +42,7 @@ impl Panels {
     pub(in crate::embed) fn pack(weight: &[f32], inputs: usize, panel: usize, scale: f32) -> Self {
         let outputs = weight.len() / inputs;
         let num_panels = outputs.div_ceil(panel);
-        let mut numbers = vec![0.0; num_panels * panel * inputs];
+        let mut numbers = Aligned::zeros(num_panels * panel * inputs);
         for (output, row) in weight.chunks_exact(inputs).enumerate() {
             let first = output / panel * panel * inputs + output % panel;
             for (input, number) in row.iter().enumerate() {
@@ -56,7 +56,7 @@ impl Panels {
     pub(in crate::embed) fn append(&mut self, other: Self) {
         assert_eq!(self.inputs, other.inputs);
         self.num_panels += other.num_panels;
-        self.numbers.extend(other.numbers);
+        self.numbers.extend(&other.numbers);
     }
 }
 
