@@ -54,8 +54,10 @@ pub struct Manifest {
 pub struct ModelRecord {
     /// The model's name.
     pub name: String,
-    /// BLAKE3 over weights, tokenizer and settings, hex.
+    /// BLAKE3 over weights, tokenizer, precision and settings, hex.
     pub fingerprint: String,
+    /// How exactly it computed: `f32` or `fast`.
+    pub precision: String,
     /// The text template, in its canonical form.
     pub text: String,
     /// BLAKE3 over `fingerprint` and `text`, hex: vectors are comparable only where this is equal.
@@ -66,12 +68,13 @@ pub struct ModelRecord {
 
 impl ModelRecord {
     /// Joins the model's fingerprint with the text template's.
-    pub fn new(name: &str, fingerprint: &str, text: String, dim: usize) -> Self {
+    pub fn new(name: &str, fingerprint: &str, precision: &str, text: String, dim: usize) -> Self {
         let vectors =
             blake3::Hasher::new().update(fingerprint.as_bytes()).update(&[0]).update(text.as_bytes()).finalize();
         Self {
             name: name.to_owned(),
             fingerprint: fingerprint.to_owned(),
+            precision: precision.to_owned(),
             text,
             vectors: vectors.to_hex().to_string(),
             dim,

@@ -52,12 +52,13 @@ impl Engine {
     ) -> Result<Self, RecommendError> {
         let model = &generation.manifest().model;
         if model.fingerprint != embedder.fingerprint() {
-            let describe =
-                |name: &str, fingerprint: &str| format!("{name} ({})", fingerprint.get(..12).unwrap_or(fingerprint));
+            let describe = |name: &str, precision: &str, fingerprint: &str| {
+                format!("{name} {precision} ({})", fingerprint.get(..12).unwrap_or(fingerprint))
+            };
             return Err(RecommendError::ForeignModel {
                 catalog: generation.manifest().catalog.clone(),
-                indexed: describe(&model.name, &model.fingerprint),
-                loaded: describe(embedder.name(), embedder.fingerprint()),
+                indexed: describe(&model.name, &model.precision, &model.fingerprint),
+                loaded: describe(embedder.name(), embedder.precision().name(), embedder.fingerprint()),
             });
         }
         let in_stock = if config.in_stock_only { in_stock(&generation)? } else { None };

@@ -95,7 +95,7 @@ pub fn publish_vectors(
         feed: "made up",
         products,
         vectors,
-        model: ModelRecord::new("test", fingerprint, "title".into(), dim),
+        model: ModelRecord::new("test", fingerprint, "f32", "title".into(), dim),
         num_rejects: 0,
         num_embedded: products.len(),
         num_reused: 0,
