@@ -82,7 +82,10 @@ fn a_missing_or_damaged_model_is_named_and_nothing_is_built() {
             String::from_utf8(bytes).unwrap().replace("\"phone\":", "\"p\":").replace("\"camera\":", "\"phone\":");
         text.replace("\"p\":", "\"camera\":").into_bytes()
     };
-    let published: [(&str, Change<'_>); 2] = [("model.safetensors", &middle), ("tokenizer.json", &swapped)];
+    let other_function =
+        |bytes: Vec<u8>| String::from_utf8(bytes).unwrap().replace("\"gelu\"", "\"relu\"").into_bytes();
+    let published: [(&str, Change<'_>); 3] =
+        [("model.safetensors", &middle), ("tokenizer.json", &swapped), ("config.json", &other_function)];
     let cases: [(&str, Change<'_>); 5] = [
         ("model.safetensors", &half),
         ("model.safetensors", &flip),

@@ -77,6 +77,22 @@ fn a_damaged_current_is_mended_by_rollback_and_by_the_next_build() {
 }
 
 #[test]
+fn a_folder_under_another_name_is_not_put_in_use() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = shop(root.path());
+    publish(&dir, 20, 1, &config()).unwrap();
+    publish(&dir, 30, 1, &config()).unwrap();
+    fs::rename(dir.path().join("gen-000001"), dir.path().join("gen-000005")).unwrap();
+    assert!(
+        matches!(dir.rollback(Some("gen-000005")), Err(IndexError::Damaged { path, .. }) if path.ends_with("manifest.json"))
+    );
+    assert_eq!(dir.open_current(Check::Hashes).unwrap().name(), "gen-000002");
+    fs::rename(dir.path(), root.path().join("other")).unwrap();
+    let other = CatalogDir::new(root.path(), "other").unwrap();
+    assert!(other.open_current(Check::Hashes).unwrap_err().to_string().contains("catalog `shop`"));
+}
+
+#[test]
 fn gc_keeps_the_one_in_use_and_the_newest_others() {
     let root = tempfile::tempdir().unwrap();
     let dir = shop(root.path());

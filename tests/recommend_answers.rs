@@ -65,6 +65,44 @@ fn products_made_for_another_model_come_after_those_that_fit_with_their_score_lo
     assert!(found[..6].iter().all(|id| id.ends_with("iPhone 7 Plus")), "{found:?}");
 }
 
+/// A shop where one family of 80 variants, made for another model, is nearer than anything else.
+fn crowded() -> Vec<Product> {
+    let mut products = cases();
+    for i in 0..80 {
+        let title = format!("Armor Case for Apple® iPhone 7 Plus - Black {i}");
+        let record = json!({"id": format!("variant {i}"), "title": title, "item_group_id": "crowd"});
+        products.push(serde_json::from_value(record).unwrap());
+    }
+    for model in ["iPhone 8", "Galaxy S7", "Pixel 2"] {
+        let record = json!({"id": format!("crowd {model}"), "title": format!("Armor Case for {model} - Black")});
+        products.push(serde_json::from_value(record).unwrap());
+    }
+    products
+}
+
+#[test]
+fn a_short_answer_is_the_head_of_a_long_one_however_large_a_family_is() {
+    let (_root, engine) = engine(&crowded(), &RecommendConfig::default());
+    for anchor in ["Black for iPhone 7", "charger", "variant 3", "silicone iPhone 7 Plus"] {
+        let long = ids(&engine, &Query { limit: 100, exact: true, ..similar(anchor) });
+        assert!(long.len() >= 13, "{anchor}: {long:?}");
+        for limit in 1..long.len() {
+            assert_eq!(
+                ids(&engine, &Query { limit, exact: true, ..similar(anchor) }),
+                long[..limit],
+                "{anchor}, {limit}"
+            );
+        }
+        let scores: Vec<f32> =
+            asked(&engine, &Query { limit: 100, ..similar(anchor) }).iter().map(|hit| hit.1).collect();
+        for floor in [0.2, 0.35, 0.5] {
+            let query = Query { min_score: Some(floor), limit: 20, ..similar(anchor) };
+            let wanted = scores.iter().filter(|score| **score >= floor).count().min(20);
+            assert_eq!(asked(&engine, &query).len(), wanted, "{anchor}, floor {floor}");
+        }
+    }
+}
+
 #[test]
 fn the_misfit_factor_can_be_turned_off() {
     let (_root, engine) = engine(&cases(), &RecommendConfig { misfit_factor: 1.0, ..RecommendConfig::default() });
@@ -77,7 +115,7 @@ fn a_relative_price_band_holds_the_products_that_a_slow_reading_finds() {
     let (_root, engine) = engine(&products, &RecommendConfig::default());
     let anchor = products.iter().find(|product| product.id.as_str() == "121").unwrap();
     let bands =
-        [(Some(0.5), Some(1.5)), (Some(1.0), None), (None, Some(1.0)), (Some(2.0), Some(1.0)), (Some(1.05), Some(1.6))];
+        [(Some(0.5), Some(1.5)), (Some(1.0), None), (None, Some(1.0)), (Some(3.0), Some(4.0)), (Some(1.05), Some(1.6))];
     for (relative_min, relative_max) in bands {
         let found =
             ids(&engine, &Query { price: Some(RelativePrice { relative_min, relative_max }), ..similar("121") });

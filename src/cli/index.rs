@@ -70,7 +70,7 @@ fn list(context: &Context, catalog: Option<&str>) -> Result<ExitCode> {
         for listed in dir.list()? {
             match &listed.manifest {
                 Ok(manifest) => {
-                    shown.add_row(list_row(&listed, manifest));
+                    shown.add_row(list_row(dir.catalog(), &listed, manifest));
                 }
                 Err(error) => {
                     let why = exit::one_line(&anyhow::anyhow!("{error}"));
@@ -100,10 +100,10 @@ fn in_use(listed: &Listed) -> &'static str {
     if listed.is_current { "yes" } else { "" }
 }
 
-fn list_row(listed: &Listed, manifest: &Manifest) -> Vec<comfy_table::Cell> {
+fn list_row(catalog: &str, listed: &Listed, manifest: &Manifest) -> Vec<comfy_table::Cell> {
     let size = manifest.files.values().map(|file| file.bytes).sum();
     vec![
-        manifest.catalog.as_str().into(),
+        catalog.into(),
         listed.name.as_str().into(),
         in_use(listed).into(),
         number(thousands(manifest.counts.products)),

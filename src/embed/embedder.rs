@@ -50,14 +50,13 @@ impl Embedder {
     /// Returns an error if the directory or a file in it is missing, damaged or of a kind that Kindred does not run, if
     /// tokenizer and weights do not belong together, or if `config.max_tokens` is outside the model's range.
     pub fn load(config: &EmbedConfig) -> Result<Self, EmbedError> {
+        published::check(&config.model)?;
         let dir = ModelDir::read(&config.model)?;
         let tokenizer_bytes = read_file(&dir.tokenizer_path)?;
-        published::check(&dir.tokenizer_path, &tokenizer_bytes)?;
         let mut tokens = TextTokens::read(&dir.tokenizer_path, &tokenizer_bytes, dir.lower_case)?;
         let max_tokens = choose_max_tokens(config.max_tokens, tokens.least_max_tokens(), dir.max_tokens)?;
         tokens.cut_at(&dir.tokenizer_path, max_tokens)?;
         let weights_bytes = read_file(&dir.weights_path)?;
-        published::check(&dir.weights_path, &weights_bytes)?;
         let weights = BertWeights::read(&dir.weights_path, &weights_bytes, &dir.shape)?;
         check_vocabulary(&dir, &tokens, &weights)?;
         let fingerprint = fingerprint(&dir, config.precision, max_tokens, &tokenizer_bytes, &weights_bytes);

@@ -202,23 +202,6 @@ impl Hnsw {
             upper_links: self.file.section(*b"ULNK")?,
         })
     }
-
-    /// Number of rows that a walk over layer 0 from the entry point can reach.
-    ///
-    /// Returns an error if the file's sections cannot be read.
-    pub fn num_reachable(&self) -> Result<usize, IndexError> {
-        let view = self.view(&[])?;
-        let mut seen = roaring::RoaringBitmap::new();
-        let mut waiting = Vec::new();
-        if self.num_rows > 0 {
-            seen.insert(self.entry_point);
-            waiting.push(self.entry_point);
-        }
-        while let Some(row) = waiting.pop() {
-            waiting.extend(view.neighbors0(row).filter(|&next| seen.insert(next)));
-        }
-        Ok(seen.len() as usize)
-    }
 }
 
 /// The file's sections and one query, read once at the start of a search.

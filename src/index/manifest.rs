@@ -60,26 +60,8 @@ pub struct ModelRecord {
     pub precision: String,
     /// The text template, in its canonical form.
     pub text: String,
-    /// BLAKE3 over `fingerprint` and `text`, hex: vectors are comparable only where this is equal.
-    pub vectors: String,
     /// Dimensions of a vector.
     pub dim: usize,
-}
-
-impl ModelRecord {
-    /// Joins the model's fingerprint with the text template's.
-    pub fn new(name: &str, fingerprint: &str, precision: &str, text: String, dim: usize) -> Self {
-        let vectors =
-            blake3::Hasher::new().update(fingerprint.as_bytes()).update(&[0]).update(text.as_bytes()).finalize();
-        Self {
-            name: name.to_owned(),
-            fingerprint: fingerprint.to_owned(),
-            precision: precision.to_owned(),
-            text,
-            vectors: vectors.to_hex().to_string(),
-            dim,
-        }
-    }
 }
 
 /// Numbers of things in a generation.

@@ -13,7 +13,6 @@
 //! | `FITB` | u8 | | models that the row's product says it fits, one a line |
 //! | `PRIC` | i64 | `n` | effective price in minor units; [`NO_PRICE`] when there is none |
 //! | `CURR` | u8 | `3 n` | the price's currency; zeros when there is none |
-//! | `AVAI` | u8 | `n` | 0 in_stock, 1 out_of_stock, 2 preorder, 3 backorder |
 //! | `FAMI` | u32 | `n` | family: the lowest row that shares it |
 
 use std::collections::HashMap;
@@ -23,7 +22,7 @@ use serde_json::value::RawValue;
 
 use super::error::IndexError;
 use super::section::{FileDigest, Section, SectionFile, Tag, write_sections};
-use crate::catalog::{Availability, Compatibility, Currency, Money, Product};
+use crate::catalog::{Compatibility, Currency, Money, Product};
 use crate::rank::RowId;
 
 /// Kind of the file.
@@ -71,7 +70,6 @@ pub fn write(path: &Path, products: &[Product]) -> Result<FileDigest, IndexError
     let prices: Vec<i64> = products.iter().map(|p| p.effective_price().map_or(NO_PRICE, |m| m.minor)).collect();
     let currency = |p: &Product| p.effective_price().map_or([0; 3], |m| m.currency.to_bytes());
     let currencies: Vec<u8> = products.iter().flat_map(currency).collect();
-    let availability: Vec<u8> = products.iter().map(|p| availability_code(p.availability)).collect();
     let families = families(products);
     let sections = [
         Section::new(*b"RECO", &records.offsets),
@@ -83,7 +81,6 @@ pub fn write(path: &Path, products: &[Product]) -> Result<FileDigest, IndexError
         Section::new(*b"FITB", &models.bytes),
         Section::new(*b"PRIC", &prices),
         Section::new(*b"CURR", &currencies),
-        Section::new(*b"AVAI", &availability),
         Section::new(*b"FAMI", &families),
     ];
     write_sections(path, KIND, VERSION, &sections)
@@ -96,15 +93,6 @@ fn families(products: &[Product]) -> Vec<u32> {
         product.item_group_id.as_deref().map_or(row, |family| *first.entry(family).or_insert(row))
     })
     .collect()
-}
-
-fn availability_code(availability: Availability) -> u8 {
-    match availability {
-        Availability::InStock => 0,
-        Availability::OutOfStock => 1,
-        Availability::Preorder => 2,
-        Availability::Backorder => 3,
-    }
 }
 
 /// A mapped `products.bin`.
@@ -126,7 +114,6 @@ impl Products {
             && file.section::<u64>(*b"FITO")?.len() == num_rows + 1
             && file.section::<i64>(*b"PRIC")?.len() == num_rows
             && file.section::<u8>(*b"CURR")?.len() == 3 * num_rows
-            && file.section::<u8>(*b"AVAI")?.len() == num_rows
             && file.section::<u32>(*b"FAMI")?.len() == num_rows;
         file.section::<u8>(*b"RECB")?;
         file.section::<u8>(*b"IDSB")?;
@@ -195,16 +182,6 @@ impl Products {
     /// Number of the row's family; rows of one family share it.
     pub fn family(&self, row: RowId) -> Option<u32> {
         self.section::<u32>(*b"FAMI").get(row.index()).copied()
-    }
-
-    /// Availability of the row; out of stock when there is no such row.
-    pub fn availability(&self, row: RowId) -> Availability {
-        match self.section::<u8>(*b"AVAI").get(row.index()) {
-            Some(0) => Availability::InStock,
-            Some(2) => Availability::Preorder,
-            Some(3) => Availability::Backorder,
-            _ => Availability::OutOfStock,
-        }
     }
 
     fn id_bytes(&self, row: usize) -> Option<&[u8]> {

@@ -134,7 +134,7 @@ impl CatalogDir {
         if !self.path().join(&name).is_dir() {
             return Err(IndexError::Damaged { path, reason: format!("it names `{name}`, which does not exist") });
         }
-        let generation = Generation::open(&self.path().join(&name), check)?;
+        let generation = self.open_named(&name, check)?;
         if generation.manifest().checksum != checksum {
             return Err(IndexError::Damaged { path, reason: format!("its checksum is not the one of `{name}`") });
         }
@@ -149,7 +149,19 @@ impl CatalogDir {
         if generation_number(name).is_none() || !dir.is_dir() {
             return Err(IndexError::NoGeneration { catalog: self.catalog.clone(), generation: name.to_owned() });
         }
-        Generation::open(&dir, check)
+        self.open_named(name, check)
+    }
+
+    /// Opens a generation, which must be the one that its folders say it is: a copied or renamed folder is not.
+    fn open_named(&self, name: &str, check: Check) -> Result<Generation, IndexError> {
+        let dir = self.path().join(name);
+        let generation = Generation::open(&dir, check)?;
+        let Manifest { catalog, generation: own, .. } = generation.manifest();
+        if catalog != &self.catalog || own != name {
+            let reason = format!("it is of generation `{own}` of catalog `{catalog}`");
+            return Err(IndexError::Damaged { path: dir.join(manifest::MANIFEST_FILE), reason });
+        }
+        Ok(generation)
     }
 
     /// The catalog's generations, oldest first.

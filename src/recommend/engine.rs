@@ -191,6 +191,11 @@ fn check(query: &Query) -> Result<(), RecommendError> {
             "relative_min and relative_max are multiples of the product's price, 0 or more".into(),
         );
     }
+    if let Some(RelativePrice { relative_min: Some(low), relative_max: Some(high) }) = query.price
+        && low > high
+    {
+        return invalid("price", format!("relative_min {low} is above relative_max {high}"));
+    }
     match &query.text {
         Some(text) if text.trim().is_empty() => invalid("context.query", "the text is empty".into()),
         Some(text) if text.len() > MAX_QUERY_BYTES => invalid(

@@ -25,7 +25,8 @@ impl Fitting {
 /// The rows made for other models than the one asked about.
 pub(super) struct Fit {
     other: RoaringBitmap,
-    factor: f32,
+    /// Factor on their score.
+    pub factor: f32,
 }
 
 impl Fit {
@@ -54,10 +55,5 @@ impl Fit {
     /// Rows that name other models only.
     pub(super) fn other(&self) -> &RoaringBitmap {
         &self.other
-    }
-
-    /// The factor on the score of a row: below 1 when it is made for other models.
-    pub(super) fn factor(&self, row: RowId) -> f32 {
-        if self.other.contains(row.0) { self.factor } else { 1.0 }
     }
 }

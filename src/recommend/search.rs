@@ -43,47 +43,64 @@ pub(super) struct Shelf {
     pub is_cut: bool,
 }
 
+/// What a search brought.
+struct Fetched {
+    /// Rows with their scores, best first, and their similarities.
+    rows: Vec<(ScoredRow, f32)>,
+    /// The highest score that a row which was not fetched may have; `None` when all were.
+    missed: Option<f32>,
+}
+
 impl Search<'_> {
     /// The best product of each family.
     ///
-    /// Families take more than one row each, so the search is widened until there are enough or no more. Returns an error if the
-    /// index cannot be searched.
+    /// Families take more than one row each, so the search is widened until nothing that was not fetched could belong on the shelf.
+    /// Returns an error if the index cannot be searched.
     pub(super) fn best_families(&self) -> Result<Shelf, RecommendError> {
-        let num_rows = self.generation.products().num_rows();
-        let num_allowed = self.allowed.rows.as_ref().map_or(num_rows, |rows| rows.len() as usize);
         let mut k = self.query.limit + self.allowed.out.len() as usize + FAMILY_SLACK;
         loop {
-            let found = self.nearest(k)?;
-            let is_last = k >= num_allowed || found.len() < k;
-            let shelf = self.one_per_family(found);
-            if shelf.hits.len() == self.query.limit || shelf.is_cut || is_last {
+            if let Some(shelf) = self.one_per_family(&self.fetch(k)?) {
                 return Ok(shelf);
             }
             k *= 4;
         }
     }
 
-    /// The `k` nearest rows, best first, by score and with their similarity.
-    ///
-    /// Where products are made for models, rows made for others than the one asked about could fill the whole list, so the nearest
-    /// of the rest are searched for as well.
-    fn nearest(&self, k: usize) -> Result<Vec<(ScoredRow, f32)>, RecommendError> {
-        let mut found = self.search(k, self.allowed.rows.as_ref())?;
-        if let Some(fit) = &self.fit {
-            let mut rest = self.allowed.rows.clone().unwrap_or_else(|| all_rows(self.generation));
-            rest -= fit.other();
-            found.extend(self.search(k, Some(&rest))?);
-            found.sort_unstable_by(best_first);
-            found.dedup_by_key(|scored| scored.row);
+    /// The `k` nearest rows, and, where products are made for models, the `k` nearest of those made for another one, apart: they could
+    /// fill a common list and leave no place for the rest.
+    fn fetch(&self, k: usize) -> Result<Fetched, RecommendError> {
+        let mut fetched = Fetched { rows: Vec::new(), missed: None };
+        match &self.fit {
+            None => self.fetch_part(k, self.allowed.rows.as_ref(), 1.0, &mut fetched)?,
+            Some(fit) => {
+                let all = self.allowed.rows.clone().unwrap_or_else(|| all_rows(self.generation));
+                self.fetch_part(k, Some(&(&all - fit.other())), 1.0, &mut fetched)?;
+                self.fetch_part(k, Some(&(all & fit.other())), fit.factor, &mut fetched)?;
+            }
         }
-        let weighed = |found: ScoredRow| {
+        fetched.rows.sort_unstable_by(|a, b| best_first(&a.0, &b.0));
+        Ok(fetched)
+    }
+
+    /// Adds the `k` nearest rows of `part` with their scores, which are `factor` times their similarity.
+    fn fetch_part(
+        &self,
+        k: usize,
+        part: Option<&RoaringBitmap>,
+        factor: f32,
+        fetched: &mut Fetched,
+    ) -> Result<(), RecommendError> {
+        let num_rows = part.map_or(self.generation.products().num_rows(), |rows| rows.len() as usize);
+        let found = self.search(k, part)?;
+        if let Some(last) = found.last().filter(|_| found.len() == k && k < num_rows) {
+            let missed = last.score.max(0.0) * factor;
+            fetched.missed = Some(fetched.missed.map_or(missed, |other| other.max(missed)));
+        }
+        fetched.rows.extend(found.into_iter().map(|found| {
             let similarity = found.score.max(0.0);
-            let factor = self.fit.as_ref().map_or(1.0, |fit| fit.factor(found.row));
             (ScoredRow { row: found.row, score: similarity * factor }, similarity)
-        };
-        let mut weighed: Vec<_> = found.into_iter().map(weighed).collect();
-        weighed.sort_unstable_by(|a, b| best_first(&a.0, &b.0));
-        Ok(weighed)
+        }));
+        Ok(())
     }
 
     fn search(&self, k: usize, allowed: Option<&RoaringBitmap>) -> Result<Vec<ScoredRow>, RecommendError> {
@@ -94,21 +111,27 @@ impl Search<'_> {
         Ok(found?)
     }
 
-    fn one_per_family(&self, found: Vec<(ScoredRow, f32)>) -> Shelf {
+    /// The shelf of these rows; `None` when a row that was not fetched could belong on it.
+    fn one_per_family(&self, fetched: &Fetched) -> Option<Shelf> {
         let (query, products) = (self.query, self.generation.products());
         let mut families: HashSet<u32> = self.anchors.iter().filter_map(|&row| products.family(row)).collect();
         let mut hits = Vec::with_capacity(query.limit);
-        for (ScoredRow { row, score }, similarity) in found {
-            if self.allowed.out.contains(row.0) || hits.len() == query.limit {
-                continue;
+        for &(ScoredRow { row, score }, similarity) in &fetched.rows {
+            if hits.len() == query.limit {
+                return Some(Shelf { hits, is_cut: false });
+            }
+            if fetched.missed.is_some_and(|missed| score < missed) {
+                return None;
             }
             if query.min_score.is_some_and(|floor| score < floor) {
-                return Shelf { hits, is_cut: true };
+                return Some(Shelf { hits, is_cut: true });
             }
-            if products.family(row).is_some_and(|family| families.insert(family)) {
+            let is_out = self.allowed.out.contains(row.0);
+            if !is_out && products.family(row).is_some_and(|family| families.insert(family)) {
                 hits.push(Hit { row, score, similarity });
             }
         }
-        Shelf { hits, is_cut: false }
+        let is_whole = hits.len() == query.limit || fetched.missed.is_none();
+        is_whole.then_some(Shelf { hits, is_cut: false })
     }
 }
