@@ -22,7 +22,7 @@ const CHECKSUM_DIGITS: usize = 64;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
-    /// [`FORMAT_VERSION`] of the program that wrote it.
+    /// Version of the layout of the folder and its files.
     pub format_version: u32,
     /// Version of the program that wrote it.
     pub kindred_version: String,
