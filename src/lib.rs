@@ -21,11 +21,34 @@
 //! * [`recommend::Engine`] answers a [`recommend::Query`] on one generation.
 //! * [`server::serve`] does so over HTTP, for every catalog, and takes new generations over without a failed request.
 //!
+//! The whole way, from a feed to an answer:
+//!
+//! ```no_run
+//! use std::{path::Path, sync::Arc};
+//! use kindred::{catalog::CatalogConfig, embed::{EmbedConfig, Embedder}, index::{CatalogDir, Check, IndexConfig}};
+//! use kindred::{pipeline::Build, recommend::{Engine, Query, RecommendConfig}};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let embedder = Arc::new(Embedder::load(&EmbedConfig::default())?);
+//! let dir = CatalogDir::new(Path::new("index"), "myshop")?;
+//! let (catalog, index) = (CatalogConfig::default(), IndexConfig::default());
+//! Build { dir: &dir, catalog: &catalog, index: &index, embedder: &embedder }.run(Path::new("feed.csv"), &|_step| {})?;
+//!
+//! let engine = Engine::new(dir.open_current(Check::Hashes)?, embedder, &RecommendConfig::default())?;
+//! let answer = engine.answer(&Query { anchors: vec!["SKU-1".into()], limit: 5, ..Query::default() })?;
+//! for hit in answer.hits {
+//!     println!("{:.3} {}", hit.score, engine.generation().products().product(hit.row)?.title);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # Invariants
 //!
 //! * A generation is never changed once it has its name; `CURRENT` is replaced by one rename. A build that is killed leaves the
 //!   old generation in use.
-//! * Vectors of different models or text templates never meet: the manifest carries the fingerprint, and opening compares it.
+//! * Vectors of different models or precisions never meet: the manifest carries the fingerprint, and [`recommend::Engine`] compares it. One
+//!   generation is made with one text template.
 //! * Money is integer minor units and a currency. Lists have one total order ([`rank::best_first`]). Scores are in `[0, 1]`,
 //!   higher is better.
 //! * The same feed, settings and seed give the same index files, byte for byte.

@@ -43,6 +43,15 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    #[test]
+    fn higher_scores_come_first_and_of_equal_ones_the_lower_row() {
+        let mut rows: Vec<_> = [(5, 0.5), (1, 0.7), (3, 0.7), (2, 0.5), (9, f32::NAN)]
+            .map(|(row, score)| ScoredRow { row: RowId(row), score })
+            .into();
+        keep_best(&mut rows, 10);
+        assert_eq!(rows.iter().map(|scored| scored.row.0).collect::<Vec<_>>(), [9, 1, 3, 2, 5]);
+    }
+
     proptest! {
         #[test]
         fn keep_best_is_the_head_of_a_full_sort(scores in prop::collection::vec(any::<f32>(), 0..60), limit in 0usize..70) {

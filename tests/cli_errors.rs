@@ -7,8 +7,8 @@ use std::fs;
 use command::{Workplace, feed, project, titles};
 
 /// Writes a model folder that differs from the real one in one file.
-fn broken_model(work: &Workplace, file: &str, change: impl Fn(Vec<u8>) -> Vec<u8>) -> String {
-    let model = work.path("model");
+fn broken_model(work: &Workplace, name: &str, file: &str, change: impl Fn(Vec<u8>) -> Vec<u8>) -> String {
+    let model = work.path("models").join(name);
     fs::create_dir_all(model.join("1_Pooling")).unwrap();
     for name in ["config.json", "tokenizer.json", "model.safetensors", "1_Pooling/config.json"] {
         let bytes = fs::read(project("models/all-MiniLM-L6-v2").join(name)).unwrap();
@@ -72,6 +72,20 @@ fn a_missing_or_damaged_model_is_named_and_nothing_is_built() {
         serde_json::to_vec(&tokenizer).unwrap()
     };
     type Change<'a> = &'a dyn Fn(Vec<u8>) -> Vec<u8>;
+    let middle = |mut bytes: Vec<u8>| {
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        bytes
+    };
+    let swapped = |bytes: Vec<u8>| {
+        let text =
+            String::from_utf8(bytes).unwrap().replace("\"phone\":", "\"p\":").replace("\"camera\":", "\"phone\":");
+        text.replace("\"p\":", "\"camera\":").into_bytes()
+    };
+    let other_function =
+        |bytes: Vec<u8>| String::from_utf8(bytes).unwrap().replace("\"gelu\"", "\"relu\"").into_bytes();
+    let published: [(&str, Change<'_>); 3] =
+        [("model.safetensors", &middle), ("tokenizer.json", &swapped), ("config.json", &other_function)];
     let cases: [(&str, Change<'_>); 5] = [
         ("model.safetensors", &half),
         ("model.safetensors", &flip),
@@ -79,8 +93,9 @@ fn a_missing_or_damaged_model_is_named_and_nothing_is_built() {
         ("tokenizer.json", &other_vocabulary),
         ("config.json", &half),
     ];
-    for (file, change) in cases {
-        let model = broken_model(&work, file, change);
+    let named = |name| move |(file, change)| (name, file, change);
+    for (name, file, change) in cases.map(named("mine")).into_iter().chain(published.map(named("all-MiniLM-L6-v2"))) {
+        let model = broken_model(&work, name, file, change);
         let set = format!("embed.model={model}");
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_kindred"));
         let command =
@@ -171,6 +186,18 @@ fn a_full_disk_or_a_closed_folder_stops_the_build_and_the_old_index_serves() {
     assert!(error.contains("index/shop/"), "{error}");
     assert_eq!(work.json(&["index", "verify", "shop"])[0]["generation"], "gen-000001");
     work.ok(&["index", "build", "shop", "--feed", "feed.csv"]);
+}
+
+#[test]
+fn output_that_cannot_be_written_is_an_error_and_a_closed_pipe_is_none() {
+    let work = Workplace::new();
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let output = work.command(&["init", "--print"]).stdout(full).stderr(std::process::Stdio::piped()).output().unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(7) && error.starts_with("error: cannot write to standard output"), "{error}");
+    let mut child = work.command(&["init", "--print"]).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    assert!(child.wait().unwrap().success());
 }
 
 #[test]

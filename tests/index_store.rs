@@ -33,7 +33,7 @@ fn rollback_goes_one_back_or_to_the_named_one_and_the_next_build_goes_on() {
     }
     assert_eq!(dir.rollback(None).unwrap().generation, "gen-000002");
     assert_eq!(dir.rollback(None).unwrap().generation, "gen-000001");
-    assert!(matches!(dir.rollback(None), Err(IndexError::NoGeneration { .. })));
+    assert!(matches!(dir.rollback(None), Err(IndexError::NoOlderGeneration { .. })));
     assert_eq!(dir.rollback(Some("gen-000003")).unwrap().generation, "gen-000003");
     assert!(matches!(dir.rollback(Some("gen-000009")), Err(IndexError::NoGeneration { .. })));
     assert!(matches!(dir.rollback(Some("../shop")), Err(IndexError::NoGeneration { .. })));
@@ -54,6 +54,42 @@ fn rollback_to_a_damaged_generation_is_refused() {
     fs::write(&file, bytes).unwrap();
     assert!(matches!(dir.rollback(None), Err(IndexError::Damaged { path, .. }) if path == file));
     assert_eq!(dir.current().unwrap().as_deref(), Some("gen-000002"));
+}
+
+#[test]
+fn a_damaged_current_is_mended_by_rollback_and_by_the_next_build() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = shop(root.path());
+    publish(&dir, 20, 1, &config()).unwrap();
+    publish(&dir, 30, 1, &config()).unwrap();
+    for damaged in ["", "garbage", "gen-000001 0000\n"] {
+        fs::write(dir.path().join("CURRENT"), damaged).unwrap();
+        assert!(dir.open_current(Check::Hashes).is_err());
+        assert_eq!(dir.list().unwrap().len(), 2);
+        dir.rollback(Some("gen-000002")).unwrap();
+        assert_eq!(dir.open_current(Check::Hashes).unwrap().name(), "gen-000002");
+    }
+    fs::write(dir.path().join("CURRENT"), "garbage").unwrap();
+    assert_eq!(dir.rollback(None).unwrap().generation, "gen-000002");
+    fs::write(dir.path().join("CURRENT"), "").unwrap();
+    assert_eq!(publish(&dir, 10, 1, &config()).unwrap().generation, "gen-000003");
+    assert_eq!(dir.open_current(Check::Hashes).unwrap().name(), "gen-000003");
+}
+
+#[test]
+fn a_folder_under_another_name_is_not_put_in_use() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = shop(root.path());
+    publish(&dir, 20, 1, &config()).unwrap();
+    publish(&dir, 30, 1, &config()).unwrap();
+    fs::rename(dir.path().join("gen-000001"), dir.path().join("gen-000005")).unwrap();
+    assert!(
+        matches!(dir.rollback(Some("gen-000005")), Err(IndexError::Damaged { path, .. }) if path.ends_with("manifest.json"))
+    );
+    assert_eq!(dir.open_current(Check::Hashes).unwrap().name(), "gen-000002");
+    fs::rename(dir.path(), root.path().join("other")).unwrap();
+    let other = CatalogDir::new(root.path(), "other").unwrap();
+    assert!(other.open_current(Check::Hashes).unwrap_err().to_string().contains("catalog `shop`"));
 }
 
 #[test]

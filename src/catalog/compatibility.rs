@@ -3,7 +3,11 @@
 //! Embeddings blur model numbers: a case for the iPhone 7 Plus looks much like one for the iPhone 7, and does not fit it. So the
 //! models behind `for`, `fits`, `compatible with` and `works with` in a title, and in the attributes made for it, are read as they
 //! stand. A model is the word before a number and what belongs to the number: `galaxy s7 edge`, `watch 42mm`. Phrases without a
-//! number (`for most phones`) say nothing that could exclude another product and are left out.
+//! number (`for most phones`) say nothing that could exclude another product, and ages and amounts (`for children 3 to 5 years`) are
+//! no models. Titles that name a model without such a word (`iPhone 7 Plus Silicone Case`) count when other titles of the catalog
+//! name the model with one: [`Compatibility`] knows them.
+
+use std::collections::BTreeSet;
 
 use super::product::Product;
 
@@ -11,6 +15,16 @@ use super::product::Product;
 const OPENERS: [&str; 6] = ["for", "fits", "fit", "compatible with", "works with", "designed for"];
 /// Attributes whose whole value names what the product fits.
 const ATTRIBUTES: [&str; 4] = ["fits", "compatibility", "compatible_with", "compatible_models"];
+/// Words before a number that make it an amount or an age.
+const AMOUNT_BASES: [&str; 22] = [
+    "children", "kids", "boys", "girls", "adults", "age", "ages", "aged", "people", "persons", "up", "to", "over",
+    "under", "of", "set", "pack", "size", "devices", "phones", "models", "any",
+];
+/// Words after a number that make it an amount or an age.
+const AMOUNT_UNITS: [&str; 16] = [
+    "to", "year", "years", "yrs", "month", "months", "people", "persons", "person", "season", "seasons", "pack", "pcs",
+    "pieces", "days", "hours",
+];
 /// Words that end what is named.
 const ENDS: [&str; 3] = ["with", "w", "without"];
 /// Words between two models.
@@ -21,33 +35,62 @@ const SUFFIXES: [&str; 15] =
 /// Suffixes that name a model without a number: `iphone se`, `pixel xl`.
 const NUMBERLESS: [&str; 2] = ["se", "xl"];
 
-/// The models that the product says it fits, in lower case, ascending; empty when it names none.
-pub fn fits(product: &Product) -> Vec<String> {
-    let mut models = fits_in_text(&product.title);
-    for value in ATTRIBUTES.iter().filter_map(|name| product.attributes.get(*name)).flatten() {
-        models.extend(models_of(&words(value)));
-    }
-    sorted(models)
+/// The models that the products of one catalog say they fit.
+#[derive(Debug, Clone, Default)]
+pub struct Compatibility {
+    models: BTreeSet<String>,
 }
 
-/// The models that a title or a shopper's text says something must fit, in lower case, ascending.
-///
-/// ```
-/// use kindred::catalog::fits_in_text;
-/// assert_eq!(fits_in_text("Case for Apple® iPhone® 6 Plus and 6s Plus - Black"), ["iphone 6 plus", "iphone 6s plus"]);
-/// assert!(fits_in_text("Charger for most cell phones").is_empty());
-/// ```
-pub fn fits_in_text(text: &str) -> Vec<String> {
-    let head = |text: &str| text.split(" - ").map(words).collect::<Vec<_>>();
+impl Compatibility {
+    /// Collects the models that `products` name behind `for` and its like.
+    pub fn of<'a>(products: impl IntoIterator<Item = &'a Product>) -> Self {
+        Self { models: products.into_iter().flat_map(stated).collect() }
+    }
+
+    /// The models that the product fits, in lower case, ascending: those it states, or else those of the catalog's that its title
+    /// names; empty when there are none.
+    pub fn fits(&self, product: &Product) -> Vec<String> {
+        let stated = stated(product);
+        if !stated.is_empty() {
+            return stated;
+        }
+        let mut named = models_named(&product.title);
+        named.retain(|model| self.models.contains(model));
+        named
+    }
+}
+
+/// The models that the product's title and attributes state, in lower case, ascending.
+fn stated(product: &Product) -> Vec<String> {
     let mut models = Vec::new();
-    for words in head(text) {
+    for words in phrases(&product.title) {
         for at in 0..words.len() {
             if let Some(length) = opener(&words[at..]) {
                 models.extend(models_of(&words[at + length..]));
             }
         }
     }
+    for value in ATTRIBUTES.iter().filter_map(|name| product.attributes.get(*name)).flatten() {
+        models.extend(models_of(&words(value)));
+    }
     sorted(models)
+}
+
+/// Everything in a title or a shopper's text that could be a model, in lower case, ascending: what follows is for the caller to
+/// look up.
+///
+/// ```
+/// use kindred::catalog::models_named;
+/// assert_eq!(models_named("Silicone case for Apple® iPhone® 6 Plus and 6s Plus - Black"), ["iphone 6 plus", "iphone 6s plus"]);
+/// assert!(models_named("Charger for most cell phones").is_empty());
+/// ```
+pub fn models_named(text: &str) -> Vec<String> {
+    sorted(phrases(text).iter().flat_map(|words| models_of(words)).collect())
+}
+
+/// The parts of a title between dashes, as words.
+fn phrases(text: &str) -> Vec<Vec<String>> {
+    text.split(" - ").map(words).collect()
 }
 
 fn sorted(mut models: Vec<String>) -> Vec<String> {
@@ -91,7 +134,7 @@ fn is_letter(word: &str) -> bool {
 
 /// The models of a list such as `apple iphone 6 and 6s`: a model without a word of its own takes the one before it.
 fn models_of(words: &[String]) -> Vec<String> {
-    let is_end = |word: &String| ENDS.contains(&word.as_str()) || OPENERS.contains(&word.as_str());
+    let is_end = |word: &String| ENDS.contains(&word.as_str());
     let words = &words[..words.iter().position(is_end).unwrap_or(words.len())];
     let mut base: Option<&str> = None;
     let mut models = Vec::new();
@@ -102,9 +145,13 @@ fn models_of(words: &[String]) -> Vec<String> {
         if at > 0 {
             base = Some(&part[at - 1]);
         }
-        let Some(base) = base else { continue };
-        let rest = part[at + 1..].iter().take_while(|word| has_digit(word) || SUFFIXES.contains(&word.as_str()));
-        models.push([base, &part[at]].into_iter().chain(rest.map(String::as_str)).collect::<Vec<_>>().join(" "));
+        let Some(base) = base.filter(|base| !AMOUNT_BASES.contains(base) && !OPENERS.contains(base)) else { continue };
+        let rest: Vec<&str> = part[at + 1..].iter().map(String::as_str).collect();
+        if rest.first().is_some_and(|unit| AMOUNT_UNITS.contains(unit)) {
+            continue;
+        }
+        let rest = rest.into_iter().take_while(|word| has_digit(word) || SUFFIXES.contains(word));
+        models.push([base, &part[at]].into_iter().chain(rest).collect::<Vec<_>>().join(" "));
     }
     models
 }
@@ -117,9 +164,13 @@ fn has_digit(word: &str) -> bool {
 mod tests {
     use super::*;
 
+    fn product(title: &str) -> Product {
+        serde_json::from_value(serde_json::json!({"id": "1", "title": title})).unwrap()
+    }
+
     #[test]
     fn models_are_read_from_titles_as_shops_write_them() {
-        let cases: [(&str, &[&str]); 16] = [
+        let cases: [(&str, &[&str]); 19] = [
             ("Defender Case for Apple® iPhone® 7 - Black", &["iphone 7"]),
             ("Case for Apple® iPhone® 7 Plus", &["iphone 7 plus"]),
             ("Case for Apple® iPhone® 6 and iPhone 6s", &["iphone 6", "iphone 6s"]),
@@ -136,10 +187,27 @@ mod tests {
             ("Charger for Most Cell Phones", &[]),
             ("Apple iPhone 7 32GB", &[]),
             ("Set of 4 Knives for", &[]),
+            ("Sleeping bag for children 3 to 5 years - blue", &[]),
+            ("Sleeping bag for adults 2 seasons", &[]),
+            ("Picnic basket for 4 persons", &[]),
         ];
         for (title, models) in cases {
-            assert_eq!(fits_in_text(title), models, "{title}");
+            assert_eq!(stated(&product(title)), models, "{title}");
         }
+    }
+
+    #[test]
+    fn a_model_named_without_an_opening_word_counts_when_the_catalog_knows_it() {
+        let titles = [
+            "Apple - iPhone® 7 Plus Silicone Case - Cocoa",
+            "Case for iPhone 7 Plus",
+            "Case for iPhone 7",
+            "Nikon D 7 Bag",
+        ];
+        let products: Vec<Product> = titles.iter().map(|title| product(title)).collect();
+        let known = Compatibility::of(&products);
+        let fits: Vec<Vec<String>> = products.iter().map(|product| known.fits(product)).collect();
+        assert_eq!(fits, [vec!["iphone 7 plus"], vec!["iphone 7 plus"], vec!["iphone 7"], vec![]]);
     }
 
     #[test]
@@ -148,13 +216,13 @@ mod tests {
             "id": "1", "title": "Ink cartridge", "attributes": {"compatible_with": ["Canon MG 3650, MG 3650S"]},
         }))
         .unwrap();
-        assert_eq!(fits(&product), ["mg 3650", "mg 3650s"]);
+        assert_eq!(stated(&product), ["mg 3650", "mg 3650s"]);
     }
 
     proptest::proptest! {
         #[test]
         fn any_text_is_read_without_panic_and_every_model_has_two_words(text in ".{0,80}") {
-            fits_in_text(&format!("for {text}")).iter().for_each(|model| assert!(model.contains(' ')));
+            models_named(&format!("for {text}")).iter().for_each(|model| assert!(model.contains(' ')));
         }
     }
 }

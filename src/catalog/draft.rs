@@ -171,12 +171,13 @@ impl Draft {
                 return Err(fault("sale_price", RejectCode::BadPrice, message));
             }
             if sale.minor > price.minor {
-                warnings
-                    .push((WarningCode::SaleAbovePrice, format!("the sale price {sale} is above the price {price}")));
+                let message = format!("the sale price {sale} is above the price {price} and was left out");
+                warnings.push((WarningCode::SaleAbovePrice, message));
             }
         }
         let is_in_force = sale_price.is_none() || self.is_sale_in_force(reading.now, warnings);
-        Ok(Prices { price, sale_price: sale_price.filter(|_| is_in_force), cost })
+        let is_reduced = |sale: &Money| price.is_none_or(|price| sale.minor <= price.minor);
+        Ok(Prices { price, sale_price: sale_price.filter(|sale| is_in_force && is_reduced(sale)), cost })
     }
 
     fn is_sale_in_force(&self, now: Option<jiff::Timestamp>, warnings: &mut Vec<(WarningCode, String)>) -> bool {

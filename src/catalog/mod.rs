@@ -37,7 +37,7 @@ mod source;
 mod template;
 mod text;
 
-pub use compatibility::{fits, fits_in_text};
+pub use compatibility::{Compatibility, models_named};
 pub use error::FeedError;
 pub use feed::{Dialect, Feed, FeedProgress, read_feed, read_feed_at};
 pub use money::{Currency, Money, MoneyError};

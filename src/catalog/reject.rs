@@ -91,7 +91,7 @@ pub struct Reject {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WarningCode {
-    /// The sale price is above the price.
+    /// The sale price is above the price; it was left out.
     SaleAbovePrice,
     /// `sale_price_effective_date` is no pair of times; the sale price was kept.
     BadSaleDates,
@@ -135,6 +135,9 @@ impl Warnings {
 /// Returns an error if the directory is missing, full, or may not be written.
 pub fn write_rejects(path: &Path, rejects: &[Reject]) -> Result<(), FeedError> {
     let failed = |source| FeedError::WriteRejects { path: path.to_owned(), source };
+    if path.metadata().is_ok_and(|found| !found.is_file()) {
+        return Err(failed(io::Error::new(io::ErrorKind::InvalidInput, "it is a folder or a device")));
+    }
     let name = path.file_name().ok_or_else(|| failed(io::Error::from(io::ErrorKind::InvalidInput)))?;
     let partial = path.with_file_name(format!(".{}.{}.partial", name.to_string_lossy(), std::process::id()));
     let written =
@@ -194,7 +197,9 @@ mod tests {
 
     #[test]
     fn a_rejects_file_that_cannot_be_written_is_named() {
-        let error = write_rejects(Path::new("/nonexistent-directory/rejects.jsonl"), &[]).unwrap_err();
-        assert!(error.to_string().contains("/nonexistent-directory/rejects.jsonl"), "{error}");
+        for path in ["/nonexistent-directory/rejects.jsonl", "/dev/null", "/"] {
+            let error = write_rejects(Path::new(path), &[]).unwrap_err();
+            assert!(error.to_string().contains(path), "{error}");
+        }
     }
 }

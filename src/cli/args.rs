@@ -43,7 +43,7 @@ First steps:
   kindred serve                                answer over HTTP
 
 Settings: flags, then KINDRED_SECTION__KEY variables, then kindred.toml, then defaults; `kindred init --print` shows all.
-Exit codes: 0 done, 1 another error, 2 usage or settings, 3 feed, 4 model, 5 index, 6 question, 7 cannot write, 8 in use.";
+Exit codes: 0 done, 1 another error, 2 usage or settings, 3 feed, 4 model, 5 index, 6 question, 7 not written, 8 in use.";
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -74,6 +74,11 @@ pub(super) enum Command {
     Model {
         #[command(subcommand)]
         command: ModelCommand,
+    },
+    /// Measure speed on this machine
+    Bench {
+        #[command(subcommand)]
+        command: BenchCommand,
     },
     /// Build, look at, check and go back between indexes
     Index {
@@ -114,6 +119,18 @@ pub(super) enum Command {
 pub(super) enum ModelCommand {
     /// Load the model, print its name, dimensions and fingerprint, and compare it with reference vectors
     Check {
+        /// JSON Lines {"text", "embedding"} made by another implementation with this model; .zst is read too
+        #[arg(long, value_name = "FILE")]
+        reference: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum BenchCommand {
+    /// Embed a file of texts and report texts and tokens a second, latency of single short texts, and where the time goes
+    Embed {
+        /// One text a line; empty lines are left out
+        texts: PathBuf,
         /// JSON Lines {"text", "embedding"} made by another implementation with this model; .zst is read too
         #[arg(long, value_name = "FILE")]
         reference: Option<PathBuf>,

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::args::AskArgs;
 use super::context::Context;
 use super::exit::Unanswerable;
-use super::output::{number, print_json, table};
+use super::output::{number, print_json, say, table};
 use crate::catalog::{CATEGORY_SEPARATOR, Product};
 use crate::rank::RowId;
 use crate::recommend::{Answer, Engine, FewerBecause, Query, RecommendError};
@@ -25,7 +25,7 @@ pub(super) fn similar(context: &Context, catalog: &str, products: Vec<String>, a
     if !context.json {
         let rows = query.anchors.iter().filter_map(|id| engine.generation().products().row(id));
         for row in rows {
-            println!("similar to {}", line(&engine.generation().products().product(row)?));
+            say!("similar to {}", line(&engine.generation().products().product(row)?))?;
         }
     }
     print(context, &engine, &answer, took_ms)
@@ -36,7 +36,7 @@ pub(super) fn search(context: &Context, catalog: &str, text: &str, ask: &AskArgs
     let query = Query { text: Some(text.to_owned()), ..query(ask)? };
     let (answer, took_ms) = answer(&engine, &query)?;
     if !context.json {
-        println!("products for “{text}”");
+        say!("products for “{text}”")?;
     }
     print(context, &engine, &answer, took_ms)
 }
@@ -87,14 +87,14 @@ fn print(context: &Context, engine: &Engine, answer: &Answer, took_ms: f64) -> R
             category.into(),
         ]);
     }
-    println!("{shelf}");
+    say!("{shelf}")?;
     if !answer.missing_ids.is_empty() {
-        println!("not in the catalog: {}", answer.missing_ids.join(", "));
+        say!("not in the catalog: {}", answer.missing_ids.join(", "))?;
     }
     if let Some(reason) = answer.fewer_because {
-        println!("fewer than asked: {}", in_words(reason));
+        say!("fewer than asked: {}", in_words(reason))?;
     }
-    println!("{} in {took_ms:.1} ms", engine.generation().name());
+    say!("{} in {took_ms:.1} ms", engine.generation().name())?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use super::output::OutputError;
 use crate::catalog::FeedError;
 use crate::config::ConfigError;
 use crate::embed::EmbedError;
@@ -74,6 +75,7 @@ fn code_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
         .or_else(|| cause.downcast_ref::<EmbedError>().map(of_embed))
         .or_else(|| cause.is::<ConfigError>().then_some(SETTINGS))
         .or_else(|| cause.is::<Unanswerable>().then_some(QUESTION))
+        .or_else(|| cause.is::<OutputError>().then_some(WRITE))
         .or_else(|| {
             cause.downcast_ref::<ServerError>().map(|error| match error {
                 ServerError::Bind { .. } => IN_USE,
@@ -106,8 +108,8 @@ fn of_embed(error: &EmbedError) -> u8 {
     }
 }
 
-/// Ends the process when nobody reads its output any more.
-#[allow(clippy::exit, reason = "a closed pipe ends a command line")]
-pub(super) fn quietly() -> ! {
-    std::process::exit(0)
+/// Whether the reader of standard output went away (`kindred … | head`): nothing that anybody wants to read about.
+pub(super) fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    let output = error.downcast_ref::<OutputError>();
+    output.is_some_and(|OutputError(source)| source.kind() == std::io::ErrorKind::BrokenPipe)
 }

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::args::IndexCommand;
 use super::context::Context;
 use super::exit;
-use super::output::{bytes, number, print_json, table, thousands};
+use super::output::{bytes, number, print_json, say, table, thousands};
 use super::progress::BuildBars;
 use crate::index::{CatalogDir, Check, IndexError, Listed, Manifest};
 use crate::pipeline::{Build, Built};
@@ -36,29 +36,30 @@ fn build(context: &Context, catalog: &str, feed: &Path) -> Result<ExitCode> {
     if context.json {
         print_json(&json!({"manifest": built.manifest, "records": built.num_records, "rejects": dir.rejects_path()}))?;
     } else {
-        print_built(&dir, &built);
+        print_built(&dir, &built)?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn print_built(dir: &CatalogDir, built: &Built) {
+fn print_built(dir: &CatalogDir, built: &Built) -> Result<()> {
     let Manifest { generation, catalog, counts, build, .. } = &built.manifest;
-    println!("{catalog} {generation} is in use");
-    println!("  products    {} in {} families", thousands(counts.products), thousands(counts.families));
+    say!("{catalog} {generation} is in use")?;
+    say!("  products    {} in {} families", thousands(counts.products), thousands(counts.families))?;
     if counts.rejects > 0 {
-        println!("  rejected    {} records, listed in {}", thousands(counts.rejects), dir.rejects_path().display());
+        say!("  rejected    {} records, listed in {}", thousands(counts.rejects), dir.rejects_path().display())?;
     }
     let (embedded, reused) = (thousands(build.embedded), thousands(build.reused));
-    println!(
+    say!(
         "  texts       {embedded} embedded, {reused} from the cache, {} repeated",
         thousands(built.num_repeated_texts)
-    );
-    println!(
+    )?;
+    say!(
         "  recall@10   {:.4} against exact search, over {} products",
         build.recall_at_10,
         thousands(build.recall_queries)
-    );
-    println!("  took        {:.1} s", build.took_ms as f64 / 1e3);
+    )?;
+    say!("  took        {:.1} s", build.took_ms as f64 / 1e3)?;
+    Ok(())
 }
 
 fn list(context: &Context, catalog: Option<&str>) -> Result<ExitCode> {
@@ -69,7 +70,7 @@ fn list(context: &Context, catalog: Option<&str>) -> Result<ExitCode> {
         for listed in dir.list()? {
             match &listed.manifest {
                 Ok(manifest) => {
-                    shown.add_row(list_row(&listed, manifest));
+                    shown.add_row(list_row(dir.catalog(), &listed, manifest));
                 }
                 Err(error) => {
                     let why = exit::one_line(&anyhow::anyhow!("{error}"));
@@ -85,12 +86,12 @@ fn list(context: &Context, catalog: Option<&str>) -> Result<ExitCode> {
     if context.json {
         print_json(&values)?;
     } else if values.is_empty() {
-        println!(
+        say!(
             "no index yet under {}; `kindred index build CATALOG --feed FILE` makes one",
             context.config.index_root.display()
-        );
+        )?;
     } else {
-        println!("{shown}");
+        say!("{shown}")?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -99,10 +100,10 @@ fn in_use(listed: &Listed) -> &'static str {
     if listed.is_current { "yes" } else { "" }
 }
 
-fn list_row(listed: &Listed, manifest: &Manifest) -> Vec<comfy_table::Cell> {
+fn list_row(catalog: &str, listed: &Listed, manifest: &Manifest) -> Vec<comfy_table::Cell> {
     let size = manifest.files.values().map(|file| file.bytes).sum();
     vec![
-        manifest.catalog.as_str().into(),
+        catalog.into(),
         listed.name.as_str().into(),
         in_use(listed).into(),
         number(thousands(manifest.counts.products)),
@@ -121,7 +122,7 @@ fn verify(context: &Context, catalog: Option<&str>, all: bool) -> Result<ExitCod
             let error = result.err().map(|error| exit::one_line(&error.into()));
             num_damaged += usize::from(error.is_some());
             if !context.json {
-                println!("{} {name}: {}", dir.catalog(), error.as_deref().unwrap_or("whole"));
+                say!("{} {name}: {}", dir.catalog(), error.as_deref().unwrap_or("whole"))?;
             }
             values.push(json!({"catalog": dir.catalog(), "generation": name, "ok": error.is_none(), "error": error}));
         }
@@ -129,7 +130,7 @@ fn verify(context: &Context, catalog: Option<&str>, all: bool) -> Result<ExitCod
     if context.json {
         print_json(&values)?;
     } else if values.is_empty() {
-        println!("no index yet under {}", context.config.index_root.display());
+        say!("no index yet under {}", context.config.index_root.display())?;
     }
     Ok(if num_damaged == 0 { ExitCode::SUCCESS } else { ExitCode::from(exit::INDEX) })
 }
@@ -154,7 +155,7 @@ fn rollback(context: &Context, catalog: &str, to: Option<&str>) -> Result<ExitCo
     if context.json {
         print_json(&manifest)?;
     } else {
-        println!("{catalog} {} is in use, {} products", manifest.generation, thousands(manifest.counts.products));
+        say!("{catalog} {} is in use, {} products", manifest.generation, thousands(manifest.counts.products))?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -164,9 +165,9 @@ fn gc(context: &Context, catalog: &str, keep: usize) -> Result<ExitCode> {
     if context.json {
         print_json(&json!({"deleted": deleted}))?;
     } else if deleted.is_empty() {
-        println!("{catalog}: nothing to delete");
+        say!("{catalog}: nothing to delete")?;
     } else {
-        println!("{catalog}: deleted {}", deleted.join(", "));
+        say!("{catalog}: deleted {}", deleted.join(", "))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -7,11 +7,12 @@
 //! | `exit` | exit codes |
 //! | `progress` | progress bars |
 //! | `output` | tables and JSON |
-//! | `ask`, `index`, `init`, `model`, `serve`, `validate` | one command each |
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line prints")]
+//! | `ask`, `bench`, `index`, `init`, `model`, `serve`, `validate` | one command each |
+#![allow(clippy::print_stderr, reason = "a command line prints its errors")]
 
 mod args;
 mod ask;
+mod bench;
 mod context;
 mod exit;
 mod index;
@@ -32,11 +33,11 @@ use context::Context;
 
 /// Runs the command of this process's arguments and returns its exit code. Errors go to standard error, in one line.
 pub fn main() -> ExitCode {
-    reset_broken_pipe();
     let args = Args::parse();
     start_logging();
     match run(args) {
         Ok(code) => code,
+        Err(error) if exit::is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {}", exit::one_line(&error));
             exit::code_of(&error)
@@ -55,6 +56,7 @@ fn run(args: Args) -> anyhow::Result<ExitCode> {
             validate::run(&context, &feed, catalog.as_deref(), rejects.as_deref())
         }
         Command::Model { command } => model::run(&context, &command),
+        Command::Bench { command } => bench::run(&context, &command),
         Command::Index { command } => index::run(&context, &command),
         Command::Similar { catalog, products, ask } => ask::similar(&context, &catalog, products, &ask),
         Command::Search { catalog, text, ask } => ask::search(&context, &catalog, &text.join(" "), &ask),
@@ -76,18 +78,4 @@ fn start_logging() {
     } else {
         subscriber.with_target(false).init();
     }
-}
-
-/// Rust ignores SIGPIPE, so that `kindred … | head` would panic in `println!`; a command line ends quietly instead.
-fn reset_broken_pipe() {
-    std::panic::set_hook(Box::new({
-        let default = std::panic::take_hook();
-        move |info| {
-            let message = info.payload().downcast_ref::<String>().map_or("", String::as_str);
-            if message.contains("failed printing to stdout") {
-                exit::quietly();
-            }
-            default(info);
-        }
-    }));
 }

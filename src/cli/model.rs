@@ -9,28 +9,27 @@ use serde_json::json;
 use super::args::ModelCommand;
 use super::context::Context;
 use super::exit;
-use super::output::print_json;
+use super::output::{print_json, say};
 use crate::embed::{Embedder, Parity, check_parity};
 
 /// Reference vectors of the model that comes with the project, used when it is checked and they are there.
 const DEFAULT_REFERENCE: &str = "tests/data/minilm_reference.jsonl.zst";
 const DEFAULT_MODEL: &str = "all-MiniLM-L6-v2";
-/// A text whose cosine to the reference is below this fails the check.
-const MIN_COSINE: f64 = 0.9999;
 
 pub(super) fn run(context: &Context, command: &ModelCommand) -> Result<ExitCode> {
     let ModelCommand::Check { reference } = command;
     let embedder = context.embedder()?;
     let reference = reference.clone().or_else(|| default_reference(&embedder));
     let parity = reference.as_deref().map(|path| check_parity(&embedder, path)).transpose()?;
-    let is_right = parity.as_ref().is_none_or(|parity| parity.min_cosine >= MIN_COSINE);
+    let min_cosine = embedder.precision().min_cosine();
+    let is_right = parity.as_ref().is_none_or(|parity| parity.min_cosine >= min_cosine);
     if context.json {
         print_json(&json!({
-            "name": embedder.name(), "dim": embedder.dim(), "max_tokens": embedder.max_tokens(),
+            "name": embedder.name(), "dim": embedder.dim(), "max_tokens": embedder.max_tokens(), "precision": embedder.precision(),
             "fingerprint": embedder.fingerprint(), "reference": reference, "parity": parity, "ok": is_right,
         }))?;
     } else {
-        print(context, &embedder, reference.as_deref(), parity.as_ref());
+        print(context, &embedder, reference.as_deref(), parity.as_ref())?;
     }
     Ok(if is_right { ExitCode::SUCCESS } else { ExitCode::from(exit::MODEL) })
 }
@@ -39,24 +38,28 @@ fn default_reference(embedder: &Embedder) -> Option<PathBuf> {
     Some(PathBuf::from(DEFAULT_REFERENCE)).filter(|path| embedder.name() == DEFAULT_MODEL && path.exists())
 }
 
-fn print(context: &Context, embedder: &Embedder, reference: Option<&Path>, parity: Option<&Parity>) {
-    println!("model        {}", embedder.name());
-    println!("folder       {}", context.config.embed.model.display());
-    println!("dimensions   {}", embedder.dim());
-    println!("max tokens   {}", embedder.max_tokens());
-    println!("fingerprint  {}", embedder.fingerprint());
+fn print(context: &Context, embedder: &Embedder, reference: Option<&Path>, parity: Option<&Parity>) -> Result<()> {
+    say!("model        {}", embedder.name())?;
+    say!("folder       {}", context.config.embed.model.display())?;
+    say!("dimensions   {}", embedder.dim())?;
+    say!("max tokens   {}", embedder.max_tokens())?;
+    say!("precision    {}", embedder.precision().name())?;
+    say!("fingerprint  {}", embedder.fingerprint())?;
     match (reference, parity) {
         (Some(path), Some(parity)) => {
-            let verdict = if parity.min_cosine >= MIN_COSINE { "agrees" } else { "DISAGREES" };
-            println!("reference    {} ({} texts)", path.display(), parity.num_texts);
-            println!(
+            let min_cosine = embedder.precision().min_cosine();
+            let verdict = if parity.min_cosine >= min_cosine { "agrees" } else { "DISAGREES" };
+            say!("reference    {} ({} texts)", path.display(), parity.num_texts)?;
+            say!(
                 "parity       {verdict}: cosine at least {:.7}, {:.7} on average",
-                parity.min_cosine, parity.mean_cosine
-            );
-            if parity.min_cosine < MIN_COSINE {
-                println!("worst text   {}", parity.worst_text);
+                parity.min_cosine,
+                parity.mean_cosine
+            )?;
+            if parity.min_cosine < min_cosine {
+                say!("worst text   {}", parity.worst_text)?;
             }
         }
-        _ => println!("parity       not checked; give --reference FILE"),
+        _ => say!("parity       not checked; give --reference FILE")?,
     }
+    Ok(())
 }

@@ -1,8 +1,28 @@
 //! Tables for people and JSON for scripts.
 
+use std::io::Write;
+
 use anyhow::Result;
 use comfy_table::{Attribute, Cell, CellAlignment, ContentArrangement, Table, presets};
 use serde::Serialize;
+
+/// Standard output cannot be written: a full disk, or a reader that went away.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write to standard output")]
+pub(super) struct OutputError(#[from] pub std::io::Error);
+
+/// Prints one line; a full disk is an error here and not a panic.
+macro_rules! say {
+    ($($text:tt)*) => { $crate::cli::output::print_line(format_args!($($text)*)) };
+}
+pub(super) use say;
+
+/// Prints a line to standard output.
+///
+/// Returns an error if it cannot be written.
+pub(super) fn print_line(line: std::fmt::Arguments<'_>) -> Result<(), OutputError> {
+    Ok(writeln!(std::io::stdout().lock(), "{line}")?)
+}
 
 /// Width of a table where standard output is no terminal.
 const PLAIN_WIDTH: u16 = 110;
@@ -27,8 +47,7 @@ pub(super) fn number(value: impl ToString) -> Cell {
 ///
 /// Returns an error if it cannot be serialized.
 pub(super) fn print_json(value: &impl Serialize) -> Result<()> {
-    println!("{}", serde_json::to_string_pretty(value)?);
-    Ok(())
+    Ok(say!("{}", serde_json::to_string_pretty(value)?)?)
 }
 
 /// `12,345`.

@@ -9,6 +9,7 @@ use super::cpu::{CpuBert, Machine};
 use super::encoder::Encoder;
 use super::error::EmbedError;
 use super::model_dir::{ModelDir, Pooling, read_file};
+use super::published;
 use super::stages::{Stage, StageTotals, Stopwatch};
 use super::text_tokens::TextTokens;
 use super::vectors::{Embeddings, scale_to_length_1};
@@ -23,6 +24,7 @@ pub struct Embedder {
     name: String,
     dim: usize,
     max_tokens: usize,
+    precision: Precision,
     batch_tokens: usize,
     fingerprint: String,
     tokens: TextTokens,
@@ -48,6 +50,7 @@ impl Embedder {
     /// Returns an error if the directory or a file in it is missing, damaged or of a kind that Kindred does not run, if
     /// tokenizer and weights do not belong together, or if `config.max_tokens` is outside the model's range.
     pub fn load(config: &EmbedConfig) -> Result<Self, EmbedError> {
+        published::check(&config.model)?;
         let dir = ModelDir::read(&config.model)?;
         let tokenizer_bytes = read_file(&dir.tokenizer_path)?;
         let mut tokens = TextTokens::read(&dir.tokenizer_path, &tokenizer_bytes, dir.lower_case)?;
@@ -56,17 +59,18 @@ impl Embedder {
         let weights_bytes = read_file(&dir.weights_path)?;
         let weights = BertWeights::read(&dir.weights_path, &weights_bytes, &dir.shape)?;
         check_vocabulary(&dir, &tokens, &weights)?;
-        let encoder = CpuBert::new(dir.shape.clone(), dir.pooling, weights, config.precision, Machine::best());
-        let encoder = encoder
-            .map_err(|source| EmbedError::ReadWeights { path: dir.weights_path.clone(), source: Box::new(source) })?;
+        let fingerprint = fingerprint(&dir, config.precision, max_tokens, &tokenizer_bytes, &weights_bytes);
+        let encoder = start_encoder(&dir, weights, config.precision)
+            .map_err(|source| EmbedError::StartEncoder { path: dir.weights_path.clone(), source: Box::new(source) })?;
         Ok(Self {
             name: model_name(&config.model),
             dim: dir.shape.hidden,
             max_tokens,
+            precision: config.precision,
             batch_tokens: config.batch_tokens,
-            fingerprint: fingerprint(&dir, config.precision, max_tokens, &tokenizer_bytes, &weights_bytes),
+            fingerprint,
             tokens,
-            encoder: Box::new(encoder),
+            encoder,
             pool: start_threads(config.threads)?,
             stages: StageTotals::default(),
         })
@@ -87,8 +91,13 @@ impl Embedder {
         self.max_tokens
     }
 
+    /// How exactly it computes.
+    pub fn precision(&self) -> Precision {
+        self.precision
+    }
+
     /// BLAKE3, in hex, over all that decides what vector a text gets: weights, tokenizer, model and pooling configuration,
-    /// [`Embedder::max_tokens`].
+    /// [`Embedder::max_tokens`], [`Embedder::precision`].
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
     }
@@ -116,6 +125,27 @@ impl Embedder {
     /// Returns an error as [`Embedder::embed`] does.
     pub fn embed_one(&self, text: &str) -> Result<Vec<f32>, EmbedError> {
         self.embed_texts(0, &[text])
+    }
+
+    /// The instructions that the forward pass runs on, for reports: `AVX-512 VNNI + AMX`, `AVX2`, …
+    pub fn instructions(&self) -> String {
+        self.encoder.instructions()
+    }
+
+    /// Threads that [`Embedder::embed`] uses.
+    pub fn num_threads(&self) -> usize {
+        self.pool.current_num_threads()
+    }
+
+    /// Tokens that `texts` have together, as they are embedded: cut, special tokens included.
+    ///
+    /// Returns an error if a text cannot be tokenized.
+    pub fn count_tokens(&self, texts: &[&str]) -> Result<usize, EmbedError> {
+        let count = |(text, words): (usize, &&str)| {
+            let tokens = self.tokens.encode(words).map_err(|source| EmbedError::Tokenize { text, source })?;
+            Ok(tokens.len())
+        };
+        texts.iter().enumerate().map(count).sum()
     }
 
     /// Time spent in each stage since the model was loaded, summed over threads.
@@ -194,6 +224,19 @@ fn check_vocabulary(dir: &ModelDir, tokens: &TextTokens, weights: &BertWeights) 
 fn model_name(model: &Path) -> String {
     let real = model.canonicalize().unwrap_or_else(|_| model.to_owned());
     real.file_name().unwrap_or(real.as_os_str()).to_string_lossy().into_owned()
+}
+
+/// With the `cuda` feature and a GPU, f32 runs there on Candle's own operators; all else runs on the processor.
+fn start_encoder(dir: &ModelDir, weights: BertWeights, precision: Precision) -> candle_core::Result<Box<dyn Encoder>> {
+    #[cfg(feature = "cuda")]
+    if precision == Precision::F32
+        && let Ok(gpu) = candle_core::Device::new_cuda(0)
+    {
+        let encoder = super::bert::BertEncoder::new(dir.shape.clone(), dir.pooling, &weights, gpu)?;
+        return Ok(Box::new(encoder));
+    }
+    let encoder = CpuBert::new(dir.shape.clone(), dir.pooling, weights, precision, Machine::best())?;
+    Ok(Box::new(encoder))
 }
 
 /// Every part goes in with its length, so that no two different models can read as the same bytes.

@@ -14,4 +14,7 @@ pub(super) trait Encoder: Send + Sync {
     ///
     /// Returns an error if a tensor operation fails.
     fn encode(&self, rows: &[&[u32]], out: &mut [f32], stopwatch: &mut Stopwatch) -> Result<(), candle_core::Error>;
+
+    /// What it runs on, for reports.
+    fn instructions(&self) -> String;
 }

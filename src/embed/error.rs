@@ -120,6 +120,15 @@ pub enum EmbedError {
         /// The tensor.
         name: String,
     },
+    /// The weights could not be brought to the form, or the device, on which they run.
+    #[error("cannot prepare the weights of `{path}` for the forward pass: too little memory?")]
+    StartEncoder {
+        /// The weights file.
+        path: PathBuf,
+        /// The tensor operation that failed.
+        #[source]
+        source: Box<candle_core::Error>,
+    },
     /// The worker threads could not be started.
     #[error("cannot start {threads} embedding threads (embed.threads)")]
     StartThreads {
@@ -194,6 +203,20 @@ pub enum EmbedError {
         /// The cache file.
         path: PathBuf,
     },
+    /// A file of a published model differs from what was published.
+    #[error(
+        "`{path}` is damaged: it is not the file of the published model {model}; run scripts/fetch_model, or give the folder of a \
+         model of your own another name"
+    )]
+    NotAsPublished {
+        /// The file.
+        path: PathBuf,
+        /// The published model.
+        model: String,
+    },
+    /// A measurement was asked for without a text.
+    #[error("there is no text to measure with: give a file with one text a line")]
+    NothingToMeasure,
     /// The file of reference vectors could not be read.
     #[error("cannot read the reference vectors `{path}`")]
     ReadReference {

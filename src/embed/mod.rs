@@ -6,14 +6,19 @@
 //! |---|---|
 //! | `model_dir` | what the directory's JSON files say: shape of the encoder, pooling, longest text |
 //! | `weights` | `model.safetensors`, checked and brought to f32 |
+//! | `published` | the files of published models, by their hash |
 //! | `text_tokens` | text to token ids |
 //! | `encoder` | the seam: token rows in, pooled vectors out |
-//! | `bert` | that seam on plain Candle tensors |
+//! | `cpu` | that seam on the processor's widest instructions: what every model runs on |
+//! | `bert` | that seam on Candle's own operators, for a GPU and as the tests' independent answer |
 //! | `batches` | which texts share a batch |
 //! | `embedder` | [`Embedder`]: joins the above, over threads |
 //! | `vectors` | [`Embeddings`], length-1 rows |
 //! | `cache` | [`EmbeddingCache`], the file of vectors made before |
 //! | `cached` | [`embed_with_cache`]: embeds only what the cache lacks |
+//! | `precision` | [`Precision`]: f32 or bytes |
+//! | `stages` | where the time goes |
+//! | `bench` | [`bench()`]: measures all of it on a file of texts |
 //! | `parity` | [`check_parity`] against another implementation's vectors |
 //! | `error` | [`EmbedError`] |
 //!
@@ -29,6 +34,8 @@
 //! ```
 
 mod batches;
+mod bench;
+#[cfg(any(test, feature = "cuda"))]
 mod bert;
 mod cache;
 mod cached;
@@ -39,6 +46,7 @@ mod error;
 mod model_dir;
 mod parity;
 mod precision;
+mod published;
 mod stages;
 mod text_tokens;
 mod vectors;
@@ -48,6 +56,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+pub use bench::{EmbedReport, SingleTextReport, StageShare, bench};
 pub use cache::EmbeddingCache;
 pub use cached::{EmbedCounts, EmbedProgress, embed_with_cache};
 pub use embedder::Embedder;
@@ -65,7 +74,7 @@ pub struct EmbedConfig {
     pub model: PathBuf,
     /// How exactly the forward pass computes.
     pub precision: Precision,
-    /// Tokens a batch holds at most; a batch always holds at least one text.
+    /// About how many tokens a batch holds; it always holds at least one text.
     pub batch_tokens: usize,
     /// Threads that embed at the same time; 0 takes every core.
     pub threads: usize,

@@ -24,4 +24,12 @@ impl Precision {
             Self::Fast => "fast",
         }
     }
+
+    /// The least cosine to another implementation's f32 vector that a sound model keeps on every text.
+    pub fn min_cosine(self) -> f64 {
+        match self {
+            Self::F32 => 0.9999,
+            Self::Fast => 0.99,
+        }
+    }
 }

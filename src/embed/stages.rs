@@ -25,13 +25,15 @@ pub enum Stage {
     Down,
     /// Residuals and LayerNorm.
     Norm,
+    /// A whole forward pass that is not told apart by stage: one on a GPU.
+    Forward,
     /// Token vectors to one vector of length 1.
     Pool,
 }
 
 impl Stage {
     /// All stages in the order in which a text goes through them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Tokenize,
         Self::Lookup,
         Self::Quantise,
@@ -41,8 +43,26 @@ impl Stage {
         Self::Up,
         Self::Down,
         Self::Norm,
+        Self::Forward,
         Self::Pool,
     ];
+
+    /// What people read.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Tokenize => "tokenize",
+            Self::Lookup => "look up",
+            Self::Quantise => "quantise",
+            Self::Parts => "queries, keys, values",
+            Self::Attention => "attention",
+            Self::AttentionOutput => "attention output",
+            Self::Up => "wide layer and activation",
+            Self::Down => "narrow layer",
+            Self::Norm => "residual and norm",
+            Self::Forward => "forward pass",
+            Self::Pool => "pool",
+        }
+    }
 }
 
 /// Measures the stages of one thread's work, lap by lap. A lap costs two reads of the clock a block of rows, which is nothing

@@ -62,6 +62,45 @@ impl BertWeights {
     }
 }
 
+#[cfg(any(test, feature = "cuda"))]
+impl BertWeights {
+    /// The same weights on `device`.
+    ///
+    /// Returns an error if the device has no room for them.
+    pub(super) fn to_device(&self, device: &Device) -> candle_core::Result<Self> {
+        Ok(Self {
+            words: self.words.to_device(device)?,
+            positions: self.positions.to_device(device)?,
+            token_types: self.token_types.to_device(device)?,
+            norm: self.norm.to_device(device)?,
+            blocks: self.blocks.iter().map(|block| block.to_device(device)).collect::<candle_core::Result<_>>()?,
+        })
+    }
+}
+
+#[cfg(any(test, feature = "cuda"))]
+impl BlockWeights {
+    fn to_device(&self, device: &Device) -> candle_core::Result<Self> {
+        Ok(Self {
+            query: self.query.to_device(device)?,
+            key: self.key.to_device(device)?,
+            value: self.value.to_device(device)?,
+            attention_output: self.attention_output.to_device(device)?,
+            attention_norm: self.attention_norm.to_device(device)?,
+            up: self.up.to_device(device)?,
+            down: self.down.to_device(device)?,
+            output_norm: self.output_norm.to_device(device)?,
+        })
+    }
+}
+
+#[cfg(any(test, feature = "cuda"))]
+impl Affine {
+    fn to_device(&self, device: &Device) -> candle_core::Result<Self> {
+        Ok(Self { weight: self.weight.to_device(device)?, bias: self.bias.to_device(device)? })
+    }
+}
+
 struct Reader<'a> {
     path: &'a Path,
     file: SliceSafetensors<'a>,

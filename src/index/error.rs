@@ -71,6 +71,14 @@ pub enum IndexError {
         /// The generation's name.
         generation: String,
     },
+    /// There is nothing to go back to.
+    #[error(
+        "catalog `{catalog}` has no older generation to go back to; `kindred index list {catalog}` shows what it has"
+    )]
+    NoOlderGeneration {
+        /// The catalog's name.
+        catalog: String,
+    },
     /// A catalog name that cannot be a folder and a URL segment.
     #[error("`{0}` is no catalog name: use 1 to 64 letters, digits, `-` or `_`, a letter or digit first")]
     CatalogName(String),

@@ -1,7 +1,7 @@
 //! One generation: an immutable folder of mapped files behind a manifest.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::build::{IndexConfig, build_graph};
 use super::error::IndexError;
@@ -33,7 +33,6 @@ pub enum Check {
 /// An open generation. Cheap to share; its files stay mapped until it is dropped, also when they are deleted meanwhile.
 #[derive(Debug)]
 pub struct Generation {
-    dir: PathBuf,
     manifest: Manifest,
     hnsw: Hnsw,
     products: Products,
@@ -57,12 +56,7 @@ impl Generation {
             let reason = format!("its {rows} products do not match the files beside it");
             return Err(IndexError::Damaged { path: dir.join(MANIFEST_FILE), reason });
         }
-        Ok(Self { dir: dir.to_owned(), manifest, hnsw, products, terms })
-    }
-
-    /// The generation's folder.
-    pub fn dir(&self) -> &Path {
-        &self.dir
+        Ok(Self { manifest, hnsw, products, terms })
     }
 
     /// The generation's name, `gen-000042`.

@@ -22,7 +22,7 @@ const CHECKSUM_DIGITS: usize = 64;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
-    /// [`FORMAT_VERSION`] of the program that wrote it.
+    /// Version of the layout of the folder and its files.
     pub format_version: u32,
     /// Version of the program that wrote it.
     pub kindred_version: String,
@@ -54,29 +54,14 @@ pub struct Manifest {
 pub struct ModelRecord {
     /// The model's name.
     pub name: String,
-    /// BLAKE3 over weights, tokenizer and settings, hex.
+    /// BLAKE3 over weights, tokenizer, precision and settings, hex.
     pub fingerprint: String,
+    /// How exactly it computed: `f32` or `fast`.
+    pub precision: String,
     /// The text template, in its canonical form.
     pub text: String,
-    /// BLAKE3 over `fingerprint` and `text`, hex: vectors are comparable only where this is equal.
-    pub vectors: String,
     /// Dimensions of a vector.
     pub dim: usize,
-}
-
-impl ModelRecord {
-    /// Joins the model's fingerprint with the text template's.
-    pub fn new(name: &str, fingerprint: &str, text: String, dim: usize) -> Self {
-        let vectors =
-            blake3::Hasher::new().update(fingerprint.as_bytes()).update(&[0]).update(text.as_bytes()).finalize();
-        Self {
-            name: name.to_owned(),
-            fingerprint: fingerprint.to_owned(),
-            text,
-            vectors: vectors.to_hex().to_string(),
-            dim,
-        }
-    }
 }
 
 /// Numbers of things in a generation.

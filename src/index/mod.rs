@@ -34,11 +34,10 @@ mod store;
 mod terms;
 mod walk;
 
-pub use build::{Built, IndexConfig, build_graph};
+pub use build::IndexConfig;
 pub use error::IndexError;
-pub use generation::{Check, Generation, GenerationInput, HNSW_FILE, PRODUCTS_FILE, TERMS_FILE, write_generation};
-pub use hnsw::{Graph, Hnsw, MAX_DIM, SearchParams, UpperLayer, write as write_hnsw};
-pub use manifest::{BuildFigures, Counts, FORMAT_VERSION, MANIFEST_FILE, Manifest, ModelRecord};
+pub use generation::{Check, Generation, GenerationInput, write_generation};
+pub use manifest::{BuildFigures, Counts, MANIFEST_FILE, Manifest, ModelRecord};
 pub use products::{NO_PRICE, Products};
 pub use section::FileDigest;
 pub use store::{CatalogDir, CatalogLock, Listed};

@@ -9,9 +9,10 @@
 //! | `IDSO` | u64 | `n + 1` | where each row's id starts in `IDSB`, and the end of the last |
 //! | `IDSB` | u8 | | ids, UTF-8 |
 //! | `IDOR` | u32 | `n` | rows in the byte order of their ids |
+//! | `FITO` | u64 | `n + 1` | where each row's models start in `FITB`, and the end of the last |
+//! | `FITB` | u8 | | models that the row's product says it fits, one a line |
 //! | `PRIC` | i64 | `n` | effective price in minor units; [`NO_PRICE`] when there is none |
 //! | `CURR` | u8 | `3 n` | the price's currency; zeros when there is none |
-//! | `AVAI` | u8 | `n` | 0 in_stock, 1 out_of_stock, 2 preorder, 3 backorder |
 //! | `FAMI` | u32 | `n` | family: the lowest row that shares it |
 
 use std::collections::HashMap;
@@ -21,7 +22,7 @@ use serde_json::value::RawValue;
 
 use super::error::IndexError;
 use super::section::{FileDigest, Section, SectionFile, Tag, write_sections};
-use crate::catalog::{Availability, Currency, Money, Product};
+use crate::catalog::{Compatibility, Currency, Money, Product};
 use crate::rank::RowId;
 
 /// Kind of the file.
@@ -54,20 +55,21 @@ impl Texts {
 ///
 /// Returns an error if the file cannot be written.
 pub fn write(path: &Path, products: &[&Product]) -> Result<FileDigest, IndexError> {
-    let (mut records, mut ids) = (Texts::default(), Texts::default());
+    let (mut records, mut ids, mut models) = (Texts::default(), Texts::default(), Texts::default());
+    let compatibility = Compatibility::of(products.iter().copied());
     for product in products {
         let record = serde_json::to_vec(product)
             .map_err(|e| IndexError::Write { path: path.to_owned(), source: std::io::Error::other(e) })?;
         records.push(&record);
         ids.push(product.id.as_str().as_bytes());
+        models.push(compatibility.fits(product).join("\n").as_bytes());
     }
-    let (records, ids) = (records.finish(), ids.finish());
+    let (records, ids, models) = (records.finish(), ids.finish(), models.finish());
     let mut id_order: Vec<u32> = (0..products.len() as u32).collect();
     id_order.sort_by(|&a, &b| products[a as usize].id.cmp(&products[b as usize].id));
     let prices: Vec<i64> = products.iter().map(|p| p.effective_price().map_or(NO_PRICE, |m| m.minor)).collect();
     let currency = |p: &&Product| p.effective_price().map_or([0; 3], |m| m.currency.to_bytes());
     let currencies: Vec<u8> = products.iter().flat_map(currency).collect();
-    let availability: Vec<u8> = products.iter().map(|p| availability_code(p.availability)).collect();
     let families = families(products);
     let sections = [
         Section::new(*b"RECO", &records.offsets),
@@ -75,9 +77,10 @@ pub fn write(path: &Path, products: &[&Product]) -> Result<FileDigest, IndexErro
         Section::new(*b"IDSO", &ids.offsets),
         Section::new(*b"IDSB", &ids.bytes),
         Section::new(*b"IDOR", &id_order),
+        Section::new(*b"FITO", &models.offsets),
+        Section::new(*b"FITB", &models.bytes),
         Section::new(*b"PRIC", &prices),
         Section::new(*b"CURR", &currencies),
-        Section::new(*b"AVAI", &availability),
         Section::new(*b"FAMI", &families),
     ];
     write_sections(path, KIND, VERSION, &sections)
@@ -90,15 +93,6 @@ fn families(products: &[&Product]) -> Vec<u32> {
         product.item_group_id.as_deref().map_or(row, |family| *first.entry(family).or_insert(row))
     })
     .collect()
-}
-
-fn availability_code(availability: Availability) -> u8 {
-    match availability {
-        Availability::InStock => 0,
-        Availability::OutOfStock => 1,
-        Availability::Preorder => 2,
-        Availability::Backorder => 3,
-    }
 }
 
 /// A mapped `products.bin`.
@@ -117,12 +111,13 @@ impl Products {
         let num_rows = file.section::<u32>(*b"IDOR")?.len();
         let fits = file.section::<u64>(*b"RECO")?.len() == num_rows + 1
             && file.section::<u64>(*b"IDSO")?.len() == num_rows + 1
+            && file.section::<u64>(*b"FITO")?.len() == num_rows + 1
             && file.section::<i64>(*b"PRIC")?.len() == num_rows
             && file.section::<u8>(*b"CURR")?.len() == 3 * num_rows
-            && file.section::<u8>(*b"AVAI")?.len() == num_rows
             && file.section::<u32>(*b"FAMI")?.len() == num_rows;
         file.section::<u8>(*b"RECB")?;
         file.section::<u8>(*b"IDSB")?;
+        file.section::<u8>(*b"FITB")?;
         if fits { Ok(Self { file, num_rows }) } else { Err(file.damaged("its sections do not fit together")) }
     }
 
@@ -161,6 +156,12 @@ impl Products {
         serde_json::from_str(record.get()).map_err(|e| self.file.damaged(format!("the record of row {}: {e}", row.0)))
     }
 
+    /// The models that the row's product says it fits.
+    pub fn models(&self, row: RowId) -> impl Iterator<Item = &str> {
+        let bytes = self.text(*b"FITO", *b"FITB", row.index()).unwrap_or_default();
+        std::str::from_utf8(bytes).unwrap_or_default().lines()
+    }
+
     /// What a shopper pays; `None` without a price.
     pub fn price(&self, row: RowId) -> Option<Money> {
         let minor = self.section::<i64>(*b"PRIC").get(row.index()).copied().filter(|&minor| minor != NO_PRICE)?;
@@ -181,16 +182,6 @@ impl Products {
     /// Number of the row's family; rows of one family share it.
     pub fn family(&self, row: RowId) -> Option<u32> {
         self.section::<u32>(*b"FAMI").get(row.index()).copied()
-    }
-
-    /// Availability of the row; out of stock when there is no such row.
-    pub fn availability(&self, row: RowId) -> Availability {
-        match self.section::<u8>(*b"AVAI").get(row.index()) {
-            Some(0) => Availability::InStock,
-            Some(2) => Availability::Preorder,
-            Some(3) => Availability::Backorder,
-            _ => Availability::OutOfStock,
-        }
     }
 
     fn id_bytes(&self, row: usize) -> Option<&[u8]> {

@@ -103,6 +103,11 @@ impl CatalogDir {
         Ok(self.read_current()?.map(|(name, _)| name))
     }
 
+    /// As [`CatalogDir::current`], but `None` where `CURRENT` cannot be read: what is about to replace it needs no more.
+    pub fn current_if_readable(&self) -> Option<String> {
+        self.current().unwrap_or_default()
+    }
+
     fn read_current(&self) -> Result<Option<(String, String)>, IndexError> {
         let path = self.path().join(CURRENT_FILE);
         let bytes = match fs::read(&path) {
@@ -129,7 +134,7 @@ impl CatalogDir {
         if !self.path().join(&name).is_dir() {
             return Err(IndexError::Damaged { path, reason: format!("it names `{name}`, which does not exist") });
         }
-        let generation = Generation::open(&self.path().join(&name), check)?;
+        let generation = self.open_named(&name, check)?;
         if generation.manifest().checksum != checksum {
             return Err(IndexError::Damaged { path, reason: format!("its checksum is not the one of `{name}`") });
         }
@@ -144,14 +149,26 @@ impl CatalogDir {
         if generation_number(name).is_none() || !dir.is_dir() {
             return Err(IndexError::NoGeneration { catalog: self.catalog.clone(), generation: name.to_owned() });
         }
-        Generation::open(&dir, check)
+        self.open_named(name, check)
+    }
+
+    /// Opens a generation, which must be the one that its folders say it is: a copied or renamed folder is not.
+    fn open_named(&self, name: &str, check: Check) -> Result<Generation, IndexError> {
+        let dir = self.path().join(name);
+        let generation = Generation::open(&dir, check)?;
+        let Manifest { catalog, generation: own, .. } = generation.manifest();
+        if catalog != &self.catalog || own != name {
+            let reason = format!("it is of generation `{own}` of catalog `{catalog}`");
+            return Err(IndexError::Damaged { path: dir.join(manifest::MANIFEST_FILE), reason });
+        }
+        Ok(generation)
     }
 
     /// The catalog's generations, oldest first.
     ///
-    /// Returns an error if the folder or `CURRENT` cannot be read.
+    /// None is in use while `CURRENT` cannot be read. Returns an error if the folder cannot be read.
     pub fn list(&self) -> Result<Vec<Listed>, IndexError> {
-        let current = self.current()?;
+        let current = self.current_if_readable();
         let listed = self.generations()?.into_iter().map(|name| Listed {
             is_current: current.as_deref() == Some(&name),
             manifest: manifest::read(&self.path().join(&name)),
@@ -209,15 +226,16 @@ impl CatalogDir {
         disk::replace_file(&self.path().join(CURRENT_FILE), line.as_bytes())
     }
 
-    /// Puts an older generation in use: the named one, or the newest before the one in use. Returns its manifest.
+    /// Puts an older generation in use: the named one, or the newest before the one in use, or the newest of all where `CURRENT` cannot
+    /// be read. Returns its manifest.
     ///
     /// Returns an error if there is none, it is damaged, or another process changes the catalog.
     pub fn rollback(&self, to: Option<&str>) -> Result<Manifest, IndexError> {
         let _lock = self.lock()?;
         let generations = self.generations()?;
-        let current = self.current()?.and_then(|name| generation_number(&name)).unwrap_or(u64::MAX);
+        let current = self.current_if_readable().and_then(|name| generation_number(&name)).unwrap_or(u64::MAX);
         let before = generations.iter().rfind(|name| generation_number(name).is_some_and(|n| n < current));
-        let no_older = || IndexError::NoGeneration { catalog: self.catalog.clone(), generation: "an older one".into() };
+        let no_older = || IndexError::NoOlderGeneration { catalog: self.catalog.clone() };
         let name = to.or(before.map(String::as_str)).ok_or_else(no_older)?;
         let generation = self.open_generation(name, Check::Hashes)?;
         self.set_current(generation.manifest())?;

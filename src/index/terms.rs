@@ -16,7 +16,7 @@ use roaring::RoaringBitmap;
 
 use super::error::IndexError;
 use super::section::{FileDigest, Section, SectionFile, Tag, write_sections};
-use crate::catalog::{Availability, CATEGORY_SEPARATOR, Product, fits};
+use crate::catalog::{Availability, CATEGORY_SEPARATOR, Compatibility, Product};
 
 /// Kind of the file.
 pub const KIND: Tag = *b"TERM";
@@ -50,7 +50,7 @@ fn term(field: &str, value: &str) -> Vec<u8> {
 /// Calls `add` with each field and value of `product` that a filter can name.
 ///
 /// A category counts under its leaf, each ancestor, and each path from the root: `Phones`, `Cases`, `Phones > Cases`.
-fn each_value(product: &Product, mut add: impl FnMut(&str, &str)) {
+fn each_value(product: &Product, compatibility: &Compatibility, mut add: impl FnMut(&str, &str)) {
     add("id", product.id.as_str());
     add("family", product.family());
     add("availability", availability_word(product.availability));
@@ -67,7 +67,7 @@ fn each_value(product: &Product, mut add: impl FnMut(&str, &str)) {
             add("category", &path[..=depth].join(CATEGORY_SEPARATOR));
         }
     }
-    for model in fits(product) {
+    for model in compatibility.fits(product) {
         add(FITS_FIELD, &model);
         add(FITS_FIELD, FITS_ANY);
     }
@@ -81,8 +81,9 @@ fn each_value(product: &Product, mut add: impl FnMut(&str, &str)) {
 /// Returns an error if the file cannot be written.
 pub fn write(path: &Path, products: &[&Product]) -> Result<FileDigest, IndexError> {
     let mut rows: BTreeMap<Vec<u8>, RoaringBitmap> = BTreeMap::new();
+    let compatibility = Compatibility::of(products.iter().copied());
     for (product, row) in products.iter().zip(0u32..) {
-        each_value(product, |field, value| {
+        each_value(product, &compatibility, |field, value| {
             rows.entry(term(field, value)).or_default().insert(row);
         });
     }

@@ -1,6 +1,5 @@
 //! Answers questions on one open generation.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use roaring::RoaringBitmap;
@@ -9,11 +8,12 @@ use serde::{Deserialize, Serialize};
 use super::error::RecommendError;
 use super::filter::{all_rows, allowed_rows, intersect};
 use super::fit::{Fit, Fitting};
-use super::query::{Answer, FewerBecause, Hit, Intent, MAX_ANCHORS, MAX_LIMIT, MAX_QUERY_BYTES, Query, RelativePrice};
+use super::query::{Answer, FewerBecause, Intent, MAX_ANCHORS, MAX_LIMIT, MAX_QUERY_BYTES, Query, RelativePrice};
+use super::search::{Allowed, Search, Shelf};
 use crate::catalog::Availability;
 use crate::embed::Embedder;
 use crate::index::{Generation, NO_PRICE, availability_word};
-use crate::rank::{RowId, ScoredRow, best_first};
+use crate::rank::RowId;
 
 /// Settings of answers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -28,7 +28,7 @@ pub struct RecommendConfig {
 
 impl Default for RecommendConfig {
     fn default() -> Self {
-        Self { in_stock_only: true, misfit_factor: 0.8 }
+        Self { in_stock_only: true, misfit_factor: 0.5 }
     }
 }
 
@@ -52,12 +52,13 @@ impl Engine {
     ) -> Result<Self, RecommendError> {
         let model = &generation.manifest().model;
         if model.fingerprint != embedder.fingerprint() {
-            let describe =
-                |name: &str, fingerprint: &str| format!("{name} ({})", fingerprint.get(..12).unwrap_or(fingerprint));
+            let describe = |name: &str, precision: &str, fingerprint: &str| {
+                format!("{name} {precision} ({})", fingerprint.get(..12).unwrap_or(fingerprint))
+            };
             return Err(RecommendError::ForeignModel {
                 catalog: generation.manifest().catalog.clone(),
-                indexed: describe(&model.name, &model.fingerprint),
-                loaded: describe(embedder.name(), embedder.fingerprint()),
+                indexed: describe(&model.name, &model.precision, &model.fingerprint),
+                loaded: describe(embedder.name(), embedder.precision().name(), embedder.fingerprint()),
             });
         }
         let in_stock = if config.in_stock_only { in_stock(&generation)? } else { None };
@@ -85,7 +86,8 @@ impl Engine {
         let allowed = self.allowed(query, &anchors, &excluded)?;
         let is_filtered = allowed.is_filtered;
         let fit = Fit::of(&self.generation, &self.fitting, &anchors, query.text.as_deref())?;
-        let (hits, is_cut) = self.best_families(&vector, query, &allowed, fit.as_ref(), &anchors)?;
+        let search = Search { generation: &self.generation, query, vector: &vector, allowed, fit, anchors: &anchors };
+        let Shelf { hits, is_cut } = search.best_families()?;
         let fewer_because = (hits.len() < query.limit).then_some(match (is_cut, is_filtered) {
             (true, _) => FewerBecause::MinScore,
             (false, true) => FewerBecause::Filter,
@@ -157,105 +159,6 @@ impl Engine {
         });
         Some(in_band.map(|(_, row)| row).collect())
     }
-
-    /// The best product of each family, best first; true when `min_score` cut the list.
-    ///
-    /// Families take more than one row each, so the search is widened until there are enough or no more.
-    fn best_families(
-        &self,
-        vector: &[f32],
-        query: &Query,
-        allowed: &Allowed,
-        fit: Option<&Fit>,
-        anchors: &[RowId],
-    ) -> Result<(Vec<Hit>, bool), RecommendError> {
-        let num_rows = self.generation.products().num_rows();
-        let num_allowed = allowed.rows.as_ref().map_or(num_rows, |rows| rows.len() as usize);
-        let mut k = query.limit + allowed.out.len() as usize + FAMILY_SLACK;
-        loop {
-            let mut found = self.nearest(vector, k, query.exact, allowed.rows.as_ref())?;
-            let is_last = k >= num_allowed || found.len() < k;
-            if let Some(fit) = fit {
-                self.prefer_fitting(&mut found, fit, vector, k, query.exact, allowed)?;
-            }
-            let (hits, is_cut) = self.one_per_family(found, query, allowed, anchors);
-            if hits.len() == query.limit || is_cut || is_last {
-                return Ok((hits, is_cut));
-            }
-            k *= 4;
-        }
-    }
-
-    /// Adds the nearest rows that fit to `found` and lowers those made for other models.
-    fn prefer_fitting(
-        &self,
-        found: &mut Vec<ScoredRow>,
-        fit: &Fit,
-        vector: &[f32],
-        k: usize,
-        exact: bool,
-        allowed: &Allowed,
-    ) -> Result<(), RecommendError> {
-        let fitting = match &allowed.rows {
-            Some(rows) => rows & &fit.same,
-            None => fit.same.clone(),
-        };
-        found.extend(self.nearest(vector, k, exact, Some(&fitting))?);
-        found.iter_mut().for_each(|scored| fit.weigh(scored));
-        found.sort_unstable_by(best_first);
-        found.dedup_by_key(|scored| scored.row);
-        Ok(())
-    }
-
-    fn nearest(
-        &self,
-        vector: &[f32],
-        k: usize,
-        exact: bool,
-        allowed: Option<&RoaringBitmap>,
-    ) -> Result<Vec<ScoredRow>, RecommendError> {
-        let generation = &self.generation;
-        let found =
-            if exact { generation.search_exact(vector, k, allowed) } else { generation.search(vector, k, allowed) };
-        Ok(found?)
-    }
-
-    fn one_per_family(
-        &self,
-        found: Vec<ScoredRow>,
-        query: &Query,
-        allowed: &Allowed,
-        anchors: &[RowId],
-    ) -> (Vec<Hit>, bool) {
-        let products = self.generation.products();
-        let mut families: HashSet<u32> = anchors.iter().filter_map(|&row| products.family(row)).collect();
-        let mut hits = Vec::with_capacity(query.limit);
-        for ScoredRow { row, score } in found {
-            let score = score.max(0.0);
-            if allowed.out.contains(row.0) || hits.len() == query.limit {
-                continue;
-            }
-            if query.min_score.is_some_and(|floor| score < floor) {
-                return (hits, true);
-            }
-            if products.family(row).is_some_and(|family| families.insert(family)) {
-                hits.push(Hit { row, score });
-            }
-        }
-        (hits, false)
-    }
-}
-
-/// Rows fetched beyond the limit, for families with several near variants.
-const FAMILY_SLACK: usize = 16;
-
-struct Allowed {
-    /// Rows that may appear; all when `None`.
-    rows: Option<RoaringBitmap>,
-    /// Rows that never appear: the anchors and what the question excludes.
-    out: RoaringBitmap,
-    /// Whether anything but `out` narrows the rows.
-    is_filtered: bool,
 }
 
 fn in_stock(generation: &Generation) -> Result<Option<RoaringBitmap>, RecommendError> {
@@ -287,6 +190,11 @@ fn check(query: &Query) -> Result<(), RecommendError> {
             "price",
             "relative_min and relative_max are multiples of the product's price, 0 or more".into(),
         );
+    }
+    if let Some(RelativePrice { relative_min: Some(low), relative_max: Some(high) }) = query.price
+        && low > high
+    {
+        return invalid("price", format!("relative_min {low} is above relative_max {high}"));
     }
     match &query.text {
         Some(text) if text.trim().is_empty() => invalid("context.query", "the text is empty".into()),

@@ -5,7 +5,7 @@ use roaring::RoaringBitmap;
 use super::error::RecommendError;
 use crate::catalog::{Currency, Money, MoneyError};
 use crate::index::{Generation, NO_PRICE};
-use crate::rules::{Bound, Condition, Filter, FilterError, Range};
+use crate::rules::{Bound, Clause, Condition, Filter, FilterError, Range};
 
 /// Fields that every catalog has, even where no product fills them.
 const BUILT_IN: [&str; 6] = ["availability", "brand", "category", "family", "id", "price"];
@@ -18,14 +18,12 @@ pub(super) fn allowed_rows(generation: &Generation, filter: &Filter) -> Result<O
     let mut allowed: Option<RoaringBitmap> = None;
     let mut any: Option<RoaringBitmap> = None;
     let mut excluded = RoaringBitmap::new();
-    for (place, condition) in filter.conditions() {
+    for (clause, place, condition) in filter.conditions() {
         let rows = rows_of(generation, condition, &format!("filter.{place}"))?;
-        if place.starts_with("must_not") {
-            excluded |= rows;
-        } else if place.starts_with("should") {
-            any = Some(any.map_or_else(|| rows.clone(), |any| any | &rows));
-        } else {
-            allowed = Some(allowed.map_or_else(|| rows.clone(), |allowed| allowed & &rows));
+        match clause {
+            Clause::Must => allowed = intersect(allowed, Some(rows)),
+            Clause::Should => any = Some(any.unwrap_or_default() | rows),
+            Clause::MustNot => excluded |= rows,
         }
     }
     let mut allowed = intersect(allowed, any);

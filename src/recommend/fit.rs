@@ -3,9 +3,9 @@
 use roaring::RoaringBitmap;
 
 use super::error::RecommendError;
-use crate::catalog::{fits, fits_in_text};
+use crate::catalog::models_named;
 use crate::index::{FITS_ANY, FITS_FIELD, Generation};
-use crate::rank::{RowId, ScoredRow};
+use crate::rank::RowId;
 
 /// What the engine knows of fitting before a question comes.
 pub(super) struct Fitting {
@@ -22,45 +22,38 @@ impl Fitting {
     }
 }
 
-/// The rows that fit what was asked about, and those that name other models only.
+/// The rows made for other models than the one asked about.
 pub(super) struct Fit {
-    /// Rows that name one of the models.
-    pub same: RoaringBitmap,
     other: RoaringBitmap,
-    factor: f32,
+    /// Factor on their score.
+    pub factor: f32,
 }
 
 impl Fit {
-    /// Reads the models off the anchors' records and the text; `None` when they name none, and then nothing is changed.
+    /// Takes the anchors' models and those of the catalog's that the text names; `None` when they name none, and then nothing is changed.
     ///
-    /// Returns an error if a record or a bitmap cannot be read.
+    /// Returns an error if a bitmap cannot be read.
     pub(super) fn of(
         generation: &Generation,
         fitting: &Fitting,
         anchors: &[RowId],
         text: Option<&str>,
     ) -> Result<Option<Self>, RecommendError> {
-        let mut models = text.map(fits_in_text).unwrap_or_default();
-        for &row in anchors {
-            if fitting.any.contains(row.0) {
-                models.extend(fits(&generation.products().product(row)?));
-            }
-        }
+        let named = text.map(models_named).unwrap_or_default();
+        let stated = anchors.iter().flat_map(|&row| generation.products().models(row));
         let mut same = RoaringBitmap::new();
-        for model in &models {
+        for model in named.iter().map(String::as_str).chain(stated) {
             same |= generation.terms().rows(FITS_FIELD, model)?;
         }
         if same.is_empty() || fitting.factor >= 1.0 {
             return Ok(None);
         }
-        let other = &fitting.any - &same;
-        Ok(Some(Self { same, other, factor: fitting.factor }))
+        let other = &fitting.any - same;
+        Ok(Some(Self { other, factor: fitting.factor }))
     }
 
-    /// Lowers the score of a row made for other models.
-    pub(super) fn weigh(&self, scored: &mut ScoredRow) {
-        if self.other.contains(scored.row.0) && scored.score > 0.0 {
-            scored.score *= self.factor;
-        }
+    /// Rows that name other models only.
+    pub(super) fn other(&self) -> &RoaringBitmap {
+        &self.other
     }
 }

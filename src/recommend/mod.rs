@@ -5,7 +5,8 @@
 //! | file | subject |
 //! |---|---|
 //! | `query` | the question and the answer |
-//! | `engine` | answering: anchors, search, families, floor |
+//! | `engine` | answering: what is asked about, what may appear |
+//! | `search` | the nearest rows, fit, families, floor |
 //! | `filter` | a filter's conditions looked up in a generation |
 //! | `fit` | products made for another model than the one asked about |
 //! | `error` | what can be wrong with a question |
@@ -15,6 +16,7 @@ mod error;
 mod filter;
 mod fit;
 mod query;
+mod search;
 
 pub use engine::{Engine, RecommendConfig};
 pub use error::RecommendError;

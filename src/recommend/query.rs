@@ -103,8 +103,10 @@ pub struct Answer {
 pub struct Hit {
     /// The product's row.
     pub row: RowId,
-    /// Cosine similarity, 0 to 1; below 0 counts as 0.
+    /// What the answer is sorted by, 0 to 1: the similarity, lowered for a product that is made for another model.
     pub score: f32,
+    /// Cosine similarity with what was asked about, 0 to 1; below 0 counts as 0.
+    pub similarity: f32,
 }
 
 /// Why an answer holds fewer products than asked.

@@ -26,6 +26,27 @@ pub struct Filter {
     pub must_not: Vec<Condition>,
 }
 
+/// The list of a [`Filter`] that a condition stands in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Clause {
+    /// `must`
+    Must,
+    /// `should`
+    Should,
+    /// `must_not`
+    MustNot,
+}
+
+impl Clause {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Must => "must",
+            Self::Should => "should",
+            Self::MustNot => "must_not",
+        }
+    }
+}
+
 /// One test of one field: exactly one of `match` and `range`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -41,14 +62,36 @@ pub struct Condition {
     pub range: Option<Range>,
 }
 
-/// One value or several.
+/// One value or several. Numbers and booleans count as their text: `5` is `"5"`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(untagged)]
+#[serde(untagged, try_from = "serde_json::Value")]
 pub enum MatchValue {
     /// A single value.
     One(String),
     /// Any of these values.
     Any(Vec<String>),
+}
+
+impl TryFrom<serde_json::Value> for MatchValue {
+    type Error = &'static str;
+
+    fn try_from(value: serde_json::Value) -> Result<Self, Self::Error> {
+        match value {
+            serde_json::Value::Array(values) => {
+                values.into_iter().map(text_of).collect::<Result<_, _>>().map(Self::Any)
+            }
+            value => text_of(value).map(Self::One),
+        }
+    }
+}
+
+fn text_of(value: serde_json::Value) -> Result<String, &'static str> {
+    match value {
+        serde_json::Value::String(text) => Ok(text),
+        serde_json::Value::Number(number) => Ok(number.to_string()),
+        serde_json::Value::Bool(is_true) => Ok(is_true.to_string()),
+        _ => Err("`match` takes a text, a number, true or false, or a list of these"),
+    }
 }
 
 impl MatchValue {
@@ -108,17 +151,17 @@ impl FilterError {
 }
 
 impl Filter {
-    /// Every condition with its place: `must[0]`, `should[2]`, ….
-    pub fn conditions(&self) -> impl Iterator<Item = (String, &Condition)> {
-        let lists = [("must", &self.must), ("should", &self.should), ("must_not", &self.must_not)];
-        lists
-            .into_iter()
-            .flat_map(|(name, list)| list.iter().enumerate().map(move |(i, c)| (format!("{name}[{i}]"), c)))
+    /// Every condition with its list and its place: `must[0]`, `should[2]`, ….
+    pub fn conditions(&self) -> impl Iterator<Item = (Clause, String, &Condition)> {
+        let lists = [(Clause::Must, &self.must), (Clause::Should, &self.should), (Clause::MustNot, &self.must_not)];
+        lists.into_iter().flat_map(|(clause, list)| {
+            list.iter().enumerate().map(move |(i, c)| (clause, format!("{}[{i}]", clause.word()), c))
+        })
     }
 
     /// Whether a condition names the field.
     pub fn names(&self, key: &str) -> bool {
-        self.conditions().any(|(_, condition)| condition.key == key)
+        self.conditions().any(|(_, _, condition)| condition.key == key)
     }
 
     /// Returns an error at the first condition that is incomplete, contradicts itself, or is over a limit; `at` is the filter's own place.
@@ -126,7 +169,7 @@ impl Filter {
         if self.conditions().count() > MAX_CONDITIONS {
             return Err(FilterError::new(at, format!("a filter has at most {MAX_CONDITIONS} conditions")));
         }
-        self.conditions().try_for_each(|(place, condition)| condition.check(&format!("{at}.{place}")))
+        self.conditions().try_for_each(|(_, place, condition)| condition.check(&format!("{at}.{place}")))
     }
 }
 
@@ -188,6 +231,10 @@ mod tests {
         for (json, place) in bad {
             assert_eq!(check(json), Err(place.to_owned()), "{json}");
         }
+        let values = |json| serde_json::from_str::<MatchValue>(json).map(|matches| matches.values().to_vec());
+        assert_eq!(values("5").unwrap(), ["5"]);
+        assert_eq!(values(r#"["a", 1.5, true]"#).unwrap(), ["a", "1.5", "true"]);
+        assert!(values(r#"[["a"]]"#).unwrap_err().to_string().contains("takes a text"));
         assert!(check(r#"{"must":[{"key":"a","equals":"b"}]}"#).unwrap_err().contains("equals"));
     }
 }

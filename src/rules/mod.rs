@@ -6,4 +6,4 @@
 
 mod filter;
 
-pub use filter::{Bound, Condition, Filter, FilterError, MAX_CONDITIONS, MAX_VALUES, MatchValue, Range};
+pub use filter::{Bound, Clause, Condition, Filter, FilterError, MAX_CONDITIONS, MAX_VALUES, MatchValue, Range};

@@ -63,11 +63,12 @@ pub(super) struct SearchResponse<'a> {
 pub(super) struct ResultItem<'a> {
     /// The product.
     id: &'a str,
-    /// 0 to 1, higher is better.
+    /// What the results are sorted by, 0 to 1, higher is better: the similarity, lowered for a product made for another model than
+    /// the one asked about.
     score: f32,
     /// 1 for the best.
     rank: usize,
-    /// The score's parts by source.
+    /// What each source says.
     sources: Sources,
     /// The product record, on `include: ["product"]`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -75,10 +76,10 @@ pub(super) struct ResultItem<'a> {
     product: Option<&'a RawValue>,
 }
 
-/// A score's parts.
+/// What each source says.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Sources {
-    /// Likeness of the texts.
+    /// Cosine similarity of the texts, 0 to 1.
     similar: f32,
 }
 
@@ -93,7 +94,7 @@ pub(super) fn results<'a>(engine: &'a Engine, hits: &[Hit], has_product: bool) -
             id: products.id(hit.row).unwrap_or_default(),
             score: hit.score,
             rank: at + 1,
-            sources: Sources { similar: hit.score },
+            sources: Sources { similar: hit.similarity },
             product: record.map_err(|error| Problem::internal(&error))?,
         })
     };

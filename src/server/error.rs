@@ -10,7 +10,7 @@ use crate::index::IndexError;
 pub enum ServerError {
     /// The address cannot be listened on.
     #[error(
-        "cannot listen on {address}: is another server running there? stop it, or choose another address with server.bind"
+        "cannot listen on {address}: stop the server that runs there, or choose a free address of this machine with server.bind"
     )]
     Bind {
         /// The address.

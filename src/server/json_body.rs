@@ -81,6 +81,9 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let text = std::str::from_utf8(bytes).map_err(|error| {
         Problem::new(Code::InvalidJson, format!("the body is not UTF-8 at byte {}", error.valid_up_to()))
     })?;
+    if text.trim_start().starts_with('[') {
+        return Err(Problem::field(Code::InvalidField, "body", "the body is a list; send one JSON object"));
+    }
     serde_json::from_str(text).map_err(|error| {
         let mut json = serde_json::Deserializer::from_str(text);
         match serde_path_to_error::deserialize::<_, T>(&mut json) {

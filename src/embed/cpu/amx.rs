@@ -65,7 +65,7 @@ impl Tiles {
     /// of inputs, a multiple of 64.
     #[inline(always)]
     pub(in crate::embed) fn sums(&self, rows: &[u8], stride: usize, panel: &[i32], sums: &mut [i32; ROWS * PANEL]) {
-        assert!(stride % STEP == 0 && rows.len() >= ROWS * stride && panel.len() >= stride / 4 * PANEL);
+        assert!(stride.is_multiple_of(STEP) && rows.len() >= ROWS * stride && panel.len() >= stride / 4 * PANEL);
         let half_rows = 16 * stride;
         // SAFETY: the tiles are configured. `stride` / 64 steps read 64 bytes of each of 32 rows and 16 quad rows of the panel,
         // which the assertion found to be there; 32 × 32 sums are written, which is the size of `sums`.

@@ -1,5 +1,6 @@
 //! Multi-head attention of one text, head by head, a block of rows at a time so that scores never leave the nearest cache.
 
+use super::aligned::Aligned;
 use super::functions::exp2;
 use super::lanes::{Lanes, Task};
 use super::product::{AddToColumns, Product, Rows, ScaleRows};
@@ -19,10 +20,10 @@ pub(in crate::embed) struct Heads {
 /// Buffers of one attention, reused from text to text.
 #[derive(Default)]
 pub(in crate::embed) struct AttentionBuffers {
-    keys: Vec<f32>,
-    values: Vec<f32>,
-    scores: Vec<f32>,
-    mixed: Vec<f32>,
+    keys: Aligned<f32>,
+    values: Aligned<f32>,
+    scores: Aligned<f32>,
+    mixed: Aligned<f32>,
     no_token: Vec<f32>,
     scale: Vec<f32>,
 }
@@ -64,12 +65,12 @@ impl AttentionBuffers {
             (&mut self.values, num_tokens * head_columns),
             (&mut self.scores, L::ROWS * columns),
             (&mut self.mixed, L::ROWS * head_columns),
-            (&mut self.scale, L::ROWS),
-            (&mut self.no_token, columns),
         ] {
-            buffer.clear();
-            buffer.resize(size, 0.0);
+            buffer.at_least(size).fill(0.0);
         }
+        self.scale.resize(L::ROWS, 0.0);
+        self.no_token.clear();
+        self.no_token.resize(columns, 0.0);
         self.no_token[num_tokens..].fill(NO_TOKEN);
     }
 }
@@ -115,12 +116,13 @@ impl Attend<'_> {
         let head_dim = self.heads.head_dim;
         let columns = self.buffers.no_token.len();
         let queries = &self.parts.numbers[first * self.parts.stride + head * head_dim..];
+        let head_columns = head_dim.next_multiple_of(L::PANEL);
         let buffers = &mut *self.buffers;
         let scores = Product {
             num_rows,
             rows: Rows { numbers: queries, stride: self.parts.stride },
             inputs: head_dim,
-            panels: &buffers.keys,
+            panels: &buffers.keys[..head_dim * columns],
             out: &mut buffers.scores,
             out_stride: columns,
             finish: AddToColumns(&buffers.no_token),
@@ -129,12 +131,11 @@ impl Attend<'_> {
         for (row, scale) in buffers.scores.chunks_exact_mut(columns).zip(&mut buffers.scale).take(num_rows) {
             *scale = 1.0 / softmax_numerators(lanes, row);
         }
-        let head_columns = head_dim.next_multiple_of(L::PANEL);
         let mixed = Product {
             num_rows,
             rows: Rows { numbers: &buffers.scores, stride: columns },
             inputs: self.num_tokens,
-            panels: &buffers.values,
+            panels: &buffers.values[..self.num_tokens * head_columns],
             out: &mut buffers.mixed,
             out_stride: head_columns,
             finish: ScaleRows(&buffers.scale),

@@ -15,7 +15,7 @@ use super::bytes::ByteRows;
 use super::linear::{Linear, Machine, Source};
 use super::norm::{AddNorm, Norm};
 use super::product::Rows;
-use super::workspace::{Scratch, Workspace, Workspaces, at_least};
+use super::workspace::{Scratch, Workspace, Workspaces};
 use crate::embed::Precision;
 use crate::embed::encoder::Encoder;
 use crate::embed::model_dir::{Activation, EncoderShape, Pooling};
@@ -23,27 +23,16 @@ use crate::embed::stages::{Stage, Stopwatch};
 use crate::embed::weights::{Affine, BertWeights, BlockWeights};
 
 /// Tokens of the texts that one pass takes, unless a single text has more.
-const PASS_TOKENS: usize = 512;
+const PASS_TOKENS: usize = 4 * BLOCK_ROWS;
 
-/// Rows of a block: whole register blocks of every instruction set.
-const BLOCK_ROWS: usize = 112;
-
-fn tunable(name: &str, default: usize) -> usize {
-    std::env::var(name).ok().and_then(|x| x.parse().ok()).unwrap_or(default)
-}
-fn block_rows() -> usize {
-    static V: std::sync::OnceLock<usize> = std::sync::OnceLock::new();
-    *V.get_or_init(|| tunable("BLOCK", BLOCK_ROWS))
-}
-fn pass_tokens() -> usize {
-    static V: std::sync::OnceLock<usize> = std::sync::OnceLock::new();
-    *V.get_or_init(|| tunable("PASS", PASS_TOKENS))
-}
+/// Rows of a block: whole register blocks of every instruction set, and four AMX tiles less two rows.
+const BLOCK_ROWS: usize = 126;
 
 /// BERT on this processor's widest instructions.
 pub(in crate::embed) struct CpuBert {
     shape: EncoderShape,
     pooling: Pooling,
+    precision: Precision,
     machine: Machine,
     /// Numbers from a hidden row to the next.
     stride: usize,
@@ -88,6 +77,7 @@ impl CpuBert {
             workspaces: Workspaces::default(),
             shape,
             pooling,
+            precision,
             machine,
             stride,
         })
@@ -150,6 +140,10 @@ impl Encoder for CpuBert {
             Ok(())
         })
     }
+
+    fn instructions(&self) -> String {
+        self.machine.describe(self.precision)
+    }
 }
 
 /// How many of the rows, at least one, have at most [`PASS_TOKENS`] tokens together.
@@ -157,7 +151,7 @@ fn rows_of_pass(rows: &[&[u32]]) -> usize {
     let mut num_tokens = 0;
     let fits = rows.iter().take_while(|row| {
         num_tokens += row.len();
-        num_tokens <= pass_tokens()
+        num_tokens <= PASS_TOKENS
     });
     fits.count().max(1)
 }
@@ -287,18 +281,19 @@ impl BlockPass<'_, '_> {
     /// Queries, keys and values of every token.
     fn split_parts(&self, hidden: &[f32], scratch: &mut Scratch, stopwatch: &mut Stopwatch) {
         let (stride, layer) = (self.bert.stride, &self.block.parts);
-        let block_rows = block_rows();
-        let parts = at_least(&mut scratch.parts, hidden.len() / stride * layer.columns());
+        let parts = scratch.parts.at_least(hidden.len() / stride * layer.out_stride());
         let mut layers = Layers { machine: self.bert.machine, bytes: &mut scratch.bytes, stopwatch };
-        for (numbers, parts) in hidden.chunks(block_rows * stride).zip(parts.chunks_mut(block_rows * layer.columns())) {
+        for (numbers, parts) in
+            hidden.chunks(BLOCK_ROWS * stride).zip(parts.chunks_mut(BLOCK_ROWS * layer.out_stride()))
+        {
             layers.apply(layer, Stage::Parts, Rows { numbers, stride }, None, parts);
         }
     }
 
     /// Attention, each text for itself.
     fn attend(&self, num_tokens: usize, scratch: &mut Scratch) {
-        let (out_stride, parts_stride) = (self.bert.stride, self.block.parts.columns());
-        let mixed = at_least(&mut scratch.mixed, num_tokens * out_stride);
+        let (out_stride, parts_stride) = (self.bert.stride, self.block.parts.out_stride());
+        let mixed = scratch.mixed.at_least(num_tokens * out_stride);
         for &(start, num_tokens) in self.spans {
             self.bert.machine.set.run(Attend {
                 heads: self.bert.heads(),
@@ -317,11 +312,11 @@ impl BlockPass<'_, '_> {
         let activation = Some(self.bert.shape.activation);
         let Scratch { mixed, wide, narrow, bytes, .. } = scratch;
         let mut layers = Layers { machine, bytes, stopwatch };
-        let block_rows = block_rows();
-        for (hidden, mixed) in hidden.chunks_mut(block_rows * stride).zip(mixed.chunks(block_rows * stride)) {
-            let narrow = at_least(narrow, hidden.len());
-            let wide_stride = block.up.columns();
-            let wide = at_least(wide, hidden.len() / stride * wide_stride);
+        for (hidden, mixed) in hidden.chunks_mut(BLOCK_ROWS * stride).zip(mixed.chunks(BLOCK_ROWS * stride)) {
+            let num_rows = hidden.len() / stride;
+            let narrow = narrow.at_least(num_rows * block.down.out_stride());
+            let wide_stride = block.up.out_stride();
+            let wide = wide.at_least(num_rows * wide_stride);
             let mixed = Rows { numbers: mixed, stride };
             layers.apply(&block.attention_output, Stage::AttentionOutput, mixed, None, narrow);
             layers.add_norm(&block.attention_norm, hidden, narrow);
@@ -342,14 +337,14 @@ struct Layers<'a> {
 impl Layers<'_> {
     /// `out = function(rows · weightᵀ + bias)`, as many rows as `out` holds.
     fn apply(&mut self, layer: &Linear, stage: Stage, rows: Rows<'_>, function: Option<Activation>, out: &mut [f32]) {
-        layer.prepare(self.machine, out.len() / layer.columns(), rows, self.bytes);
+        layer.prepare(self.machine, out.len() / layer.out_stride(), rows, self.bytes);
         self.stopwatch.lap(Stage::Quantise);
         layer.apply(self.machine, rows, self.bytes, function, out);
         self.stopwatch.lap(stage);
     }
 
     fn add_norm(&mut self, norm: &Norm, hidden: &mut [f32], added: &[f32]) {
-        let added = Rows { numbers: added, stride: norm.stride() };
+        let added = Rows { numbers: added, stride: added.len() / (hidden.len() / norm.stride()) };
         self.machine.set.run(AddNorm { norm, hidden, added });
         self.stopwatch.lap(Stage::Norm);
     }

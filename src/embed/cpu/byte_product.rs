@@ -6,7 +6,7 @@
 use super::amx::{self, Amx};
 use super::bytes::{BytePanels, ByteRows};
 use super::lanes::{Lanes, PANEL_VECTORS, Task};
-use super::product::{Finish, by_num_rows};
+use super::product::{Finish, by_num_rows, prefetch_ahead};
 
 /// `out = finish(rows · panels)`.
 pub(in crate::embed) struct ByteProduct<'a, E> {
@@ -26,7 +26,7 @@ impl<E: Finish> Task for ByteProduct<'_, E> {
     #[inline(always)]
     fn run<L: Lanes>(mut self, lanes: L) {
         let columns = self.panels.num_panels * L::PANEL;
-        assert!(self.rows.stride == self.panels.inputs && self.panels.inputs % 4 == 0);
+        assert!(self.rows.stride == self.panels.inputs && self.panels.inputs.is_multiple_of(4));
         assert!(self.rows.bytes.len() >= self.num_rows * self.rows.stride);
         assert!(
             self.out_stride >= columns && self.out.len() + self.out_stride >= self.num_rows * self.out_stride + columns
@@ -61,9 +61,9 @@ impl<E: Finish> ByteProduct<'_, E> {
             let rows = self.rows.bytes.as_ptr().add(row * self.rows.stride);
             sums::<L, R>(lanes, rows, self.rows.stride, self.panels.inputs / 4, panel.as_ptr())
         };
-        for r in 0..R {
-            for vector in 0..PANEL_VECTORS {
-                self.write(lanes, sums[r][vector], row + r, column + vector * L::WIDTH);
+        for (r, sums) in sums.into_iter().enumerate() {
+            for (vector, sums) in sums.into_iter().enumerate() {
+                self.write(lanes, sums, row + r, column + vector * L::WIDTH);
             }
         }
     }
@@ -120,11 +120,12 @@ unsafe fn sums<L: Lanes, const R: usize>(
         // SAFETY: the caller vouches for both.
         unsafe {
             let weights = panel.add(quad * L::PANEL);
+            prefetch_ahead(lanes, weights);
             let weights = [lanes.load_i32_at(weights), lanes.load_i32_at(weights.add(L::WIDTH))];
-            for r in 0..R {
+            for (r, sums) in sums.iter_mut().enumerate() {
                 let bytes = lanes.splat_i32(rows.add(r * stride + quad * 4).cast::<i32>().read_unaligned());
-                for vector in 0..PANEL_VECTORS {
-                    sums[r][vector] = lanes.dot_bytes(sums[r][vector], bytes, weights[vector]);
+                for (sum, weights) in sums.iter_mut().zip(weights) {
+                    *sum = lanes.dot_bytes(*sum, bytes, weights);
                 }
             }
         }

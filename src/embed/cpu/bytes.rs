@@ -1,5 +1,6 @@
 //! Numbers as bytes: weights with a scale for each output, activations with a scale and a zero point for each row.
 
+use super::aligned::Aligned;
 use super::lanes::{InstructionSet, Lanes, Task};
 use super::product::Rows;
 
@@ -18,7 +19,7 @@ pub(in crate::embed) struct BytePanels {
     /// Bytes of an activation row that belongs to these weights.
     pub(in crate::embed) inputs: usize,
     pub(in crate::embed) num_panels: usize,
-    pub(in crate::embed) quads: Vec<i32>,
+    pub(in crate::embed) quads: Aligned<i32>,
     /// What one step of each column's bytes is worth.
     pub(in crate::embed) scale: Vec<f32>,
     /// What a column's bytes add up to, in the column's steps.
@@ -34,7 +35,7 @@ impl BytePanels {
         let mut packed = Self {
             inputs: padded,
             num_panels: columns / panel,
-            quads: vec![0; columns * padded / 4],
+            quads: Aligned::zeros(columns * padded / 4),
             scale: vec![0.0; columns],
             sums: vec![0.0; columns],
         };
@@ -62,7 +63,7 @@ impl BytePanels {
     pub(in crate::embed) fn append(&mut self, other: Self) {
         assert_eq!(self.inputs, other.inputs);
         self.num_panels += other.num_panels;
-        self.quads.extend(other.quads);
+        self.quads.extend(&other.quads);
         self.scale.extend(other.scale);
         self.sums.extend(other.sums);
     }
@@ -71,7 +72,7 @@ impl BytePanels {
 /// Rows of activations as unsigned bytes: a number is `(byte - zero) · scale`.
 #[derive(Default)]
 pub(in crate::embed) struct ByteRows {
-    pub(in crate::embed) bytes: Vec<u8>,
+    pub(in crate::embed) bytes: Aligned<u8>,
     pub(in crate::embed) stride: usize,
     pub(in crate::embed) scale: Vec<f32>,
     pub(in crate::embed) zero: Vec<f32>,
@@ -81,7 +82,7 @@ impl ByteRows {
     /// Takes over `num_rows` rows of `inputs` numbers; what the rows have beyond those must be zeros up to a whole vector.
     pub(in crate::embed) fn quantise(&mut self, set: InstructionSet, num_rows: usize, rows: Rows<'_>, inputs: usize) {
         self.stride = inputs.next_multiple_of(GROUP);
-        self.bytes.resize(num_rows.next_multiple_of(ROW_GROUP) * self.stride, 0);
+        self.bytes.grow(num_rows.next_multiple_of(ROW_GROUP) * self.stride);
         self.scale.resize(num_rows, 0.0);
         self.zero.resize(num_rows, 0.0);
         set.run(Quantise { num_rows, rows, inputs, out: self });

@@ -5,7 +5,7 @@ use super::product::Finish;
 
 /// Coefficients of 2^x on [-1/2, 1/2], constant first: a minimax fit, relative error below 2⁻²⁸.
 const EXP2: [f32; 7] =
-    [1.0, 0.693_147_2, 0.240_226_46, 0.055_503_286, 0.009_618_489, 0.001_339_993_1, 0.000_153_457_95];
+    [1.0, std::f32::consts::LN_2, 0.240_226_46, 0.055_503_286, 0.009_618_489, 0.001_339_993_1, 0.000_153_457_95];
 
 /// Where the fit of [`LOG2_TAIL`] ends; the normal distribution's tail beyond it is below 10⁻¹⁵.
 const TAIL_END: f32 = 8.0;

@@ -10,6 +10,9 @@ use super::product::{Panels, Product, Rows};
 use crate::embed::Precision;
 use crate::embed::model_dir::Activation;
 
+/// Numbers in a cache line.
+const LINE_NUMBERS: usize = 16;
+
 /// A weight of `[outputs, inputs]` and a bias of `[outputs]`, both times `factor` when packed.
 #[derive(Clone, Copy)]
 pub(in crate::embed) struct Source<'a> {
@@ -47,6 +50,18 @@ impl Machine {
             tiles: Amx::detect(),
         }
     }
+
+    /// What a forward pass of this precision runs on, for reports.
+    pub(in crate::embed) fn describe(
+        self,
+        #[cfg_attr(not(target_arch = "x86_64"), expect(unused_variables))] precision: Precision,
+    ) -> String {
+        #[cfg(target_arch = "x86_64")]
+        if precision == Precision::Fast && self.tiles.is_some() {
+            return format!("{} + AMX", self.set.name());
+        }
+        self.set.name().to_owned()
+    }
 }
 
 impl Linear {
@@ -76,9 +91,10 @@ impl Linear {
         Self { inputs, panels, bias }
     }
 
-    /// Outputs, padded to whole panels.
-    pub(in crate::embed) fn columns(&self) -> usize {
-        self.bias.len()
+    /// Numbers from a row of outputs to the next: the outputs padded to whole panels, then to an odd number of cache lines, as
+    /// rows an even number apart would share a few sets of the cache and drive each other out.
+    pub(in crate::embed) fn out_stride(&self) -> usize {
+        (self.bias.len().div_ceil(LINE_NUMBERS) | 1) * LINE_NUMBERS
     }
 
     /// Brings rows to the form in which this layer takes them: with bytes, fills `bytes`; else leaves it alone.
@@ -88,7 +104,7 @@ impl Linear {
         }
     }
 
-    /// Writes `function(rows · weightᵀ + bias)` to `out`, [`Linear::columns`] numbers a row and as many rows as fit. `bytes`
+    /// Writes `function(rows · weightᵀ + bias)` to `out`, [`Linear::out_stride`] numbers a row and as many rows as fit. `bytes`
     /// must be prepared from the same rows.
     pub(in crate::embed) fn apply(
         &self,
@@ -107,7 +123,7 @@ impl Linear {
     }
 
     fn apply_function<F: Function>(&self, machine: Machine, rows: Rows<'_>, bytes: &ByteRows, out: &mut [f32]) {
-        let (out_stride, finish) = (self.columns(), BiasThen::<F>::new(&self.bias));
+        let (out_stride, finish) = (self.out_stride(), BiasThen::<F>::new(&self.bias));
         let num_rows = out.len() / out_stride;
         match &self.panels {
             Packed::Numbers(panels) => {

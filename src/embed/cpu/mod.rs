@@ -7,6 +7,7 @@
 //! | `bytes` | numbers as bytes, for the fast precision |
 //! | `byte_product` | byte matrix products, exact |
 //! | `amx` | the same sums by AMX tiles |
+//! | `aligned` | buffers that start at a cache line |
 //! | `functions` | exp2, GELU, and finishing a sum with them |
 //! | `norm` | residual and LayerNorm |
 //! | `attention` | multi-head attention of one text |
@@ -17,6 +18,7 @@
 //! Results are the same bit for bit whatever else is in a batch and whichever thread runs it: every number of a product is one
 //! chain of multiply-adds, and everything else works row by row.
 
+mod aligned;
 #[cfg(target_arch = "x86_64")]
 mod amx;
 mod attention;
@@ -28,6 +30,8 @@ mod lanes;
 mod linear;
 mod norm;
 mod product;
+#[cfg(test)]
+mod tests;
 mod workspace;
 
 pub(super) use bert::CpuBert;

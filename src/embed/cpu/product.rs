@@ -3,7 +3,14 @@
 //! Every number of the result is one chain of multiply-adds over the inputs in order, then [`Finish`]. So a row's result does
 //! not depend on how many rows are computed together, in what order, or by which thread.
 
+use super::aligned::Aligned;
 use super::lanes::{Lanes, PANEL_VECTORS, Task};
+
+/// How far ahead of their use weights are asked for.
+const AHEAD_BYTES: usize = 4096;
+
+/// Bytes that the processor fetches together.
+const LINE_BYTES: usize = 64;
 
 /// Calls a method generic over the number of rows, 1 to 14, skipping those beyond [`Lanes::ROWS`].
 macro_rules! by_num_rows {
@@ -24,11 +31,10 @@ pub(in crate::embed) use by_num_rows;
 
 /// A matrix of `inputs` rows and `outputs` columns, cut into panels of [`Lanes::PANEL`] columns; the columns past `outputs` are
 /// zeros. A panel holds its columns' numbers of one input side by side.
-#[derive(Debug, Default)]
 pub(in crate::embed) struct Panels {
     pub(in crate::embed) inputs: usize,
     pub(in crate::embed) num_panels: usize,
-    pub(in crate::embed) numbers: Vec<f32>,
+    pub(in crate::embed) numbers: Aligned<f32>,
 }
 
 impl Panels {
@@ -36,7 +42,7 @@ impl Panels {
     pub(in crate::embed) fn pack(weight: &[f32], inputs: usize, panel: usize, scale: f32) -> Self {
         let outputs = weight.len() / inputs;
         let num_panels = outputs.div_ceil(panel);
-        let mut numbers = vec![0.0; num_panels * panel * inputs];
+        let mut numbers = Aligned::zeros(num_panels * panel * inputs);
         for (output, row) in weight.chunks_exact(inputs).enumerate() {
             let first = output / panel * panel * inputs + output % panel;
             for (input, number) in row.iter().enumerate() {
@@ -50,7 +56,7 @@ impl Panels {
     pub(in crate::embed) fn append(&mut self, other: Self) {
         assert_eq!(self.inputs, other.inputs);
         self.num_panels += other.num_panels;
-        self.numbers.extend(other.numbers);
+        self.numbers.extend(&other.numbers);
     }
 }
 
@@ -134,11 +140,11 @@ impl<E: Finish> Product<'_, E> {
         unsafe {
             let rows = self.rows.numbers.as_ptr().add(row * self.rows.stride);
             let sums = sums::<L, R>(lanes, rows, self.rows.stride, self.inputs, panel.as_ptr());
-            for r in 0..R {
+            for (r, sums) in sums.into_iter().enumerate() {
                 let out = self.out.as_mut_ptr().add((row + r) * self.out_stride + column);
-                for vector in 0..PANEL_VECTORS {
+                for (vector, sums) in sums.into_iter().enumerate() {
                     let at = vector * L::WIDTH;
-                    let finished = self.finish.finish(lanes, sums[r][vector], row + r, column + at);
+                    let finished = self.finish.finish(lanes, sums, row + r, column + at);
                     lanes.store_at(out.add(at), finished);
                 }
             }
@@ -162,14 +168,25 @@ unsafe fn sums<L: Lanes, const R: usize>(
         // SAFETY: the caller vouches for both.
         unsafe {
             let weights = panel.add(input * L::PANEL);
+            prefetch_ahead(lanes, weights);
             let weights = [lanes.load_at(weights), lanes.load_at(weights.add(L::WIDTH))];
-            for r in 0..R {
+            for (r, sums) in sums.iter_mut().enumerate() {
                 let number = lanes.splat(*rows.add(r * stride + input));
-                for vector in 0..PANEL_VECTORS {
-                    sums[r][vector] = lanes.mul_add(number, weights[vector], sums[r][vector]);
+                for (sum, weights) in sums.iter_mut().zip(weights) {
+                    *sum = lanes.mul_add(number, weights, *sum);
                 }
             }
         }
     }
     sums
+}
+
+/// Asks for the panel row that is read [`AHEAD_BYTES`] later. Processors look ahead by themselves, but not past the end of a
+/// page, and a short text's pass is nothing but reading all weights once.
+#[inline(always)]
+pub(in crate::embed) fn prefetch_ahead<L: Lanes, T>(lanes: L, weights: *const T) {
+    let ahead = weights.wrapping_byte_add(AHEAD_BYTES);
+    for line in 0..PANEL_VECTORS * L::WIDTH * size_of::<f32>() / LINE_BYTES {
+        lanes.prefetch(ahead.wrapping_byte_add(line * LINE_BYTES));
+    }
 }

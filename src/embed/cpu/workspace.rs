@@ -4,6 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use candle_core::{DType, Device, Result, Tensor};
 
+use super::aligned::Aligned;
 use super::attention::AttentionBuffers;
 use super::bytes::ByteRows;
 
@@ -18,13 +19,13 @@ pub(in crate::embed) struct Workspace {
 #[derive(Default)]
 pub(in crate::embed) struct Scratch {
     /// Queries, keys and values, a row for each token.
-    pub(in crate::embed) parts: Vec<f32>,
+    pub(in crate::embed) parts: Aligned<f32>,
     /// Attention's mixed values, a row for each token.
-    pub(in crate::embed) mixed: Vec<f32>,
+    pub(in crate::embed) mixed: Aligned<f32>,
     /// The wide layer's output, for a block of rows.
-    pub(in crate::embed) wide: Vec<f32>,
+    pub(in crate::embed) wide: Aligned<f32>,
     /// Another layer's output, for a block of rows.
-    pub(in crate::embed) narrow: Vec<f32>,
+    pub(in crate::embed) narrow: Aligned<f32>,
     pub(in crate::embed) bytes: ByteRows,
     pub(in crate::embed) attention: AttentionBuffers,
 }
@@ -41,14 +42,6 @@ impl Workspace {
         }
         self.hidden.narrow(0, 0, num_tokens * columns)?.reshape((num_tokens, columns))
     }
-}
-
-/// Makes `buffer` at least `size` long and returns that much of it; what it holds is left over.
-pub(in crate::embed) fn at_least(buffer: &mut Vec<f32>, size: usize) -> &mut [f32] {
-    if buffer.len() < size {
-        buffer.resize(size, 0.0);
-    }
-    &mut buffer[..size]
 }
 
 /// Workspaces that no pass uses just now: as many as ever ran at the same time.

@@ -63,6 +63,12 @@ impl<const VNNI: bool> Lanes for Avx512<VNNI> {
         }
     }
 
+    #[inline(always)]
+    fn prefetch<T>(self, at: *const T) {
+        // SAFETY: the instruction reads nothing; every x86-64 processor has it.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
+    }
+
     by_intrinsics! {
         splat(x: f32) -> __m512 = _mm512_set1_ps(x);
         splat_i32(x: i32) -> __m512i = _mm512_set1_epi32(x);

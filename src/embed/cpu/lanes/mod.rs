@@ -68,6 +68,10 @@ pub(in crate::embed) trait Lanes: Copy {
     fn sum(self, x: Self::F) -> f32;
     fn greatest(self, x: Self::F) -> f32;
 
+    /// Asks for the cache line at an address that will be read soon. Any address will do.
+    #[inline(always)]
+    fn prefetch<T>(self, _at: *const T) {}
+
     /// Writes `WIDTH` rows of `WIDTH` numbers, `from_stride` apart, as columns, their rows `to_stride` apart.
     #[inline(always)]
     fn transpose(self, from: &[f32], from_stride: usize, to: &mut [f32], to_stride: usize) {
