@@ -127,6 +127,8 @@ pub(super) enum ModelCommand {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum BenchCommand {
+    /// Search an index, or one built from raw vectors, and report recall, queries a second and latency, with and without filters
+    Ann(AnnArgs),
     /// Embed a file of texts and report texts and tokens a second, latency of single short texts, and where the time goes
     Embed {
         /// One text a line; empty lines are left out
@@ -135,6 +137,43 @@ pub(super) enum BenchCommand {
         #[arg(long, value_name = "FILE")]
         reference: Option<PathBuf>,
     },
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct AnnArgs {
+    /// The catalog whose generation in use is measured: its own products are asked for their neighbors
+    #[arg(required_unless_present = "base")]
+    pub catalog: Option<String>,
+    /// Build an index of this file instead: little-endian f32, rows of length 1
+    #[arg(long, value_name = "FILE", requires_all = ["queries", "dim"], conflicts_with = "catalog")]
+    pub base: Option<PathBuf>,
+    /// The queries to ask it, in the same form
+    #[arg(long, value_name = "FILE", requires = "base")]
+    pub queries: Option<PathBuf>,
+    /// Numbers in a row
+    #[arg(long, requires = "base")]
+    pub dim: Option<usize>,
+    /// Where the built index is written and stays; a temporary file when left out
+    #[arg(long, value_name = "FILE", requires = "base")]
+    pub save: Option<PathBuf>,
+    /// Products wanted
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    pub k: u64,
+    /// Values of ef_search, ascending
+    #[arg(long, value_delimiter = ',', default_value = "12,16,24,32,48,64,96,128,192,256,384,512")]
+    pub ef: Vec<usize>,
+    /// Passes over the queries for each figure; the median counts
+    #[arg(long, default_value_t = 3)]
+    pub rounds: usize,
+    /// Measure without filters only
+    #[arg(long)]
+    pub no_filters: bool,
+    /// Measure each plan of a filtered search apart, not only the one that is chosen
+    #[arg(long, conflicts_with = "no_filters")]
+    pub plans: bool,
+    /// Recall that a filtered search must reach
+    #[arg(long, default_value_t = 0.95)]
+    pub recall: f64,
 }
 
 #[derive(Debug, Subcommand)]

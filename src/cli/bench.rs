@@ -1,19 +1,27 @@
-//! `kindred bench embed`.
+//! `kindred bench`.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 
 use super::args::BenchCommand;
+use super::bench_ann;
 use super::context::Context;
 use super::output::{number, print_json, say, table, thousands};
 use crate::embed::{self, EmbedReport};
 
 pub(super) fn run(context: &Context, command: &BenchCommand) -> Result<ExitCode> {
-    let BenchCommand::Embed { texts: path, reference } = command;
+    match command {
+        BenchCommand::Ann(args) => bench_ann::run(context, args),
+        BenchCommand::Embed { texts, reference } => embed(context, texts, reference.as_deref()),
+    }
+}
+
+fn embed(context: &Context, path: &Path, reference: Option<&Path>) -> Result<ExitCode> {
     let texts = std::fs::read_to_string(path).with_context(|| format!("cannot read the texts `{}`", path.display()))?;
     let texts: Vec<&str> = texts.lines().filter(|line| !line.trim().is_empty()).collect();
-    let report = embed::bench(&*context.embedder()?, &texts, reference.as_deref(), &|_| {})?;
+    let report = embed::bench(&*context.embedder()?, &texts, reference, &|_| {})?;
     if context.json {
         print_json(&report)?;
     } else {

@@ -13,6 +13,7 @@
 mod args;
 mod ask;
 mod bench;
+mod bench_ann;
 mod context;
 mod exit;
 mod index;

@@ -5,9 +5,10 @@ use std::path::Path;
 
 use super::build::{IndexConfig, build_graph};
 use super::error::IndexError;
-use super::hnsw::{self, Hnsw, SearchParams};
+use super::hnsw::{self, Hnsw};
 use super::manifest::{self, BuildFigures, Counts, FORMAT_VERSION, MANIFEST_FILE, Manifest, ModelRecord};
 use super::products::{self, Products};
+use super::search::SearchParams;
 use super::section::FileDigest;
 use super::terms::{self, Terms};
 use super::{disk, recall};
@@ -94,18 +95,8 @@ impl Generation {
         k: usize,
         allowed: Option<&roaring::RoaringBitmap>,
     ) -> Result<Vec<ScoredRow>, IndexError> {
-        let num_rows = self.hnsw.num_rows();
-        if let Some(allowed) = allowed
-            && (allowed.len() <= SCAN_AT_MOST || allowed.len() as usize * SCAN_SHARE <= num_rows)
-        {
-            return self.hnsw.search_scan(query, k, allowed);
-        }
-        let params = SearchParams { k, ef_search: self.manifest.build.ef_search, allowed };
-        let found = self.hnsw.search(query, params)?;
-        match allowed {
-            Some(allowed) if found.len() < k.min(allowed.len() as usize) => self.hnsw.search_scan(query, k, allowed),
-            _ => Ok(found),
-        }
+        let params = SearchParams { k, ef_search: self.manifest.build.ef_search, allowed, plan: None };
+        self.hnsw.search(query, params)
     }
 
     /// As [`Generation::search`], by scoring every allowed row: the oracle that the graph is measured against.
@@ -120,11 +111,6 @@ impl Generation {
         self.hnsw.search_exact(query, k, allowed)
     }
 }
-
-/// Scan the allowed rows when there are at most so many: that takes a tenth of a millisecond.
-const SCAN_AT_MOST: u64 = 8_000;
-/// Scan the allowed rows when at most one row in so many is allowed.
-const SCAN_SHARE: usize = 20;
 
 fn check_file(path: &Path, digest: &FileDigest, check: Check) -> Result<(), IndexError> {
     let read = |source| IndexError::Read { path: path.to_owned(), source };

@@ -1,4 +1,4 @@
-//! The vectors and their HNSW graph in one mapped file, `hnsw.bin`, and the search that walks it in place.
+//! The vectors and their HNSW graph in one mapped file, `hnsw.bin`, laid out to be searched in place.
 //!
 //! Sections (kind `HNSW`, version [`VERSION`]); `n` rows, `dim` dimensions, `m0 = 2 m` places for links, `stride` is `dim` rounded up
 //! to a multiple of 64:
@@ -16,20 +16,18 @@
 //!
 //! Every link is checked against `n` when it is followed, so damage can cost recall but never reach outside the file.
 
-use std::cell::RefCell;
 use std::path::Path;
 
 use half::f16;
 use half::slice::{HalfBitsSliceExt, HalfFloatSliceExt};
 use rayon::prelude::*;
-use roaring::RoaringBitmap;
 
 use super::build::Built;
 use super::error::IndexError;
 use super::kernels;
 use super::section::{FileDigest, Section, SectionFile, Tag, write_sections};
 use super::walk::{Graph0, Walker};
-use crate::rank::{RowId, ScoredRow, keep_best};
+use crate::rank::{RowId, ScoredRow};
 
 /// Kind of the file.
 pub const KIND: Tag = *b"HNSW";
@@ -39,11 +37,6 @@ pub const VERSION: u32 = 2;
 pub const NONE: u32 = u32::MAX;
 /// Most dimensions a vector may have.
 pub const MAX_DIM: usize = 8192;
-/// For each row wanted, so many of the walk's best are scored with full vectors …
-const RERANK_FACTOR: usize = 3;
-/// … and at least so many.
-const RERANK_AT_LEAST: usize = 30;
-
 /// A graph in memory, as the build hands it over to be written.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Graph {
@@ -95,17 +88,6 @@ pub fn write(path: &Path, vectors: &[f32], dim: usize, built: &Built) -> Result<
         Section::new(*b"ULNK", &links),
     ];
     write_sections(path, KIND, VERSION, &sections)
-}
-
-/// What a search may return and how hard it looks.
-#[derive(Clone, Copy)]
-pub struct SearchParams<'a> {
-    /// How many rows to return at most.
-    pub k: usize,
-    /// Length of the candidate list (`ef` of the HNSW paper); at least `k` is used.
-    pub ef_search: usize,
-    /// Rows that may be returned; all when `None`.
-    pub allowed: Option<&'a RoaringBitmap>,
 }
 
 /// A mapped `hnsw.bin`.
@@ -168,76 +150,7 @@ impl Hnsw {
         Some(halves.reinterpret_cast::<f16>().to_f32_vec())
     }
 
-    /// The rows nearest to `query` by the graph, best first, scored by cosine similarity.
-    ///
-    /// `query` must have length 1. With `allowed`, the walk is as much wider as fewer rows are allowed, and may still come back with
-    /// fewer than `k`. Returns an error if `query` has another number of dimensions.
-    pub fn search(&self, query: &[f32], params: SearchParams<'_>) -> Result<Vec<ScoredRow>, IndexError> {
-        self.check_dimension(query)?;
-        let view = self.view()?;
-        if self.num_rows == 0 || params.k == 0 {
-            return Ok(Vec::new());
-        }
-        let num_allowed = params.allowed.map_or(self.num_rows, |allowed| allowed.len().max(1) as usize);
-        let width = params.ef_search.max(params.k) * self.num_rows.div_ceil(num_allowed);
-        let num_exact = (params.k * RERANK_FACTOR).max(RERANK_AT_LEAST);
-        WALKER.with_borrow_mut(|walker| {
-            walker.query.set(query, self.scale);
-            let entry = view.descend(walker);
-            walker.walk(view.graph, entry, width.min(self.num_rows));
-            let is_allowed = |row: u32| params.allowed.is_none_or(|allowed| allowed.contains(row));
-            let best = walker.beam.rows().iter().map(|met| met.row()).filter(|row| is_allowed(*row)).take(num_exact);
-            let mut rows: Vec<ScoredRow> = best.map(|row| view.score(query, row)).collect();
-            keep_best(&mut rows, params.k);
-            Ok(rows)
-        })
-    }
-
-    /// The rows nearest to `query` among `allowed`, found by comparing the codes of each and scoring the best exactly.
-    ///
-    /// Returns an error if `query` has another number of dimensions.
-    pub fn search_scan(&self, query: &[f32], k: usize, allowed: &RoaringBitmap) -> Result<Vec<ScoredRow>, IndexError> {
-        self.check_dimension(query)?;
-        let view = self.view()?;
-        let num_exact = (k * RERANK_FACTOR).max(RERANK_AT_LEAST);
-        WALKER.with_borrow_mut(|walker| {
-            walker.query.set(query, self.scale);
-            let rows = allowed.iter().take_while(|row| (*row as usize) < self.num_rows);
-            walker.scan(view.graph, rows, num_exact);
-            let mut rows: Vec<ScoredRow> = walker.beam.rows().iter().map(|met| view.score(query, met.row())).collect();
-            keep_best(&mut rows, k);
-            Ok(rows)
-        })
-    }
-
-    /// The rows nearest to `query` among `allowed` (all when `None`), found by scoring each of them exactly on all threads.
-    ///
-    /// Returns an error if `query` has another number of dimensions.
-    pub fn search_exact(
-        &self,
-        query: &[f32],
-        k: usize,
-        allowed: Option<&RoaringBitmap>,
-    ) -> Result<Vec<ScoredRow>, IndexError> {
-        self.check_dimension(query)?;
-        let view = self.view()?;
-        let mut rows: Vec<ScoredRow> = match allowed {
-            None => (0..self.num_rows as u32).into_par_iter().with_min_len(4096).map(|row| view.score(query, row)).collect(),
-            Some(allowed) => {
-                let rows: Vec<u32> = allowed.iter().take_while(|row| (*row as usize) < self.num_rows).collect();
-                rows.into_par_iter().with_min_len(4096).map(|row| view.score(query, row)).collect()
-            }
-        };
-        keep_best(&mut rows, k);
-        Ok(rows)
-    }
-
-    fn check_dimension(&self, query: &[f32]) -> Result<(), IndexError> {
-        let fits = query.len() == self.dim || self.num_rows == 0;
-        if fits { Ok(()) } else { Err(IndexError::Dimension { found: query.len(), expected: self.dim }) }
-    }
-
-    fn view(&self) -> Result<View<'_>, IndexError> {
+    pub(super) fn view(&self) -> Result<View<'_>, IndexError> {
         let stride = super::codes::stride(self.dim);
         let graph = Graph0 {
             codes: self.file.section(*b"CODE")?,
@@ -247,6 +160,7 @@ impl Hnsw {
         };
         Ok(View {
             graph,
+            scale: self.scale,
             halves: self.file.section(*b"HALF")?,
             dim: self.dim,
             score: kernels::dot_half(),
@@ -259,8 +173,10 @@ impl Hnsw {
 
 /// The file's sections, looked up once at the start of a search.
 #[derive(Clone, Copy)]
-struct View<'a> {
-    graph: Graph0<'a>,
+pub(super) struct View<'a> {
+    pub(super) graph: Graph0<'a>,
+    /// What a number was multiplied by to become a code.
+    pub(super) scale: f32,
     halves: &'a [u16],
     dim: usize,
     score: kernels::DotHalf,
@@ -271,13 +187,13 @@ struct View<'a> {
 
 impl View<'_> {
     /// Cosine similarity of the query and the row, which must be below `n`.
-    fn score(&self, query: &[f32], row: u32) -> ScoredRow {
+    pub(super) fn score(&self, query: &[f32], row: u32) -> ScoredRow {
         let half = &self.halves[row as usize * self.dim..][..self.dim];
         ScoredRow { row: RowId(row), score: (self.score)(query, half).clamp(-1.0, 1.0) }
     }
 
     /// Walks down the upper layers to the row nearest to the walker's query.
-    fn descend(&self, walker: &mut Walker) -> u32 {
+    pub(super) fn descend(&self, walker: &mut Walker) -> u32 {
         let num_rows = self.graph.num_rows() as u32;
         let mut nearest: Option<(i32, u32)> = None;
         for layer in self.layer_starts.windows(2).rev() {
@@ -299,8 +215,4 @@ impl View<'_> {
         }
         nearest.map_or(0, |(_, row)| row)
     }
-}
-
-thread_local! {
-    static WALKER: RefCell<Walker> = RefCell::new(Walker::default());
 }

@@ -7,9 +7,11 @@
 //! | `store` | a catalog's folder: generations, `CURRENT`, lock, rollback, gc |
 //! | `generation` | one generation: open, check, search, write |
 //! | `manifest` | `manifest.json` |
+//! | `bench` | recall and speed of the search |
 //! | `build` | the HNSW graph over all vectors |
 //! | `recall` | recall@10 against exact search |
-//! | `hnsw` | `hnsw.bin`: vectors, graph, search |
+//! | `hnsw` | `hnsw.bin`: vectors and graph, mapped |
+//! | `search` | plans of a search, scan and exact search |
 //! | `walk` | the beam that build and search share |
 //! | `codes` | vectors as bytes |
 //! | `kernels` | the dot product for each instruction set |
@@ -19,6 +21,7 @@
 //! | `disk` | durable writes |
 //! | `error` | what can go wrong |
 
+mod bench;
 mod build;
 mod codes;
 mod disk;
@@ -29,16 +32,22 @@ mod kernels;
 mod manifest;
 mod products;
 mod recall;
+mod search;
 mod section;
 mod store;
 mod terms;
 mod walk;
 
+pub use bench::{
+    AnnReport, AnnSettings, AtRecall, ColdFigures, FilterKind, FilteredFigures, OpenFigures, Point, SHARES, Subject, bench_ann,
+    read_raw_vectors,
+};
 pub use build::IndexConfig;
 pub use error::IndexError;
 pub use generation::{Check, Generation, GenerationInput, write_generation};
 pub use manifest::{BuildFigures, Counts, MANIFEST_FILE, Manifest, ModelRecord};
 pub use products::{NO_PRICE, Products};
+pub use search::Plan;
 pub use section::FileDigest;
 pub use store::{CatalogDir, CatalogLock, Listed};
 pub use terms::{FITS_ANY, FITS_FIELD, Terms, availability_word, fold};

@@ -2,6 +2,9 @@
 //!
 //! No lock, and no memory taken once a thread's [`Walker`] has met an index of this size.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
 use super::codes::QueryCodes;
 use super::kernels::{self, ScoreRows};
 
@@ -83,15 +86,21 @@ impl Beam {
     /// Keeps `new` when it is among the best.
     #[inline(always)]
     fn offer(&mut self, new: Ranked) {
+        if self.is_closed_to(new) {
+            return;
+        }
         if self.rows.len() == self.width {
-            if self.rows.last().is_some_and(|worst| new >= *worst) {
-                return;
-            }
             self.rows.pop();
         }
         let at = self.rows.partition_point(|kept| *kept < new);
         self.rows.insert(at, new);
         self.next = self.next.min(at);
+    }
+
+    /// Whether it is full of better rows.
+    #[inline(always)]
+    fn is_closed_to(&self, row: Ranked) -> bool {
+        self.rows.len() == self.width && self.rows.last().is_some_and(|worst| row >= *worst)
     }
 
     /// The best row that has not been expanded, which it then counts as.
@@ -140,6 +149,17 @@ impl Visited {
     }
 }
 
+/// Which rows a filtered walk may keep, and how far it goes.
+#[derive(Clone, Copy)]
+pub struct Gate<F> {
+    /// Whether the row may be kept.
+    pub is_allowed: F,
+    /// How many allowed rows are kept: the walk ends when all rows left to expand are farther than these.
+    pub width: usize,
+    /// The walk is given up once it has looked at so many rows.
+    pub budget: usize,
+}
+
 /// A thread's memory for walks.
 #[derive(Default)]
 pub struct Walker {
@@ -150,35 +170,88 @@ pub struct Walker {
     visited: Visited,
     fresh: Vec<u32>,
     products: Vec<i32>,
+    /// Rows that a walk with a gate has yet to expand, the best on top.
+    frontier: BinaryHeap<Reverse<Ranked>>,
+    /// Neighbors that may not be kept, through which a two-hop walk looks further.
+    hops: Vec<u32>,
 }
 
 impl Walker {
     /// Walks from `entry` to the rows nearest to the query, which stand in `beam` afterwards, at most `width` of them.
     pub fn walk(&mut self, graph: Graph0<'_>, entry: u32, width: usize) {
         let score_rows = kernels::score_rows();
-        self.beam.start(width.max(1));
-        self.visited.start(graph.num_rows());
+        self.start(graph, width);
         self.visited.insert(entry);
-        self.fresh.clear();
         self.fresh.push(entry);
         self.score_fresh(graph, score_rows);
         while let Some(best) = self.beam.take_next() {
             self.fresh.clear();
-            for row in graph.neighbors(best.row()) {
-                if self.visited.insert(row) {
-                    self.fresh.push(row);
+            self.gather(graph, best.row());
+            self.score_fresh(graph, score_rows);
+        }
+    }
+
+    /// As [`Walker::walk`], over all rows, but keeping only those that the gate allows. Returns false when it was given up.
+    pub fn walk_gated(&mut self, graph: Graph0<'_>, entry: u32, gate: Gate<impl Fn(u32) -> bool>) -> bool {
+        let score_rows = kernels::score_rows();
+        self.start(graph, gate.width);
+        self.visited.insert(entry);
+        self.fresh.push(entry);
+        self.score_gated(graph, score_rows, &gate.is_allowed);
+        let mut num_seen = 1;
+        while let Some(Reverse(best)) = self.frontier.pop() {
+            if self.beam.is_closed_to(best) {
+                return true;
+            }
+            self.fresh.clear();
+            self.gather(graph, best.row());
+            num_seen += self.fresh.len();
+            if num_seen > gate.budget {
+                return false;
+            }
+            self.score_gated(graph, score_rows, &gate.is_allowed);
+        }
+        true
+    }
+
+    /// As [`Walker::walk`], over allowed rows alone: neighbors that are not allowed are replaced by theirs that are, as in ACORN.
+    /// Starts are expanded whether they are allowed or not. Returns false when it was given up.
+    pub fn walk_two_hop(
+        &mut self,
+        graph: Graph0<'_>,
+        starts: impl Iterator<Item = u32>,
+        gate: Gate<impl Fn(u32) -> bool>,
+    ) -> bool {
+        let score_rows = kernels::score_rows();
+        self.start(graph, gate.width);
+        for start in starts {
+            if (gate.is_allowed)(start) {
+                if self.visited.insert(start) {
+                    self.fresh.push(start);
                 }
+            } else {
+                self.gather_two_hop(graph, start, &gate.is_allowed);
+            }
+        }
+        self.score_fresh(graph, score_rows);
+        let mut num_seen = 0;
+        while let Some(best) = self.beam.take_next() {
+            self.fresh.clear();
+            self.gather_two_hop(graph, best.row(), &gate.is_allowed);
+            num_seen += self.fresh.len() + self.hops.len();
+            if num_seen > gate.budget {
+                return false;
             }
             self.score_fresh(graph, score_rows);
         }
+        true
     }
 
     /// Compares the query with each of `rows`; the best stand in `beam` afterwards, at most `width` of them.
     pub fn scan(&mut self, graph: Graph0<'_>, rows: impl Iterator<Item = u32>, width: usize) {
         const BLOCK: usize = 256;
         let score_rows = kernels::score_rows();
-        self.beam.start(width.max(1));
-        self.fresh.clear();
+        self.start(graph, width);
         for row in rows {
             self.fresh.push(row);
             if self.fresh.len() == BLOCK {
@@ -189,21 +262,79 @@ impl Walker {
         self.score_fresh(graph, score_rows);
     }
 
+    fn start(&mut self, graph: Graph0<'_>, width: usize) {
+        self.beam.start(width.max(1));
+        self.visited.start(graph.num_rows());
+        self.frontier.clear();
+        self.fresh.clear();
+    }
+
+    /// Adds the row's neighbors that have not been met to `fresh`.
+    #[inline(always)]
+    fn gather(&mut self, graph: Graph0<'_>, row: u32) {
+        for near in graph.neighbors(row) {
+            if self.visited.insert(near) {
+                self.fresh.push(near);
+            }
+        }
+    }
+
+    /// Adds to `fresh` the row's allowed neighbors that have not been met, and those of its neighbors that are not allowed,
+    /// until there are as many as a row has places.
+    fn gather_two_hop(&mut self, graph: Graph0<'_>, row: u32, is_allowed: &impl Fn(u32) -> bool) {
+        self.hops.clear();
+        for near in graph.neighbors(row) {
+            if self.visited.insert(near) {
+                if is_allowed(near) { self.fresh.push(near) } else { self.hops.push(near) }
+            }
+        }
+        let most = self.fresh.len().max(graph.m0);
+        for hop in &self.hops {
+            for far in graph.neighbors(*hop) {
+                if self.fresh.len() >= most {
+                    return;
+                }
+                if is_allowed(far) && self.visited.insert(far) {
+                    self.fresh.push(far);
+                }
+            }
+        }
+    }
+
     fn score_fresh(&mut self, graph: Graph0<'_>, score_rows: ScoreRows) {
+        self.compare(graph, score_rows);
+        for (row, product) in self.fresh.iter().zip(&self.products) {
+            self.beam.offer(Ranked::new(*product, *row));
+        }
+    }
+
+    fn score_gated(&mut self, graph: Graph0<'_>, score_rows: ScoreRows, is_allowed: &impl Fn(u32) -> bool) {
+        self.compare(graph, score_rows);
+        for (row, product) in self.fresh.iter().zip(&self.products) {
+            let met = Ranked::new(*product, *row);
+            if !self.beam.is_closed_to(met) {
+                self.frontier.push(Reverse(met));
+                if is_allowed(*row) {
+                    self.beam.offer(met);
+                }
+            }
+        }
+    }
+
+    /// Sets `products` to the products of the query with the rows of `fresh`.
+    #[inline(always)]
+    fn compare(&mut self, graph: Graph0<'_>, score_rows: ScoreRows) {
         self.products.resize(self.fresh.len(), 0);
         score_rows(graph.codes, graph.stride, &self.fresh, self.query.codes(), &mut self.products);
         let shift = self.query.shift();
-        for (row, product) in self.fresh.iter().zip(&self.products) {
-            self.beam.offer(Ranked::new(product - shift, *row));
-        }
+        self.products.iter_mut().for_each(|product| *product -= shift);
     }
 
     /// Products of the query with these rows, in their order.
     pub fn products_of(&mut self, graph: Graph0<'_>, rows: &[u32]) -> &[i32] {
-        self.products.resize(rows.len(), 0);
-        kernels::score_rows()(graph.codes, graph.stride, rows, self.query.codes(), &mut self.products);
-        let shift = self.query.shift();
-        self.products.iter_mut().for_each(|product| *product -= shift);
+        self.fresh.clear();
+        self.fresh.extend_from_slice(rows);
+        self.compare(graph, kernels::score_rows());
         &self.products
     }
 }

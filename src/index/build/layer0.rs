@@ -39,6 +39,28 @@ impl<'a> Layer0<'a> {
         Self { codes, stride, links, m0, one: scale * scale }
     }
 
+    pub(super) fn num_rows(&self) -> usize {
+        self.links.len() / self.m0
+    }
+
+    /// The row's places for links.
+    pub(super) fn list(&self, row: u32) -> &[u32] {
+        &self.links[row as usize * self.m0..][..self.m0]
+    }
+
+    /// The row's places for links.
+    pub(super) fn list_mut(&mut self, row: u32) -> &mut [u32] {
+        &mut self.links[row as usize * self.m0..][..self.m0]
+    }
+
+    /// The rows, other than `row`, that a walk of this width from `entry` finds nearest to `row`.
+    pub(super) fn nearest(&self, row: u32, entry: u32, width: usize) -> Vec<u32> {
+        let (graph, mut walker) = (self.graph(), Walker::default());
+        walker.query.set_row(graph.row_codes(row));
+        walker.walk(graph, entry, width);
+        walker.beam.rows().iter().map(|met| met.row()).filter(|met| *met != row).collect()
+    }
+
     fn graph(&self) -> Graph0<'_> {
         Graph0 { codes: self.codes, stride: self.stride, links: &self.links, m0: self.m0 }
     }
@@ -73,7 +95,7 @@ impl<'a> Layer0<'a> {
             .map_init(Walker::default, |walker, &row| self.candidates(walker, row, entry, pass))
             .collect();
         for (row, links) in rows.iter().zip(&found) {
-            let places = &mut self.links[*row as usize * self.m0..][..self.m0];
+            let places = self.list_mut(*row);
             places.fill(NONE);
             places[..links.len()].copy_from_slice(links);
         }
@@ -87,7 +109,7 @@ impl<'a> Layer0<'a> {
             .map_init(Walker::default, |walker, group| self.with_backward(walker, group, pass))
             .collect();
         for (group, links) in groups.iter().zip(lists) {
-            let places = &mut self.links[group[0].0 as usize * self.m0..][..self.m0];
+            let places = self.list_mut(group[0].0);
             places.fill(NONE);
             places[..links.len()].copy_from_slice(&links);
         }

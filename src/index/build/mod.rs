@@ -4,19 +4,24 @@
 //! |---|---|
 //! | `upper` | layers 1 and up, by `hnsw_rs` |
 //! | `layer0` | layer 0: insertion in batches, then refinement |
+//! | `copies` | rows with equal codes |
+//! | `reach` | every row reachable |
 //! | `order` | rows renumbered in the order of a walk |
 
+mod copies;
 mod layer0;
 mod order;
+mod reach;
 mod upper;
 
 use serde::{Deserialize, Serialize};
 
 use super::codes::Codes;
 use super::error::IndexError;
-use super::hnsw::{Graph, MAX_DIM, NONE};
+use super::hnsw::{Graph, MAX_DIM};
 use super::kernels;
 use super::walk::Ranked;
+use copies::Copies;
 use layer0::{Layer0, Pass};
 
 /// Settings of a graph build.
@@ -74,14 +79,16 @@ pub fn build_graph(
     let Some(&entry_point) = order.first() else {
         return Ok(Built { graph: Graph { m: config.m, ..Graph::default() }, codes, order });
     };
-    let sample = &order[..order.len().div_ceil(config.m)];
-    let upper = upper::build(vectors, dim, sample, config.m);
+    let copies = Copies::find(&codes.bytes, codes.stride, &order);
+    let rows = &copies.firsts;
+    let upper = upper::build(vectors, dim, &rows[..rows.len().div_ceil(config.m)], config.m);
     let mut layer0 = Layer0::new(&codes.bytes, codes.stride, codes.scale, 2 * config.m);
-    layer0.insert_all(&order, Pass { width: INSERT_WIDTH, alpha: 1.0 }, progress);
+    layer0.insert_all(rows, Pass { width: INSERT_WIDTH, alpha: 1.0 }, progress);
     let refine = Pass { width: config.ef_construction, alpha: REFINE_ALPHA };
-    layer0.refine_all(&order, refine, &mut |done| progress(order.len() + done));
+    layer0.refine_all(rows, refine, &mut |done| progress(rows.len() + done));
+    copies.chain(&mut layer0.links, 2 * config.m);
+    reach::connect(&mut layer0, &order, entry_point, config.ef_construction);
     let mut graph = Graph { m: config.m, entry_point: Some(entry_point), links0: layer0.links, upper };
-    connect_unreachable(&mut graph, vectors, dim);
     let order = order::renumber(&mut graph);
     Ok(Built { graph, codes, order })
 }
@@ -110,45 +117,4 @@ fn insertion_order(n: usize, seed: u64) -> Vec<u32> {
         *hasher.finalize().as_bytes()
     });
     order
-}
-
-/// Links every row that layer 0 cannot reach from its most similar reachable row.
-///
-/// A full list gives up its farthest link, which may cut off another row, so the walk is repeated a few times.
-fn connect_unreachable(graph: &mut Graph, vectors: &[f32], dim: usize) {
-    const ROUNDS: usize = 4;
-    let m0 = 2 * graph.m;
-    let dot = kernels::dot();
-    for _ in 0..ROUNDS {
-        let reached = reachable(graph);
-        let lost: Vec<usize> = (0..reached.len()).filter(|&row| !reached[row]).collect();
-        if lost.is_empty() {
-            return;
-        }
-        for row in lost {
-            let own = &vectors[row * dim..][..dim];
-            let score = |other: usize| dot(own, &vectors[other * dim..][..dim]);
-            let nearest =
-                (0..reached.len()).filter(|&other| reached[other]).max_by(|&a, &b| score(a).total_cmp(&score(b)));
-            let Some(nearest) = nearest else { return };
-            let list = &mut graph.links0[nearest * m0..][..m0];
-            let place = list.iter().position(|&link| link == NONE).unwrap_or(m0 - 1);
-            list[place] = row as u32;
-        }
-    }
-}
-
-fn reachable(graph: &Graph) -> Vec<bool> {
-    let m0 = 2 * graph.m;
-    let mut reached = vec![false; graph.links0.len() / m0];
-    let mut waiting: Vec<u32> = graph.entry_point.into_iter().collect();
-    waiting.iter().for_each(|&row| reached[row as usize] = true);
-    while let Some(row) = waiting.pop() {
-        for &next in graph.links0[row as usize * m0..][..m0].iter().take_while(|&&next| next != NONE) {
-            if !std::mem::replace(&mut reached[next as usize], true) {
-                waiting.push(next);
-            }
-        }
-    }
-    reached
 }

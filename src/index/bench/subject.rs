@@ -1,0 +1,207 @@
+//! What is measured: a mapped file, the queries, and the true neighbors, found without the graph.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use rayon::prelude::*;
+use roaring::RoaringBitmap;
+
+use crate::index::build::{IndexConfig, build_graph};
+use crate::index::error::IndexError;
+use crate::index::hnsw::{self, Hnsw};
+use crate::index::kernels;
+use crate::rank::{RowId, ScoredRow};
+
+/// Most products of a generation that are asked for their neighbors.
+const MAX_QUERIES: usize = 2000;
+/// A row whose score is this near to the last true neighbor's is as good: copies of one text tie.
+const TIE: f32 = 1e-6;
+/// Queries whose true neighbors are found in one reading of the vectors …
+const QUERIES_TOGETHER: usize = 64;
+/// … so many rows at a time.
+const ROWS_TOGETHER: usize = 256;
+
+/// A mapped file and queries to ask it.
+pub struct Subject {
+    path: PathBuf,
+    hnsw: Hnsw,
+    queries: Vec<f32>,
+    /// The row that each query was taken from, which is no neighbor of itself; `None` for queries from outside.
+    own_rows: Option<Vec<RowId>>,
+    /// Full vectors and where each row's is among them; `None` where the file's own must serve.
+    base: Option<(Vec<f32>, Vec<u32>)>,
+    build_seconds: Option<f64>,
+}
+
+/// For each query, the score that a row must reach to be among the nearest, and how many there are.
+pub type Truth = Vec<(f32, usize)>;
+
+/// Reads a file of little-endian f32 numbers, rows of `dim` one after the other.
+///
+/// Returns an error if it cannot be read or its length is no multiple of a row.
+pub fn read_raw_vectors(path: &Path, dim: usize) -> Result<Vec<f32>, IndexError> {
+    let bytes = std::fs::read(path).map_err(|source| IndexError::Read { path: path.to_owned(), source })?;
+    if dim == 0 || bytes.is_empty() || !bytes.len().is_multiple_of(4 * dim) {
+        let reason = format!("`{}` has {} bytes, which are no rows of {dim} f32 numbers", path.display(), bytes.len());
+        return Err(IndexError::Vectors(reason));
+    }
+    Ok(bytes.as_chunks::<4>().0.iter().map(|number| f32::from_le_bytes(*number)).collect())
+}
+
+impl Subject {
+    /// A generation's file; evenly spaced rows are asked for their neighbors.
+    ///
+    /// Returns an error if the file cannot be opened.
+    pub fn of_generation(dir: &Path) -> Result<Self, IndexError> {
+        let path = dir.join(crate::index::generation::HNSW_FILE);
+        let hnsw = Hnsw::open(&path)?;
+        let num_queries = hnsw.num_rows().min(MAX_QUERIES);
+        let rows: Vec<RowId> = (0..num_queries).map(|at| RowId((at * hnsw.num_rows() / num_queries) as u32)).collect();
+        let queries = rows.iter().flat_map(|row| hnsw.vector(*row).unwrap_or_default()).collect();
+        Ok(Self { path, hnsw, queries, own_rows: Some(rows), base: None, build_seconds: None })
+    }
+
+    /// Builds a file at `path` over `base`, row after row of `dim` numbers and length 1, to be asked `queries`.
+    ///
+    /// `progress` is called with the number of rows linked. Returns an error if the vectors cannot be indexed or the file
+    /// cannot be written.
+    pub fn build(
+        path: &Path,
+        base: Vec<f32>,
+        queries: Vec<f32>,
+        dim: usize,
+        config: &IndexConfig,
+        progress: &mut dyn FnMut(usize),
+    ) -> Result<Self, IndexError> {
+        let started = Instant::now();
+        let built = build_graph(&base, dim, config, progress)?;
+        hnsw::write(path, &base, dim, &built)?;
+        let build_seconds = Some(started.elapsed().as_secs_f64());
+        let hnsw = Hnsw::open(path)?;
+        Ok(Self { path: path.to_owned(), hnsw, queries, own_rows: None, base: Some((base, built.order)), build_seconds })
+    }
+
+    /// Seconds that the build took, writing included; `None` for a file that was there.
+    pub(super) fn build_seconds(&self) -> Option<f64> {
+        self.build_seconds
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn hnsw(&self) -> &Hnsw {
+        &self.hnsw
+    }
+
+    pub(super) fn reopen(&self) -> Result<Hnsw, IndexError> {
+        Hnsw::open(&self.path)
+    }
+
+    pub(super) fn file_bytes(&self) -> Result<u64, IndexError> {
+        let read = |source| IndexError::Read { path: self.path.clone(), source };
+        Ok(std::fs::metadata(&self.path).map_err(read)?.len())
+    }
+
+    /// Number of rows.
+    pub fn num_rows(&self) -> usize {
+        self.hnsw.num_rows()
+    }
+
+    pub(super) fn dim(&self) -> usize {
+        self.hnsw.dim()
+    }
+
+    /// Number of queries.
+    pub fn num_queries(&self) -> usize {
+        self.queries.len() / self.dim().max(1)
+    }
+
+    pub(super) fn query(&self, at: usize) -> &[f32] {
+        &self.queries[at * self.dim()..][..self.dim()]
+    }
+
+    /// The query's own row, which must not count as found.
+    pub(super) fn own_row(&self, query: usize) -> Option<RowId> {
+        self.own_rows.as_ref().map(|rows| rows[query])
+    }
+
+    /// The row's vector, as exact as there is one.
+    pub(super) fn vector(&self, row: u32) -> Vec<f32> {
+        match &self.base {
+            Some((base, order)) => base[order[row as usize] as usize * self.dim()..][..self.dim()].to_vec(),
+            None => self.hnsw.vector(RowId(row)).unwrap_or_default(),
+        }
+    }
+
+    /// The score of a row that a search found, from the full vectors where there are any.
+    fn true_score(&self, query: usize, found: ScoredRow) -> f32 {
+        match &self.base {
+            Some((base, order)) => {
+                let at = order[found.row.index()] as usize * self.dim();
+                kernels::dot()(self.query(query), &base[at..at + self.dim()])
+            }
+            None => found.score,
+        }
+    }
+
+    /// The true neighbors among `allowed` of the first `num_queries` queries, by comparing every row.
+    ///
+    /// Returns an error if the file cannot be searched.
+    pub(super) fn truth(
+        &self,
+        k: usize,
+        allowed: Option<&RoaringBitmap>,
+        num_queries: usize,
+    ) -> Result<Truth, IndexError> {
+        let queries: Vec<usize> = (0..num_queries).collect();
+        match &self.base {
+            Some((base, order)) => {
+                let rows: Vec<u32> = match allowed {
+                    Some(allowed) => allowed.iter().map(|row| order[row as usize]).collect(),
+                    None => order.clone(),
+                };
+                let of_some = |queries: &[usize]| self.truth_by(base, &rows, queries, k);
+                Ok(queries.par_chunks(QUERIES_TOGETHER).flat_map_iter(of_some).collect())
+            }
+            None => queries.into_par_iter().map(|query| self.truth_by_file(query, k, allowed)).collect(),
+        }
+    }
+
+    /// Block of rows after block of rows, so that a block is read from memory once for all of `queries`.
+    fn truth_by(&self, base: &[f32], rows: &[u32], queries: &[usize], k: usize) -> Truth {
+        let (dot, dim) = (kernels::dot(), self.dim());
+        let mut best = vec![Vec::with_capacity(k + 1); queries.len()];
+        for block in rows.chunks(ROWS_TOGETHER) {
+            for (query, best) in queries.iter().zip(&mut best) {
+                let query = self.query(*query);
+                for row in block {
+                    keep(best, k, dot(query, &base[*row as usize * dim..][..dim]));
+                }
+            }
+        }
+        best.into_iter().map(|best| (best.last().copied().unwrap_or(f32::INFINITY), best.len())).collect()
+    }
+
+    fn truth_by_file(&self, query: usize, k: usize, allowed: Option<&RoaringBitmap>) -> Result<(f32, usize), IndexError> {
+        let mut found = self.hnsw.search_exact(self.query(query), k + 1, allowed)?;
+        found.retain(|found| Some(found.row) != self.own_row(query));
+        found.truncate(k);
+        Ok((found.last().map_or(f32::INFINITY, |last| last.score), found.len()))
+    }
+
+    /// The share of the true neighbors that `found` holds.
+    pub(super) fn recall(&self, query: usize, (last, num): (f32, usize), found: &[ScoredRow], k: usize) -> f64 {
+        let found = found.iter().filter(|found| Some(found.row) != self.own_row(query)).take(k);
+        let hits = found.filter(|found| self.true_score(query, **found) >= last - TIE).count();
+        if num == 0 { 1.0 } else { hits as f64 / num as f64 }
+    }
+}
+
+/// Keeps `score` among the `k` highest, which descend.
+fn keep(best: &mut Vec<f32>, k: usize, score: f32) {
+    if best.len() < k || best.last().is_some_and(|last| score > *last) {
+        best.insert(best.partition_point(|kept| *kept >= score), score);
+        best.truncate(k);
+    }
+}

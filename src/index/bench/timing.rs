@@ -1,0 +1,100 @@
+//! Passes over the queries, each query timed alone.
+
+use std::time::Instant;
+
+use roaring::RoaringBitmap;
+
+use super::subject::{Subject, Truth};
+use super::{IndexError, Point};
+use crate::index::hnsw::Hnsw;
+use crate::index::kernels;
+use crate::index::search::{Plan, SearchParams};
+use crate::rank::{RowId, ScoredRow, keep_best};
+
+/// `ef_search` where it does not matter.
+const DEFAULT_EF: usize = 96;
+
+/// A question to all queries.
+pub(super) struct Asked<'a> {
+    pub subject: &'a Subject,
+    pub truth: &'a Truth,
+    pub k: usize,
+    pub allowed: Option<&'a RoaringBitmap>,
+    pub plan: Option<Plan>,
+    pub rounds: usize,
+}
+
+impl Asked<'_> {
+    /// Recall, and the median rate of some passes after one to warm up.
+    pub(super) fn measure(&self, ef_search: usize) -> Result<Point, IndexError> {
+        let subject = self.subject;
+        // A query that is a row of the index finds itself too.
+        let k = self.k + usize::from(subject.own_row(0).is_some());
+        let params = SearchParams { k, ef_search, allowed: self.allowed, plan: self.plan };
+        let mut recall = 0.0;
+        for (query, truth) in self.truth.iter().enumerate() {
+            recall += subject.recall(query, *truth, &subject.hnsw().search(subject.query(query), params)?, self.k);
+        }
+        let passes: Result<Vec<Pass>, IndexError> =
+            (0..self.rounds.max(1)).map(|_| Pass::over(subject.hnsw(), subject, self.truth.len(), params)).collect();
+        let mut passes = passes?;
+        passes.sort_by(|a, b| a.qps().total_cmp(&b.qps()));
+        let median = passes.swap_remove(passes.len() / 2);
+        Ok(Point {
+            ef_search,
+            recall: recall / self.truth.len().max(1) as f64,
+            qps: median.qps(),
+            p50_us: median.percentile_us(0.5),
+            p99_us: median.percentile_us(0.99),
+        })
+    }
+}
+
+/// How long each query took, in microseconds, in the order asked and ascending.
+pub(super) struct Pass {
+    times_us: Vec<f64>,
+    sorted: Vec<f64>,
+}
+
+impl Pass {
+    fn over(hnsw: &Hnsw, subject: &Subject, num_queries: usize, params: SearchParams<'_>) -> Result<Self, IndexError> {
+        let mut times_us = Vec::with_capacity(num_queries);
+        for query in 0..num_queries {
+            let started = Instant::now();
+            std::hint::black_box(hnsw.search(subject.query(query), params)?);
+            times_us.push(started.elapsed().as_secs_f64() * 1e6);
+        }
+        let mut sorted = times_us.clone();
+        sorted.sort_by(f64::total_cmp);
+        Ok(Self { times_us, sorted })
+    }
+
+    /// Asks `hnsw` the first queries of `subject`, ten neighbors each.
+    pub(super) fn over_vectors(hnsw: &Hnsw, subject: &Subject, num_queries: usize) -> Result<Self, IndexError> {
+        let params = SearchParams { k: 10, ef_search: DEFAULT_EF, allowed: None, plan: None };
+        Self::over(hnsw, subject, num_queries.min(subject.num_queries()), params)
+    }
+
+    fn qps(&self) -> f64 {
+        1e6 * self.times_us.len() as f64 / self.times_us.iter().sum::<f64>()
+    }
+
+    pub(super) fn first_us(&self) -> f64 {
+        self.times_us.first().copied().unwrap_or(0.0)
+    }
+
+    /// The nearest-rank percentile.
+    pub(super) fn percentile_us(&self, share: f64) -> f64 {
+        let rank = (self.sorted.len() as f64 * share).ceil() as usize;
+        self.sorted.get(rank.saturating_sub(1)).copied().unwrap_or(0.0)
+    }
+}
+
+/// The `k` nearest of `rows`, each of `dim` numbers, by plain products.
+pub(super) fn plain_scan(query: &[f32], rows: &[f32], dim: usize, k: usize) -> Vec<ScoredRow> {
+    let dot = kernels::dot();
+    let scored = rows.chunks_exact(dim).zip(0u32..).map(|(row, at)| ScoredRow { row: RowId(at), score: dot(query, row) });
+    let mut scored: Vec<ScoredRow> = scored.collect();
+    keep_best(&mut scored, k);
+    scored
+}

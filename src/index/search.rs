@@ -1,0 +1,171 @@
+//! Search over a mapped `hnsw.bin`: the plan of a filtered search, the walk or scan over codes, and exact scores for the best.
+//!
+//! | plan | compares codes of | fastest when |
+//! |---|---|---|
+//! | [`Plan::Scan`] | every allowed row | few rows are allowed |
+//! | [`Plan::Gated`] | rows met on a walk over all rows, keeping the allowed | many are, or they lie near the query |
+//! | [`Plan::TwoHop`] | rows met on a walk over allowed rows, reached through those that are not | the query lies far from them |
+//!
+//! A walk has a budget; one that is given up is followed by the next plan, down to the scan, which always finds what there is.
+
+use std::cell::RefCell;
+
+use rayon::prelude::*;
+use roaring::RoaringBitmap;
+
+use super::error::IndexError;
+use super::hnsw::{Hnsw, View};
+use super::walk::{Gate, Walker};
+use crate::rank::{ScoredRow, keep_best};
+
+/// For each row wanted, so many of the best by codes are scored exactly …
+const RERANK_FACTOR: usize = 3;
+/// … and at least so many.
+const RERANK_AT_LEAST: usize = 30;
+/// Scan when at most so many rows are allowed.
+const SCAN_AT_MOST: usize = 8_000;
+/// Scan when at most one row in so many is allowed.
+const SCAN_SHARE: usize = 50;
+/// A walk may look at one row for so many allowed ones before a scan of those would have been faster: a row met on a walk costs
+/// more than the next row of a scan.
+const SCANNED_PER_STEP: usize = 2;
+/// A walk keeps at least so many times the rows wanted.
+const KEPT_PER_WANTED: f64 = 1.5;
+/// Rows, evenly spaced among the allowed, from which a two-hop walk starts.
+const NUM_SEEDS: u32 = 16;
+
+/// How a filtered search goes about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Plan {
+    /// All allowed rows are compared.
+    Scan,
+    /// A walk over all rows keeps those that are allowed.
+    Gated,
+    /// A walk over the allowed rows, two steps at a time where one leads to a row that is not.
+    TwoHop,
+}
+
+impl Plan {
+    /// The word for people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Scan => "scan",
+            Self::Gated => "gated walk",
+            Self::TwoHop => "two-hop walk",
+        }
+    }
+}
+
+/// What a search may return and how hard it looks.
+#[derive(Clone, Copy)]
+pub struct SearchParams<'a> {
+    /// How many rows to return at most.
+    pub k: usize,
+    /// Length of the candidate list (`ef` of the HNSW paper); at least `k` is used.
+    pub ef_search: usize,
+    /// Rows that may be returned; all when `None`.
+    pub allowed: Option<&'a RoaringBitmap>,
+    /// The plan of a filtered search, for measurements; `None` chooses.
+    pub plan: Option<Plan>,
+}
+
+thread_local! {
+    static WALKER: RefCell<Walker> = RefCell::new(Walker::default());
+}
+
+impl Hnsw {
+    /// The `k` rows nearest to `query` among the allowed, best first, scored by cosine similarity.
+    ///
+    /// `query` must have length 1. Never fewer than `k` come back when that many are allowed, unless a plan is prescribed. Returns an error
+    /// if `query` has another number of dimensions.
+    pub fn search(&self, query: &[f32], params: SearchParams<'_>) -> Result<Vec<ScoredRow>, IndexError> {
+        self.check_dimension(query)?;
+        let view = self.view()?;
+        if self.num_rows() == 0 || params.k == 0 {
+            return Ok(Vec::new());
+        }
+        WALKER.with_borrow_mut(|walker| {
+            walker.query.set(query, view.scale);
+            match params.allowed {
+                None => {
+                    let entry = view.descend(walker);
+                    walker.walk(view.graph, entry, params.ef_search.max(params.k));
+                }
+                Some(allowed) => self.search_allowed(&view, walker, params, allowed),
+            }
+            Ok(exact_best(&view, walker, query, params.k))
+        })
+    }
+
+    fn search_allowed(&self, view: &View<'_>, walker: &mut Walker, params: SearchParams<'_>, allowed: &RoaringBitmap) {
+        let num_allowed = allowed.len() as usize;
+        let share = num_allowed as f64 / self.num_rows() as f64;
+        let width = (params.ef_search as f64 * share.sqrt()).max(params.k as f64 * KEPT_PER_WANTED) as usize;
+        let budget = match params.plan {
+            Some(_) => usize::MAX,
+            None => num_allowed / SCANNED_PER_STEP,
+        };
+        let gate = Gate { is_allowed: |row| allowed.contains(row), width, budget };
+        let is_few = num_allowed <= SCAN_AT_MOST || num_allowed * SCAN_SHARE <= self.num_rows();
+        let plan = params.plan.unwrap_or(if is_few { Plan::Scan } else { Plan::Gated });
+        let is_done = match plan {
+            Plan::Scan => false,
+            Plan::Gated => {
+                let entry = view.descend(walker);
+                walker.walk_gated(view.graph, entry, gate)
+            }
+            Plan::TwoHop => {
+                let entry = view.descend(walker);
+                let seed = |at: u32| allowed.select((at as u64 * allowed.len() / NUM_SEEDS as u64) as u32);
+                let seeds = (0..NUM_SEEDS).filter_map(seed).take_while(|row| (*row as usize) < self.num_rows());
+                walker.walk_two_hop(view.graph, std::iter::once(entry).chain(seeds), gate)
+            }
+        };
+        let is_enough = is_done && (params.plan.is_some() || walker.beam.rows().len() >= params.k.min(num_allowed));
+        if !is_enough {
+            let rows = allowed.iter().take_while(|row| (*row as usize) < self.num_rows());
+            walker.scan(view.graph, rows, num_rescored(params.k));
+        }
+    }
+
+    /// The rows nearest to `query` among `allowed` (all when `None`), found by scoring each of them exactly on all threads.
+    ///
+    /// Returns an error if `query` has another number of dimensions.
+    pub fn search_exact(
+        &self,
+        query: &[f32],
+        k: usize,
+        allowed: Option<&RoaringBitmap>,
+    ) -> Result<Vec<ScoredRow>, IndexError> {
+        self.check_dimension(query)?;
+        let view = self.view()?;
+        let score = |row: u32| view.score(query, row);
+        let mut rows: Vec<ScoredRow> = match allowed {
+            None => (0..self.num_rows() as u32).into_par_iter().with_min_len(4096).map(score).collect(),
+            Some(allowed) => {
+                let rows: Vec<u32> = allowed.iter().take_while(|row| (*row as usize) < self.num_rows()).collect();
+                rows.into_par_iter().with_min_len(4096).map(score).collect()
+            }
+        };
+        keep_best(&mut rows, k);
+        Ok(rows)
+    }
+
+    fn check_dimension(&self, query: &[f32]) -> Result<(), IndexError> {
+        let fits = query.len() == self.dim() || self.num_rows() == 0;
+        if fits { Ok(()) } else { Err(IndexError::Dimension { found: query.len(), expected: self.dim() }) }
+    }
+}
+
+fn num_rescored(k: usize) -> usize {
+    (k * RERANK_FACTOR).max(RERANK_AT_LEAST)
+}
+
+/// Scores the walker's best rows with full vectors; the best `k`.
+fn exact_best(view: &View<'_>, walker: &Walker, query: &[f32], k: usize) -> Vec<ScoredRow> {
+    let best = walker.beam.rows().iter().take(num_rescored(k)).map(|met| met.row());
+    let mut rows: Vec<ScoredRow> = best.map(|row| view.score(query, row)).collect();
+    keep_best(&mut rows, k);
+    rows
+}
