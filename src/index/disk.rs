@@ -42,3 +42,15 @@ pub(super) fn sync_folder(path: &Path) -> Result<(), IndexError> {
     let sync = || File::open(path)?.sync_all();
     sync().map_err(|source| IndexError::Write { path: path.to_owned(), source })
 }
+
+/// Asks the system to drop the file from its page cache; true when it agreed.
+#[cfg(target_os = "linux")]
+pub fn forget_pages(path: &Path) -> bool {
+    let forget = |file: std::fs::File| rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed).ok();
+    std::fs::File::open(path).ok().and_then(forget).is_some()
+}
+
+#[cfg(not(target_os = "linux"))]
+pub fn forget_pages(_path: &Path) -> bool {
+    false
+}

@@ -1,18 +1,19 @@
 //! The vectors and their HNSW graph in one mapped file, `hnsw.bin`, laid out to be searched in place.
 //!
-//! Sections (kind `HNSW`, version [`VERSION`]); `n` rows, `dim` dimensions, `m0 = 2 m` places for links, `stride` is `dim` rounded up
-//! to a multiple of 64:
+//! Sections (kind `HNSW`, version [`VERSION`]); `n` rows, `dim` dimensions, `m0 = 2 m` places for links, `stride` is the number
+//! `p` of directions rounded up to a multiple of 64:
 //!
 //! | tag | element | count | meaning |
 //! |---|---|---|---|
 //! | `META` | u32 | 6 | `n, dim, m, m0, num_upper_layers, entry_point` ([`NONE`] when `n` is 0) |
-//! | `SCAL` | f32 | 1 | what a number was multiplied by to become a code |
+//! | `PROJ` | u8 | `p` rows | directions that the codes hold, see [`super::projection`]; none when they hold all dimensions (`p = dim`) |
+//! | `SCAL` | f32 | 2 | what a number was multiplied by to become a code: of a vector, of a direction |
 //! | `CODE` | u8 | `n * stride` | the vectors as bytes, see [`super::codes`]: what the walk compares |
 //! | `HALF` | u16 | `n * dim` | the vectors as IEEE 754 half-precision numbers: what the best rows are scored with |
 //! | `LNK0` | u32 | `n * m0` | layer 0: neighbors of each row, [`NONE`] behind the last |
 //! | `LAYR` | u32 | layers | number of rows in layer 1, 2, … |
 //! | `UROW` | u32 | sum of `LAYR` | rows of layer 1 ascending, then of layer 2, … |
-//! | `ULNK` | u32 | `m0 *` sum of `LAYR` | neighbors of each entry of `UROW` in that layer |
+//! | `ULNK` | u32 | `m *` sum of `LAYR` | neighbors of each entry of `UROW` in that layer |
 //!
 //! Every link is checked against `n` when it is followed, so damage can cost recall but never reach outside the file.
 
@@ -23,8 +24,10 @@ use half::slice::{HalfBitsSliceExt, HalfFloatSliceExt};
 use rayon::prelude::*;
 
 use super::build::Built;
+use super::disk;
 use super::error::IndexError;
 use super::kernels;
+use super::projection::Projection;
 use super::section::{FileDigest, Section, SectionFile, Tag, write_sections};
 use super::walk::{Graph0, Walker};
 use crate::rank::{RowId, ScoredRow};
@@ -46,7 +49,7 @@ pub struct Graph {
     pub entry_point: Option<u32>,
     /// Neighbors in layer 0, `2 m` places a row.
     pub links0: Vec<u32>,
-    /// Layers 1, 2, …: rows ascending, each with its `2 m` places for neighbors.
+    /// Layers 1, 2, …: rows ascending, each with its `m` places for neighbors.
     pub upper: Vec<UpperLayer>,
 }
 
@@ -55,7 +58,7 @@ pub struct Graph {
 pub struct UpperLayer {
     /// The rows of this layer, ascending.
     pub rows: Vec<u32>,
-    /// `2 m` places for neighbors for each of `rows`.
+    /// `m` places for neighbors for each of `rows`.
     pub links: Vec<u32>,
 }
 
@@ -63,9 +66,10 @@ pub struct UpperLayer {
 ///
 /// Returns an error if the file cannot be written.
 pub fn write(path: &Path, vectors: &[f32], dim: usize, built: &Built) -> Result<FileDigest, IndexError> {
-    let Built { graph, codes, order } = built;
+    let Built { graph, projection, codes, order } = built;
     let entry = graph.entry_point.unwrap_or(NONE);
     let meta = [order.len() as u32, dim as u32, graph.m as u32, 2 * graph.m as u32, graph.upper.len() as u32, entry];
+    let scales = [codes.scale, projection.scale()];
     let mut code_rows = vec![0u8; codes.bytes.len()];
     code_rows.par_chunks_mut(codes.stride).zip(order).for_each(|(row, old)| {
         row.copy_from_slice(&codes.bytes[*old as usize * codes.stride..][..codes.stride]);
@@ -79,7 +83,8 @@ pub fn write(path: &Path, vectors: &[f32], dim: usize, built: &Built) -> Result<
     let links: Vec<u32> = graph.upper.iter().flat_map(|l| l.links.iter().copied()).collect();
     let sections = [
         Section::new(*b"META", &meta),
-        Section::new(*b"SCAL", std::slice::from_ref(&codes.scale)),
+        Section::new(*b"PROJ", projection.codes()),
+        Section::new(*b"SCAL", &scales),
         Section::new(*b"CODE", &code_rows),
         Section::new(*b"HALF", halves.reinterpret_cast()),
         Section::new(*b"LNK0", &graph.links0),
@@ -87,7 +92,10 @@ pub fn write(path: &Path, vectors: &[f32], dim: usize, built: &Built) -> Result<
         Section::new(*b"UROW", &rows),
         Section::new(*b"ULNK", &links),
     ];
-    write_sections(path, KIND, VERSION, &sections)
+    let digest = write_sections(path, KIND, VERSION, &sections)?;
+    // Read back through a map, it comes in large pages.
+    disk::forget_pages(path);
+    Ok(digest)
 }
 
 /// A mapped `hnsw.bin`.
@@ -98,6 +106,7 @@ pub struct Hnsw {
     dim: usize,
     m0: usize,
     scale: f32,
+    projection_scale: f32,
     /// Where each upper layer starts in `UROW`, and the end of the last.
     layer_starts: Vec<usize>,
 }
@@ -108,7 +117,8 @@ impl Hnsw {
     /// Returns an error if the file is missing, damaged, or of another version.
     pub fn open(path: &Path) -> Result<Self, IndexError> {
         let file = SectionFile::open(path, KIND, VERSION)?;
-        let (&[num_rows, dim, _, m0, num_layers, _], &[scale]) =
+        file.prefer_large_pages();
+        let (&[num_rows, dim, _, m0, num_layers, _], &[scale, projection_scale]) =
             (file.section::<u32>(*b"META")?, file.section::<f32>(*b"SCAL")?)
         else {
             return Err(file.damaged("section META or SCAL has another length"));
@@ -119,18 +129,21 @@ impl Hnsw {
             layer_starts.push(layer_starts.last().copied().unwrap_or(0) + count as usize);
         }
         let num_upper = layer_starts.last().copied().unwrap_or(0);
+        let num_directions =
+            Projection::new(file.section(*b"PROJ")?, projection_scale, dim).map_or(0, |projection| projection.num_directions());
         let fits = dim <= MAX_DIM
             && m0 > 0
-            && file.section::<u8>(*b"CODE")?.len() == num_rows * super::codes::stride(dim)
+            && num_directions > 0
+            && file.section::<u8>(*b"CODE")?.len() == num_rows * super::codes::stride(num_directions)
             && file.section::<u16>(*b"HALF")?.len() == num_rows * dim
             && file.section::<u32>(*b"LNK0")?.len() == num_rows * m0
             && layer_starts.len() == num_layers as usize + 1
             && file.section::<u32>(*b"UROW")?.len() == num_upper
-            && file.section::<u32>(*b"ULNK")?.len() == num_upper * m0;
+            && file.section::<u32>(*b"ULNK")?.len() == num_upper * (m0 / 2);
         if !fits {
             return Err(file.damaged("its sections do not fit together"));
         }
-        Ok(Self { file, num_rows, dim, m0, scale, layer_starts })
+        Ok(Self { file, num_rows, dim, m0, scale, projection_scale, layer_starts })
     }
 
     /// Number of rows.
@@ -151,7 +164,9 @@ impl Hnsw {
     }
 
     pub(super) fn view(&self) -> Result<View<'_>, IndexError> {
-        let stride = super::codes::stride(self.dim);
+        let misfit = || self.file.damaged("section PROJ has another length");
+        let projection = Projection::new(self.file.section(*b"PROJ")?, self.projection_scale, self.dim).ok_or_else(misfit)?;
+        let stride = super::codes::stride(projection.num_directions());
         let graph = Graph0 {
             codes: self.file.section(*b"CODE")?,
             stride,
@@ -160,6 +175,7 @@ impl Hnsw {
         };
         Ok(View {
             graph,
+            projection,
             scale: self.scale,
             halves: self.file.section(*b"HALF")?,
             dim: self.dim,
@@ -172,9 +188,9 @@ impl Hnsw {
 }
 
 /// The file's sections, looked up once at the start of a search.
-#[derive(Clone, Copy)]
 pub(super) struct View<'a> {
     pub(super) graph: Graph0<'a>,
+    pub(super) projection: Projection<'a>,
     /// What a number was multiplied by to become a code.
     pub(super) scale: f32,
     halves: &'a [u16],
@@ -192,6 +208,12 @@ impl View<'_> {
         ScoredRow { row: RowId(row), score: (self.score)(query, half).clamp(-1.0, 1.0) }
     }
 
+    /// Asks for the row's full vector, which will be scored soon.
+    pub(super) fn fetch(&self, row: u32) {
+        let row = row as usize * self.dim;
+        kernels::fetch(bytemuck::cast_slice(self.halves.get(row..row + self.dim).unwrap_or_default()));
+    }
+
     /// Walks down the upper layers to the row nearest to the walker's query.
     pub(super) fn descend(&self, walker: &mut Walker) -> u32 {
         let num_rows = self.graph.num_rows() as u32;
@@ -202,7 +224,8 @@ impl View<'_> {
             let start = start.min(num_rows - 1);
             let mut best = nearest.unwrap_or_else(|| (walker.products_of(self.graph, &[start])[0], start));
             while let Ok(at) = rows.binary_search(&best.1) {
-                let links = &self.upper_links[(layer[0] + at) * self.graph.m0..][..self.graph.m0];
+                let m = self.graph.m0 / 2;
+                let links = &self.upper_links[(layer[0] + at) * m..][..m];
                 let num_links = links.iter().position(|row| *row >= num_rows).unwrap_or(links.len());
                 let products = walker.products_of(self.graph, &links[..num_links]);
                 let next = products.iter().copied().zip(links.iter().copied()).max_by_key(|(product, row)| (*product, !row));

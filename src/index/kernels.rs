@@ -8,6 +8,9 @@ use std::sync::OnceLock;
 /// Partial sums kept side by side; they are then added in halves: 16 to 16, 8 to 8, and so on. Every version keeps this order.
 const LANES: usize = 32;
 
+/// Bytes that the processor fetches together.
+const LINE: usize = 64;
+
 /// A dot product of two vectors of equal length.
 pub type Dot = fn(&[f32], &[f32]) -> f32;
 
@@ -42,6 +45,40 @@ fn dot_half_portable(a: &[f32], b: &[u16]) -> f32 {
     dot_portable(a, &b)
 }
 
+/// Sum of the squared differences of two rows of codes of equal length, a multiple of 64.
+pub type SquaredDistance = fn(&[u8], &[u8]) -> i32;
+
+/// The fastest version of [`SquaredDistance`] that this processor runs.
+pub fn squared_distance() -> SquaredDistance {
+    static CHOSEN: OnceLock<SquaredDistance> = OnceLock::new();
+    *CHOSEN.get_or_init(|| *available_squared_distance().last().unwrap_or(&(squared_distance_portable as SquaredDistance)))
+}
+
+/// The versions that this processor runs, slowest first.
+fn available_squared_distance() -> Vec<SquaredDistance> {
+    let mut versions: Vec<SquaredDistance> = vec![squared_distance_portable];
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx2") {
+        // SAFETY: the processor has AVX2, as was just checked.
+        versions.push(|a, b| unsafe { x86::squared_distance_avx2(a, b) });
+    }
+    versions
+}
+
+fn squared_distance_portable(a: &[u8], b: &[u8]) -> i32 {
+    a.iter().zip(b).map(|(a, b)| (i32::from(*a) - i32::from(*b)).pow(2)).sum()
+}
+
+/// Asks for the cache lines of `bytes`, which will be read soon.
+#[inline(always)]
+pub fn fetch(bytes: &[u8]) {
+    #[cfg(target_arch = "x86_64")]
+    for line in bytes.chunks(LINE) {
+        // SAFETY: a prefetch reads nothing and never faults; every x86-64 processor has it.
+        unsafe { std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(line.as_ptr().cast()) };
+    }
+}
+
 /// Products of a query's signed codes with rows of unsigned codes.
 ///
 /// Arguments: all rows' codes, bytes a row (a multiple of 64), the rows wanted, the query's codes (one row long), and a place for
@@ -66,8 +103,8 @@ fn available_score_rows() -> Vec<ScoreRows> {
             // SAFETY: the processor has AVX2, as was just checked.
             versions.push(|codes, stride, rows, query, out| unsafe { x86::score_rows_avx2(codes, stride, rows, query, out) });
         }
-        if is_x86_feature_detected!("avx512vnni") && is_x86_feature_detected!("avx512f") {
-            // SAFETY: the processor has AVX-512F and VNNI, as was just checked.
+        if is_x86_feature_detected!("avx512vnni") && is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx2") {
+            // SAFETY: the processor has AVX-512F, VNNI and AVX2, as was just checked.
             versions.push(|codes, stride, rows, query, out| unsafe { x86::score_rows_vnni(codes, stride, rows, query, out) });
         }
     }
@@ -133,36 +170,56 @@ fn add_rest(sum: f32, a: &[f32], b: &[f32]) -> f32 {
 mod x86 {
     use std::arch::x86_64::*;
 
-    use super::{FETCH_AHEAD, LANES, add_rest};
-
-    const LINE: usize = 64;
+    use super::{FETCH_AHEAD, LANES, LINE, add_rest};
 
     /// Asks for the cache lines of a row that will be read soon.
     #[inline(always)]
     fn fetch(codes: &[u8], stride: usize, row: Option<&u32>) {
-        let Some(row) = row else { return };
-        let at = *row as usize * stride;
-        for line in (at..at + stride).step_by(LINE) {
-            // SAFETY: a prefetch reads nothing and never faults, whatever the address.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(codes.as_ptr().wrapping_add(line).cast()) };
-        }
+        let row = row.and_then(|row| codes.get(*row as usize * stride..)?.get(..stride));
+        super::fetch(row.unwrap_or_default());
     }
 
-    #[target_feature(enable = "avx512f,avx512vnni")]
+    /// Four rows at a time: their sums are added up together, and their cache lines are on the way at the same time.
+    #[target_feature(enable = "avx512f,avx512vnni,avx2")]
     pub(super) fn score_rows_vnni(codes: &[u8], stride: usize, rows: &[u32], query: &[i8], out: &mut [i32]) {
         let query = query[..stride].as_chunks::<LINE>().0;
         rows.iter().take(FETCH_AHEAD).for_each(|row| fetch(codes, stride, Some(row)));
-        for (at, (row, out)) in rows.iter().zip(out).enumerate() {
-            fetch(codes, stride, rows.get(at + FETCH_AHEAD));
-            let row = codes[*row as usize * stride..][..stride].as_chunks::<LINE>().0;
-            let mut sums = [_mm512_setzero_si512(); 2];
-            for (part, (a, b)) in row.iter().zip(query).enumerate() {
-                // SAFETY: a chunk holds 64 bytes, one register; loads need no alignment.
-                let (a, b) = unsafe { (_mm512_loadu_si512(a.as_ptr().cast()), _mm512_loadu_si512(b.as_ptr().cast())) };
-                sums[part & 1] = _mm512_dpbusd_epi32(sums[part & 1], a, b);
-            }
-            *out = _mm512_reduce_add_epi32(_mm512_add_epi32(sums[0], sums[1]));
+        let (fours, rest) = rows.as_chunks::<4>();
+        let (out_fours, out_rest) = out[..rows.len()].as_chunks_mut::<4>();
+        for (at, (four, out)) in fours.iter().zip(out_fours).enumerate() {
+            (4 * at..4 * at + 4).for_each(|at| fetch(codes, stride, rows.get(at + FETCH_AHEAD)));
+            let sums = four.map(|row| product_vnni(codes, stride, row, query));
+            let sums = add_four(sums);
+            // SAFETY: `out` has room for four numbers; stores need no alignment.
+            unsafe { _mm_storeu_si128(out.as_mut_ptr().cast(), sums) };
         }
+        for (row, out) in rest.iter().zip(out_rest) {
+            *out = _mm512_reduce_add_epi32(product_vnni(codes, stride, *row, query));
+        }
+    }
+
+    /// The sum of the sixteen numbers of each.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx2")]
+    fn add_four(sums: [__m512i; 4]) -> __m128i {
+        let [a, b, c, d] =
+            sums.map(|sum| _mm256_add_epi32(_mm512_castsi512_si256(sum), _mm512_extracti64x4_epi64::<1>(sum)));
+        let four = _mm256_hadd_epi32(_mm256_hadd_epi32(a, b), _mm256_hadd_epi32(c, d));
+        _mm_add_epi32(_mm256_castsi256_si128(four), _mm256_extracti128_si256::<1>(four))
+    }
+
+    /// Sixteen partial sums of the products of the row's codes with the query's.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512vnni")]
+    fn product_vnni(codes: &[u8], stride: usize, row: u32, query: &[[i8; LINE]]) -> __m512i {
+        let row = codes[row as usize * stride..][..stride].as_chunks::<LINE>().0;
+        let mut sum = _mm512_setzero_si512();
+        for (a, b) in row.iter().zip(query) {
+            // SAFETY: a chunk holds 64 bytes, one register; loads need no alignment.
+            let (a, b) = unsafe { (_mm512_loadu_si512(a.as_ptr().cast()), _mm512_loadu_si512(b.as_ptr().cast())) };
+            sum = _mm512_dpbusd_epi32(sum, a, b);
+        }
+        sum
     }
 
     #[target_feature(enable = "avx2")]
@@ -179,10 +236,29 @@ mod x86 {
                 // Widened to 16 bits first: products of a byte pair would overflow the 16-bit sums of `vpmaddubsw`.
                 sum = _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_cvtepu8_epi16(a), _mm256_cvtepi8_epi16(b)));
             }
-            let four = _mm_add_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256::<1>(sum));
-            let two = _mm_add_epi32(four, _mm_shuffle_epi32::<0b01_00_11_10>(four));
-            *out = _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32::<0b10_11_00_01>(two)));
+            *out = add_eight(sum);
         }
+    }
+
+    #[target_feature(enable = "avx2")]
+    pub(super) fn squared_distance_avx2(a: &[u8], b: &[u8]) -> i32 {
+        let mut sums = [_mm256_setzero_si256(); 2];
+        for (part, (a, b)) in a.as_chunks::<16>().0.iter().zip(b.as_chunks::<16>().0).enumerate() {
+            // SAFETY: a chunk holds 16 bytes, one register; loads need no alignment.
+            let (a, b) = unsafe { (_mm_loadu_si128(a.as_ptr().cast()), _mm_loadu_si128(b.as_ptr().cast())) };
+            let difference = _mm256_sub_epi16(_mm256_cvtepu8_epi16(a), _mm256_cvtepu8_epi16(b));
+            sums[part & 1] = _mm256_add_epi32(sums[part & 1], _mm256_madd_epi16(difference, difference));
+        }
+        add_eight(_mm256_add_epi32(sums[0], sums[1]))
+    }
+
+    /// The sum of eight numbers.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn add_eight(sum: __m256i) -> i32 {
+        let four = _mm_add_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256::<1>(sum));
+        let two = _mm_add_epi32(four, _mm_shuffle_epi32::<0b01_00_11_10>(four));
+        _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32::<0b10_11_00_01>(two)))
     }
 
     #[target_feature(enable = "avx512f,avx2")]

@@ -13,6 +13,7 @@
 //! | `hnsw` | `hnsw.bin`: vectors and graph, mapped |
 //! | `search` | plans of a search, scan and exact search |
 //! | `walk` | the beam that build and search share |
+//! | `projection` | the directions that codes hold |
 //! | `codes` | vectors as bytes |
 //! | `kernels` | the dot product for each instruction set |
 //! | `products` | `products.bin`: records, ids, columns |
@@ -31,6 +32,7 @@ mod hnsw;
 mod kernels;
 mod manifest;
 mod products;
+mod projection;
 mod recall;
 mod search;
 mod section;

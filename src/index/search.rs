@@ -20,8 +20,10 @@ use crate::rank::{ScoredRow, keep_best};
 
 /// For each row wanted, so many of the best by codes are scored exactly …
 const RERANK_FACTOR: usize = 3;
-/// … and at least so many.
+/// … at least so many …
 const RERANK_AT_LEAST: usize = 30;
+/// … and at least one in so many of a wide walk: who walks far wants the last hundredth of recall.
+const RERANK_SHARE: usize = 4;
 /// Scan when at most so many rows are allowed.
 const SCAN_AT_MOST: usize = 8_000;
 /// Scan when at most one row in so many is allowed.
@@ -86,7 +88,7 @@ impl Hnsw {
             return Ok(Vec::new());
         }
         WALKER.with_borrow_mut(|walker| {
-            walker.query.set(query, view.scale);
+            walker.set_query(query, &view.projection, view.scale);
             match params.allowed {
                 None => {
                     let entry = view.descend(walker);
@@ -94,7 +96,7 @@ impl Hnsw {
                 }
                 Some(allowed) => self.search_allowed(&view, walker, params, allowed),
             }
-            Ok(exact_best(&view, walker, query, params.k))
+            Ok(exact_best(&view, walker, query, params))
         })
     }
 
@@ -125,7 +127,7 @@ impl Hnsw {
         let is_enough = is_done && (params.plan.is_some() || walker.beam.rows().len() >= params.k.min(num_allowed));
         if !is_enough {
             let rows = allowed.iter().take_while(|row| (*row as usize) < self.num_rows());
-            walker.scan(view.graph, rows, num_rescored(params.k));
+            walker.scan(view.graph, rows, num_rescored(params));
         }
     }
 
@@ -158,14 +160,15 @@ impl Hnsw {
     }
 }
 
-fn num_rescored(k: usize) -> usize {
-    (k * RERANK_FACTOR).max(RERANK_AT_LEAST)
+fn num_rescored(params: SearchParams<'_>) -> usize {
+    (params.k * RERANK_FACTOR).max(RERANK_AT_LEAST).max(params.ef_search / RERANK_SHARE)
 }
 
 /// Scores the walker's best rows with full vectors; the best `k`.
-fn exact_best(view: &View<'_>, walker: &Walker, query: &[f32], k: usize) -> Vec<ScoredRow> {
-    let best = walker.beam.rows().iter().take(num_rescored(k)).map(|met| met.row());
+fn exact_best(view: &View<'_>, walker: &Walker, query: &[f32], params: SearchParams<'_>) -> Vec<ScoredRow> {
+    let best = walker.beam.rows().iter().take(num_rescored(params)).map(|met| met.row());
+    best.clone().for_each(|row| view.fetch(row));
     let mut rows: Vec<ScoredRow> = best.map(|row| view.score(query, row)).collect();
-    keep_best(&mut rows, k);
+    keep_best(&mut rows, params.k);
     rows
 }

@@ -7,6 +7,7 @@ use std::collections::BinaryHeap;
 
 use super::codes::QueryCodes;
 use super::kernels::{self, ScoreRows};
+use super::projection::{Projection, Scratch};
 
 /// Rows and their links, as the walk sees them. Links at or above the number of rows end a list.
 #[derive(Clone, Copy)]
@@ -30,6 +31,12 @@ impl<'a> Graph0<'a> {
     /// The row's codes; `row` must be below the number of rows.
     pub fn row_codes(&self, row: u32) -> &'a [u8] {
         &self.codes[row as usize * self.stride..][..self.stride]
+    }
+
+    /// Asks for the row's links, which will be read soon.
+    fn fetch_links(&self, row: u32) {
+        let links = self.links.get(row as usize * self.m0..).unwrap_or_default();
+        kernels::fetch(bytemuck::cast_slice(&links[..self.m0.min(links.len())]));
     }
 
     /// The row's neighbors; `row` must be below the number of rows.
@@ -115,6 +122,11 @@ impl Beam {
         None
     }
 
+    /// The rows that will probably be expanded next.
+    fn next_rows(&self) -> &[Ranked] {
+        &self.rows[self.next..self.rows.len().min(self.next + 2)]
+    }
+
     /// The rows, best first.
     pub fn rows(&self) -> &[Ranked] {
         &self.rows
@@ -165,6 +177,8 @@ pub struct Gate<F> {
 pub struct Walker {
     /// The query of the next walk.
     pub query: QueryCodes,
+    projected: Vec<f32>,
+    scratch: Scratch,
     /// What the last walk found.
     pub beam: Beam,
     visited: Visited,
@@ -177,6 +191,12 @@ pub struct Walker {
 }
 
 impl Walker {
+    /// Takes `query`, a whole vector, as the query of the next walk over codes made with `projection` and `scale`.
+    pub fn set_query(&mut self, query: &[f32], projection: &Projection<'_>, scale: f32) {
+        projection.apply(query, &mut self.scratch, &mut self.projected);
+        self.query.set_numbers(&self.projected, scale);
+    }
+
     /// Walks from `entry` to the rows nearest to the query, which stand in `beam` afterwards, at most `width` of them.
     pub fn walk(&mut self, graph: Graph0<'_>, entry: u32, width: usize) {
         let score_rows = kernels::score_rows();
@@ -305,6 +325,9 @@ impl Walker {
         self.compare(graph, score_rows);
         for (row, product) in self.fresh.iter().zip(&self.products) {
             self.beam.offer(Ranked::new(*product, *row));
+        }
+        for soon in self.beam.next_rows() {
+            graph.fetch_links(soon.row());
         }
     }
 

@@ -11,13 +11,13 @@ mod filters;
 mod subject;
 mod timing;
 
-use std::path::Path;
 use std::time::Instant;
 
 use rayon::prelude::*;
 use roaring::RoaringBitmap;
 use serde::Serialize;
 
+use super::disk;
 use super::error::IndexError;
 use super::search::Plan;
 pub use filters::{FilterKind, SHARES};
@@ -185,7 +185,7 @@ fn qps_at(points: &[Point], recall: f64) -> Option<f64> {
 }
 
 fn measure_open(subject: &Subject) -> Result<OpenFigures, IndexError> {
-    let cold = match forget_pages(subject.path()) {
+    let cold = match disk::forget_pages(subject.path()) {
         true => {
             let (opened, open_ms) = timed(|| subject.reopen())?;
             let pass = Pass::over_vectors(&opened, subject, COLD_QUERIES)?;
@@ -205,18 +205,6 @@ fn timed<T>(work: impl FnOnce() -> Result<T, IndexError>) -> Result<(T, f64), In
     let started = Instant::now();
     let done = work()?;
     Ok((done, started.elapsed().as_secs_f64() * 1000.0))
-}
-
-/// Asks the system to drop the file from its page cache; true when it agreed.
-#[cfg(target_os = "linux")]
-fn forget_pages(path: &Path) -> bool {
-    let forget = |file: std::fs::File| rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed).ok();
-    std::fs::File::open(path).ok().and_then(forget).is_some()
-}
-
-#[cfg(not(target_os = "linux"))]
-fn forget_pages(_path: &Path) -> bool {
-    false
 }
 
 /// Anonymous resident memory of this process in MB, where `/proc` tells.

@@ -7,6 +7,7 @@
 
 use rayon::prelude::*;
 
+use super::super::codes::ZERO;
 use super::super::hnsw::NONE;
 use super::super::walk::{Graph0, Ranked, Walker};
 
@@ -29,14 +30,16 @@ pub(super) struct Layer0<'a> {
     /// `m0` places a row, [`NONE`] behind the last link.
     pub links: Vec<u32>,
     m0: usize,
-    /// Square of the codes' scale: the product of a vector with itself.
-    one: f32,
+    /// Product of each row's codes with themselves.
+    squares: Vec<i32>,
 }
 
 impl<'a> Layer0<'a> {
-    pub(super) fn new(codes: &'a [u8], stride: usize, scale: f32, m0: usize) -> Self {
+    pub(super) fn new(codes: &'a [u8], stride: usize, m0: usize) -> Self {
         let links = vec![NONE; codes.len() / stride * m0];
-        Self { codes, stride, links, m0, one: scale * scale }
+        let square = |row: &[u8]| row.iter().map(|code| (i32::from(*code) - i32::from(ZERO)).pow(2)).sum();
+        let squares = codes.par_chunks(stride).map(square).collect();
+        Self { codes, stride, links, m0, squares }
     }
 
     pub(super) fn num_rows(&self) -> usize {
@@ -128,7 +131,7 @@ impl<'a> Layer0<'a> {
         candidates.retain(|candidate| candidate.row() != row);
         candidates.sort_unstable();
         candidates.dedup();
-        self.prune(walker, &candidates, pass.alpha)
+        self.prune(walker, row, &candidates, pass.alpha)
     }
 
     /// The links of the group's first row with those added that link to it; all of them if they fit.
@@ -148,22 +151,25 @@ impl<'a> Layer0<'a> {
         let products = walker.products_of(graph, &links);
         let mut candidates: Vec<Ranked> = links.iter().zip(products).map(|(row, product)| Ranked::new(*product, *row)).collect();
         candidates.sort_unstable();
-        self.prune(walker, &candidates, pass.alpha)
+        self.prune(walker, row, &candidates, pass.alpha)
     }
 
-    /// Vamana's robust prune of `candidates`, nearest first, to at most `m0`; distance is one minus the cosine.
-    fn prune(&self, walker: &mut Walker, candidates: &[Ranked], alpha: f32) -> Vec<u32> {
+    /// Vamana's robust prune of `candidates`, nearest to `row` first, to at most `m0`.
+    fn prune(&self, walker: &mut Walker, row: u32, candidates: &[Ranked], alpha: f32) -> Vec<u32> {
         let graph = self.graph();
-        let distance = |product: i32| (self.one - product as f32).max(0.0);
+        let square = |row: u32| self.squares[row as usize];
+        // Half the squared distance of codes; it is 0 from a row to itself, as one minus the product of projected vectors is not.
+        let distance = |a: u32, b: u32, product: i32| (square(a) + square(b)) as f32 / 2.0 - product as f32;
         let mut kept: Vec<u32> = Vec::with_capacity(self.m0);
         for candidate in candidates {
             if kept.len() == self.m0 {
                 break;
             }
             walker.query.set_row(graph.row_codes(candidate.row()));
-            let own = distance(candidate.product());
-            let is_covered = walker.products_of(graph, &kept).iter().any(|product| alpha * distance(*product) < own);
-            if !is_covered {
+            let own = distance(row, candidate.row(), candidate.product());
+            let products = walker.products_of(graph, &kept);
+            let is_nearer = |(kept, product): (&u32, &i32)| alpha * distance(*kept, candidate.row(), *product) < own;
+            if !kept.iter().zip(products).any(is_nearer) {
                 kept.push(candidate.row());
             }
         }

@@ -20,6 +20,7 @@ use super::codes::Codes;
 use super::error::IndexError;
 use super::hnsw::{Graph, MAX_DIM};
 use super::kernels;
+use super::projection::Projection;
 use super::walk::Ranked;
 use copies::Copies;
 use layer0::{Layer0, Pass};
@@ -51,6 +52,8 @@ impl Default for IndexConfig {
 pub struct Built {
     /// The graph over the new rows.
     pub graph: Graph,
+    /// What the codes hold of a vector.
+    pub projection: Projection<'static>,
     /// The codes of the vectors, in the order of the input.
     pub codes: Codes,
     /// For each new row, its place in the input.
@@ -74,15 +77,16 @@ pub fn build_graph(
     progress: &mut dyn FnMut(usize),
 ) -> Result<Built, IndexError> {
     check_vectors(vectors, dim)?;
-    let codes = Codes::encode(vectors, dim);
+    let projection = Projection::fit(vectors, dim);
+    let codes = Codes::encode(vectors, dim, &projection);
     let order = insertion_order(vectors.len() / dim, config.seed);
     let Some(&entry_point) = order.first() else {
-        return Ok(Built { graph: Graph { m: config.m, ..Graph::default() }, codes, order });
+        return Ok(Built { graph: Graph { m: config.m, ..Graph::default() }, projection, codes, order });
     };
     let copies = Copies::find(&codes.bytes, codes.stride, &order);
     let rows = &copies.firsts;
-    let upper = upper::build(vectors, dim, &rows[..rows.len().div_ceil(config.m)], config.m);
-    let mut layer0 = Layer0::new(&codes.bytes, codes.stride, codes.scale, 2 * config.m);
+    let upper = upper::build(&codes, &rows[..rows.len().div_ceil(config.m)], config.m);
+    let mut layer0 = Layer0::new(&codes.bytes, codes.stride, 2 * config.m);
     layer0.insert_all(rows, Pass { width: INSERT_WIDTH, alpha: 1.0 }, progress);
     let refine = Pass { width: config.ef_construction, alpha: REFINE_ALPHA };
     layer0.refine_all(rows, refine, &mut |done| progress(rows.len() + done));
@@ -90,7 +94,7 @@ pub fn build_graph(
     reach::connect(&mut layer0, &order, entry_point, config.ef_construction);
     let mut graph = Graph { m: config.m, entry_point: Some(entry_point), links0: layer0.links, upper };
     let order = order::renumber(&mut graph);
-    Ok(Built { graph, codes, order })
+    Ok(Built { graph, projection, codes, order })
 }
 
 fn check_vectors(vectors: &[f32], dim: usize) -> Result<(), IndexError> {

@@ -20,7 +20,7 @@ pub(super) fn renumber(graph: &mut Graph) -> Vec<u32> {
     graph.links0 = links0;
     graph.entry_point = graph.entry_point.map(renamed);
     for layer in &mut graph.upper {
-        *layer = renumber_layer(layer, m0, renamed);
+        *layer = renumber_layer(layer, graph.m, renamed);
     }
     order
 }

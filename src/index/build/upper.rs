@@ -7,16 +7,17 @@
 
 use hnsw_rs::prelude::{Distance, Hnsw as Builder};
 
+use super::super::codes::Codes;
 use super::super::hnsw::{NONE, UpperLayer};
 use super::super::kernels;
 
-/// `1 - cosine` of vectors of length 1.
+/// Squared distance of codes.
 #[derive(Clone, Copy)]
-struct CosineDistance(kernels::Dot);
+struct CodeDistance(kernels::SquaredDistance);
 
-impl Distance<f32> for CosineDistance {
-    fn eval(&self, a: &[f32], b: &[f32]) -> f32 {
-        (1.0 - (self.0)(a, b)).max(0.0)
+impl Distance<u8> for CodeDistance {
+    fn eval(&self, a: &[u8], b: &[u8]) -> f32 {
+        (self.0)(a, b) as f32
     }
 }
 
@@ -25,18 +26,18 @@ const MAX_LAYERS: usize = 16;
 /// Length of the candidate list while the upper layers are built.
 const EF_CONSTRUCTION: usize = 64;
 
-/// Builds layers 1 and up over `rows` of `vectors`, `2 m` places for links a row. The first of `rows` is in every layer's reach.
-pub(super) fn build(vectors: &[f32], dim: usize, rows: &[u32], m: usize) -> Vec<UpperLayer> {
-    let builder: Builder<'_, f32, CosineDistance> =
-        Builder::new(m, rows.len(), MAX_LAYERS, EF_CONSTRUCTION, CosineDistance(kernels::dot()));
+/// Builds layers 1 and up over `rows`, `m` places for links a row.
+pub(super) fn build(codes: &Codes, rows: &[u32], m: usize) -> Vec<UpperLayer> {
+    let distance = CodeDistance(kernels::squared_distance());
+    let builder: Builder<'_, u8, CodeDistance> = Builder::new(m, rows.len(), MAX_LAYERS, EF_CONSTRUCTION, distance);
     for &row in rows {
-        builder.insert_slice((&vectors[row as usize * dim..][..dim], row as usize));
+        builder.insert_slice((&codes.bytes[row as usize * codes.stride..][..codes.stride], row as usize));
     }
-    flatten(&builder, 2 * m)
+    flatten(&builder, m)
 }
 
 /// Copies the finished graph into flat arrays; rows of a layer ascend, neighbors stand nearest first.
-fn flatten(builder: &Builder<'_, f32, CosineDistance>, places: usize) -> Vec<UpperLayer> {
+fn flatten(builder: &Builder<'_, u8, CodeDistance>, places: usize) -> Vec<UpperLayer> {
     let points = builder.get_point_indexation();
     let top = usize::from(points.get_max_level_observed());
     let mut layers: Vec<Vec<(u32, Vec<u32>)>> = vec![Vec::new(); top + 1];
