@@ -1,14 +1,15 @@
 //! The vectors and their HNSW graph in one mapped file, `hnsw.bin`, laid out to be searched in place.
 //!
-//! Sections (kind `HNSW`, version [`VERSION`]); `n` rows, `dim` dimensions, `m0 = 2 m` places for links, `stride` is the number
-//! `p` of directions rounded up to a multiple of 64:
+//! Sections (kind `HNSW`, version [`VERSION`]); `n` rows, `dim` dimensions, `m0 = 2 m` places for links, `stride` is 64 bytes for
+//! each 128 of the `p` directions:
 //!
 //! | tag | element | count | meaning |
 //! |---|---|---|---|
 //! | `META` | u32 | 6 | `n, dim, m, m0, num_upper_layers, entry_point` ([`NONE`] when `n` is 0) |
-//! | `PROJ` | u8 | `p` rows | directions that the codes hold, see [`super::projection`]; none when they hold all dimensions (`p = dim`) |
-//! | `SCAL` | f32 | 2 | what a number was multiplied by to become a code: of a vector, of a direction |
-//! | `CODE` | u8 | `n * stride` | the vectors as bytes, see [`super::codes`]: what the walk compares |
+//! | `PROJ` | i8 | `p` rows | directions that the codes hold, see [`super::projection`]; none when they hold all dimensions (`p = dim`) |
+//! | `SCAL` | f32 | 1 | what a number of a direction was multiplied by |
+//! | `STEP` | f32 | `p` | spacing of the levels of each number |
+//! | `CODE` | u8 | `n * stride` | the vectors in four bits a number, see [`super::codes`]: what the walk compares |
 //! | `HALF` | u16 | `n * dim` | the vectors as IEEE 754 half-precision numbers: what the best rows are scored with |
 //! | `LNK0` | u32 | `n * m0` | layer 0: neighbors of each row, [`NONE`] behind the last |
 //! | `LAYR` | u32 | layers | number of rows in layer 1, 2, … |
@@ -24,6 +25,7 @@ use half::slice::{HalfBitsSliceExt, HalfFloatSliceExt};
 use rayon::prelude::*;
 
 use super::build::Built;
+use super::codes;
 use super::disk;
 use super::error::IndexError;
 use super::kernels;
@@ -66,13 +68,14 @@ pub struct UpperLayer {
 ///
 /// Returns an error if the file cannot be written.
 pub fn write(path: &Path, vectors: &[f32], dim: usize, built: &Built) -> Result<FileDigest, IndexError> {
-    let Built { graph, projection, codes, order } = built;
+    let Built { graph, projection, levels, codes, order } = built;
+    let stride = codes::stride(projection.num_directions());
     let entry = graph.entry_point.unwrap_or(NONE);
     let meta = [order.len() as u32, dim as u32, graph.m as u32, 2 * graph.m as u32, graph.upper.len() as u32, entry];
-    let scales = [codes.scale, projection.scale()];
-    let mut code_rows = vec![0u8; codes.bytes.len()];
-    code_rows.par_chunks_mut(codes.stride).zip(order).for_each(|(row, old)| {
-        row.copy_from_slice(&codes.bytes[*old as usize * codes.stride..][..codes.stride]);
+    let scale = [projection.scale()];
+    let mut code_rows = vec![0u8; codes.len()];
+    code_rows.par_chunks_mut(stride).zip(order).for_each(|(row, old)| {
+        row.copy_from_slice(&codes[*old as usize * stride..][..stride]);
     });
     let mut halves = vec![f16::ZERO; vectors.len()];
     halves.par_chunks_mut(dim).zip(order).for_each(|(row, old)| {
@@ -84,7 +87,8 @@ pub fn write(path: &Path, vectors: &[f32], dim: usize, built: &Built) -> Result<
     let sections = [
         Section::new(*b"META", &meta),
         Section::new(*b"PROJ", projection.codes()),
-        Section::new(*b"SCAL", &scales),
+        Section::new(*b"SCAL", &scale),
+        Section::new(*b"STEP", &levels.step),
         Section::new(*b"CODE", &code_rows),
         Section::new(*b"HALF", halves.reinterpret_cast()),
         Section::new(*b"LNK0", &graph.links0),
@@ -105,7 +109,6 @@ pub struct Hnsw {
     num_rows: usize,
     dim: usize,
     m0: usize,
-    scale: f32,
     projection_scale: f32,
     /// Where each upper layer starts in `UROW`, and the end of the last.
     layer_starts: Vec<usize>,
@@ -118,7 +121,7 @@ impl Hnsw {
     pub fn open(path: &Path) -> Result<Self, IndexError> {
         let file = SectionFile::open(path, KIND, VERSION)?;
         file.prefer_large_pages();
-        let (&[num_rows, dim, _, m0, num_layers, _], &[scale, projection_scale]) =
+        let (&[num_rows, dim, _, m0, num_layers, _], &[projection_scale]) =
             (file.section::<u32>(*b"META")?, file.section::<f32>(*b"SCAL")?)
         else {
             return Err(file.damaged("section META or SCAL has another length"));
@@ -134,7 +137,8 @@ impl Hnsw {
         let fits = dim <= MAX_DIM
             && m0 > 0
             && num_directions > 0
-            && file.section::<u8>(*b"CODE")?.len() == num_rows * super::codes::stride(num_directions)
+            && file.section::<u8>(*b"CODE")?.len() == num_rows * codes::stride(num_directions)
+            && file.section::<f32>(*b"STEP")?.len() == num_directions
             && file.section::<u16>(*b"HALF")?.len() == num_rows * dim
             && file.section::<u32>(*b"LNK0")?.len() == num_rows * m0
             && layer_starts.len() == num_layers as usize + 1
@@ -143,7 +147,7 @@ impl Hnsw {
         if !fits {
             return Err(file.damaged("its sections do not fit together"));
         }
-        Ok(Self { file, num_rows, dim, m0, scale, projection_scale, layer_starts })
+        Ok(Self { file, num_rows, dim, m0, projection_scale, layer_starts })
     }
 
     /// Number of rows.
@@ -166,7 +170,7 @@ impl Hnsw {
     pub(super) fn view(&self) -> Result<View<'_>, IndexError> {
         let misfit = || self.file.damaged("section PROJ has another length");
         let projection = Projection::new(self.file.section(*b"PROJ")?, self.projection_scale, self.dim).ok_or_else(misfit)?;
-        let stride = super::codes::stride(projection.num_directions());
+        let stride = codes::stride(projection.num_directions());
         let graph = Graph0 {
             codes: self.file.section(*b"CODE")?,
             stride,
@@ -176,7 +180,7 @@ impl Hnsw {
         Ok(View {
             graph,
             projection,
-            scale: self.scale,
+            steps: self.file.section(*b"STEP")?,
             halves: self.file.section(*b"HALF")?,
             dim: self.dim,
             score: kernels::dot_half(),
@@ -191,8 +195,8 @@ impl Hnsw {
 pub(super) struct View<'a> {
     pub(super) graph: Graph0<'a>,
     pub(super) projection: Projection<'a>,
-    /// What a number was multiplied by to become a code.
-    pub(super) scale: f32,
+    /// Spacing of the levels of each number of a code.
+    pub(super) steps: &'a [f32],
     halves: &'a [u16],
     dim: usize,
     score: kernels::DotHalf,

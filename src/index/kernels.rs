@@ -45,8 +45,8 @@ fn dot_half_portable(a: &[f32], b: &[u16]) -> f32 {
     dot_portable(a, &b)
 }
 
-/// Sum of the squared differences of two rows of codes of equal length, a multiple of 64.
-pub type SquaredDistance = fn(&[u8], &[u8]) -> i32;
+/// Sum of the squared differences of two rows of signed bytes of equal length, a multiple of 32.
+pub type SquaredDistance = fn(&[i8], &[i8]) -> i32;
 
 /// The fastest version of [`SquaredDistance`] that this processor runs.
 pub fn squared_distance() -> SquaredDistance {
@@ -58,14 +58,20 @@ pub fn squared_distance() -> SquaredDistance {
 fn available_squared_distance() -> Vec<SquaredDistance> {
     let mut versions: Vec<SquaredDistance> = vec![squared_distance_portable];
     #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx2") {
-        // SAFETY: the processor has AVX2, as was just checked.
-        versions.push(|a, b| unsafe { x86::squared_distance_avx2(a, b) });
+    {
+        if is_x86_feature_detected!("avx2") {
+            // SAFETY: the processor has AVX2, as was just checked.
+            versions.push(|a, b| unsafe { x86::squared_distance_avx2(a, b) });
+        }
+        if is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("avx512f") {
+            // SAFETY: the processor has AVX-512F and BW, as was just checked.
+            versions.push(|a, b| unsafe { x86::squared_distance_avx512(a, b) });
+        }
     }
     versions
 }
 
-fn squared_distance_portable(a: &[u8], b: &[u8]) -> i32 {
+fn squared_distance_portable(a: &[i8], b: &[i8]) -> i32 {
     a.iter().zip(b).map(|(a, b)| (i32::from(*a) - i32::from(*b)).pow(2)).sum()
 }
 
@@ -79,10 +85,10 @@ pub fn fetch(bytes: &[u8]) {
     }
 }
 
-/// Products of a query's signed codes with rows of unsigned codes.
+/// Products of a query's signed codes with rows of four-bit codes, laid out as [`super::codes`] says.
 ///
-/// Arguments: all rows' codes, bytes a row (a multiple of 64), the rows wanted, the query's codes (one row long), and a place for
-/// the product of each row wanted. Panics if a row is not there or a length does not fit.
+/// Arguments: all rows' codes, bytes a row (a multiple of 64), the rows wanted, the query's codes (two bytes a byte of a row), and
+/// a place for the product of each row wanted. Panics if a row is not there or a length does not fit.
 pub type ScoreRows = fn(&[u8], usize, &[u32], &[i8], &mut [i32]);
 
 /// How many rows ahead memory is asked for.
@@ -113,8 +119,46 @@ fn available_score_rows() -> Vec<ScoreRows> {
 
 fn score_rows_portable(codes: &[u8], stride: usize, rows: &[u32], query: &[i8], out: &mut [i32]) {
     for (row, out) in rows.iter().zip(out) {
-        let row = &codes[*row as usize * stride..][..stride];
-        *out = row.iter().zip(&query[..stride]).map(|(a, b)| i32::from(*a) * i32::from(*b)).sum();
+        let lines = codes[*row as usize * stride..][..stride].as_chunks::<LINE>().0;
+        let query = query[..2 * stride].as_chunks::<{ 2 * LINE }>().0;
+        let of_line = |(line, query): (&[u8; LINE], &[i8; 2 * LINE])| -> i32 {
+            let (low, high) = query.split_at(LINE);
+            let halves = line.iter().zip(low.iter().zip(high));
+            halves.map(|(code, (l, h))| i32::from(code & 15) * i32::from(*l) + i32::from(code >> 4) * i32::from(*h)).sum()
+        };
+        *out = lines.iter().zip(query).map(of_line).sum();
+    }
+}
+
+/// Products of signed bytes: of each row of a matrix, rows as long as the vector, with the vector, whose length is a multiple of 64.
+pub type Multiply = fn(&[i8], &[i8], &mut [i32]);
+
+/// The fastest version of [`Multiply`] that this processor runs.
+pub fn multiply() -> Multiply {
+    static CHOSEN: OnceLock<Multiply> = OnceLock::new();
+    *CHOSEN.get_or_init(|| *available_multiply().last().unwrap_or(&(multiply_portable as Multiply)))
+}
+
+/// The versions that this processor runs, slowest first.
+fn available_multiply() -> Vec<Multiply> {
+    let mut versions: Vec<Multiply> = vec![multiply_portable];
+    #[cfg(target_arch = "x86_64")]
+    {
+        if is_x86_feature_detected!("avx2") {
+            // SAFETY: the processor has AVX2, as was just checked.
+            versions.push(|matrix, vector, out| unsafe { x86::multiply_avx2(matrix, vector, out) });
+        }
+        if is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("avx512f") {
+            // SAFETY: the processor has AVX-512F and BW, as was just checked.
+            versions.push(|matrix, vector, out| unsafe { x86::multiply_avx512(matrix, vector, out) });
+        }
+    }
+    versions
+}
+
+fn multiply_portable(matrix: &[i8], vector: &[i8], out: &mut [i32]) {
+    for (row, out) in matrix.chunks_exact(vector.len()).zip(out) {
+        *out = row.iter().zip(vector).map(|(a, b)| i32::from(*a) * i32::from(*b)).sum();
     }
 }
 
@@ -182,14 +226,13 @@ mod x86 {
     /// Four rows at a time: their sums are added up together, and their cache lines are on the way at the same time.
     #[target_feature(enable = "avx512f,avx512vnni,avx2")]
     pub(super) fn score_rows_vnni(codes: &[u8], stride: usize, rows: &[u32], query: &[i8], out: &mut [i32]) {
-        let query = query[..stride].as_chunks::<LINE>().0;
+        let query = query[..2 * stride].as_chunks::<{ 2 * LINE }>().0;
         rows.iter().take(FETCH_AHEAD).for_each(|row| fetch(codes, stride, Some(row)));
         let (fours, rest) = rows.as_chunks::<4>();
         let (out_fours, out_rest) = out[..rows.len()].as_chunks_mut::<4>();
         for (at, (four, out)) in fours.iter().zip(out_fours).enumerate() {
             (4 * at..4 * at + 4).for_each(|at| fetch(codes, stride, rows.get(at + FETCH_AHEAD)));
-            let sums = four.map(|row| product_vnni(codes, stride, row, query));
-            let sums = add_four(sums);
+            let sums = add_four(four.map(|row| product_vnni(codes, stride, row, query)));
             // SAFETY: `out` has room for four numbers; stores need no alignment.
             unsafe { _mm_storeu_si128(out.as_mut_ptr().cast(), sums) };
         }
@@ -211,45 +254,104 @@ mod x86 {
     /// Sixteen partial sums of the products of the row's codes with the query's.
     #[inline]
     #[target_feature(enable = "avx512f,avx512vnni")]
-    fn product_vnni(codes: &[u8], stride: usize, row: u32, query: &[[i8; LINE]]) -> __m512i {
+    fn product_vnni(codes: &[u8], stride: usize, row: u32, query: &[[i8; 2 * LINE]]) -> __m512i {
         let row = codes[row as usize * stride..][..stride].as_chunks::<LINE>().0;
-        let mut sum = _mm512_setzero_si512();
-        for (a, b) in row.iter().zip(query) {
-            // SAFETY: a chunk holds 64 bytes, one register; loads need no alignment.
-            let (a, b) = unsafe { (_mm512_loadu_si512(a.as_ptr().cast()), _mm512_loadu_si512(b.as_ptr().cast())) };
-            sum = _mm512_dpbusd_epi32(sum, a, b);
+        let half = _mm512_set1_epi8(15);
+        let (mut low_sum, mut high_sum) = (_mm512_setzero_si512(), _mm512_setzero_si512());
+        for (line, query) in row.iter().zip(query) {
+            let query = query.as_ptr();
+            // SAFETY: a line holds 64 bytes, one register, and its query 128, two; loads need no alignment.
+            let (line, low, high) = unsafe {
+                (_mm512_loadu_si512(line.as_ptr().cast()), _mm512_loadu_si512(query.cast()), _mm512_loadu_si512(query.add(LINE).cast()))
+            };
+            low_sum = _mm512_dpbusd_epi32(low_sum, _mm512_and_si512(line, half), low);
+            high_sum = _mm512_dpbusd_epi32(high_sum, _mm512_and_si512(_mm512_srli_epi32::<4>(line), half), high);
         }
-        sum
+        _mm512_add_epi32(low_sum, high_sum)
     }
 
     #[target_feature(enable = "avx2")]
     pub(super) fn score_rows_avx2(codes: &[u8], stride: usize, rows: &[u32], query: &[i8], out: &mut [i32]) {
-        let query = query[..stride].as_chunks::<16>().0;
+        const PART: usize = 32;
+        let query = query[..2 * stride].as_chunks::<{ 2 * LINE }>().0;
+        let (half, ones) = (_mm256_set1_epi8(15), _mm256_set1_epi16(1));
         rows.iter().take(FETCH_AHEAD).for_each(|row| fetch(codes, stride, Some(row)));
         for (at, (row, out)) in rows.iter().zip(out).enumerate() {
             fetch(codes, stride, rows.get(at + FETCH_AHEAD));
-            let row = codes[*row as usize * stride..][..stride].as_chunks::<16>().0;
+            let row = codes[*row as usize * stride..][..stride].as_chunks::<LINE>().0;
             let mut sum = _mm256_setzero_si256();
-            for (a, b) in row.iter().zip(query) {
+            for (line, query) in row.iter().zip(query) {
+                for part in [0, PART] {
+                    // SAFETY: each is 32 bytes, one register, of a line of 64 or its query of 128; loads need no alignment.
+                    let (codes, low, high) = unsafe {
+                        (
+                            _mm256_loadu_si256(line.as_ptr().add(part).cast()),
+                            _mm256_loadu_si256(query.as_ptr().add(part).cast()),
+                            _mm256_loadu_si256(query.as_ptr().add(LINE + part).cast()),
+                        )
+                    };
+                    // A product is at most 15 * 128 and four of them are added: no sum overflows its 16 bits.
+                    let low = _mm256_maddubs_epi16(_mm256_and_si256(codes, half), low);
+                    let high = _mm256_maddubs_epi16(_mm256_and_si256(_mm256_srli_epi16::<4>(codes), half), high);
+                    sum = _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_add_epi16(low, high), ones));
+                }
+            }
+            *out = add_eight(sum);
+        }
+    }
+
+    #[target_feature(enable = "avx512f,avx512bw")]
+    pub(super) fn multiply_avx512(matrix: &[i8], vector: &[i8], out: &mut [i32]) {
+        let vector_parts = vector.as_chunks::<32>().0;
+        for (row, out) in matrix.chunks_exact(vector.len()).zip(out) {
+            let mut sums = [_mm512_setzero_si512(); 2];
+            for (part, (a, b)) in row.as_chunks::<32>().0.iter().zip(vector_parts).enumerate() {
+                // SAFETY: a chunk holds 32 bytes, one register; loads need no alignment.
+                let (a, b) =
+                    unsafe { (_mm256_loadu_si256(a.as_ptr().cast()), _mm256_loadu_si256(b.as_ptr().cast())) };
+                let products = _mm512_madd_epi16(_mm512_cvtepi8_epi16(a), _mm512_cvtepi8_epi16(b));
+                sums[part & 1] = _mm512_add_epi32(sums[part & 1], products);
+            }
+            *out = _mm512_reduce_add_epi32(_mm512_add_epi32(sums[0], sums[1]));
+        }
+    }
+
+    #[target_feature(enable = "avx2")]
+    pub(super) fn multiply_avx2(matrix: &[i8], vector: &[i8], out: &mut [i32]) {
+        let vector_parts = vector.as_chunks::<16>().0;
+        for (row, out) in matrix.chunks_exact(vector.len()).zip(out) {
+            let mut sum = _mm256_setzero_si256();
+            for (a, b) in row.as_chunks::<16>().0.iter().zip(vector_parts) {
                 // SAFETY: a chunk holds 16 bytes, one register; loads need no alignment.
                 let (a, b) = unsafe { (_mm_loadu_si128(a.as_ptr().cast()), _mm_loadu_si128(b.as_ptr().cast())) };
-                // Widened to 16 bits first: products of a byte pair would overflow the 16-bit sums of `vpmaddubsw`.
-                sum = _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_cvtepu8_epi16(a), _mm256_cvtepi8_epi16(b)));
+                sum = _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_cvtepi8_epi16(a), _mm256_cvtepi8_epi16(b)));
             }
             *out = add_eight(sum);
         }
     }
 
     #[target_feature(enable = "avx2")]
-    pub(super) fn squared_distance_avx2(a: &[u8], b: &[u8]) -> i32 {
+    pub(super) fn squared_distance_avx2(a: &[i8], b: &[i8]) -> i32 {
         let mut sums = [_mm256_setzero_si256(); 2];
         for (part, (a, b)) in a.as_chunks::<16>().0.iter().zip(b.as_chunks::<16>().0).enumerate() {
             // SAFETY: a chunk holds 16 bytes, one register; loads need no alignment.
             let (a, b) = unsafe { (_mm_loadu_si128(a.as_ptr().cast()), _mm_loadu_si128(b.as_ptr().cast())) };
-            let difference = _mm256_sub_epi16(_mm256_cvtepu8_epi16(a), _mm256_cvtepu8_epi16(b));
+            let difference = _mm256_sub_epi16(_mm256_cvtepi8_epi16(a), _mm256_cvtepi8_epi16(b));
             sums[part & 1] = _mm256_add_epi32(sums[part & 1], _mm256_madd_epi16(difference, difference));
         }
         add_eight(_mm256_add_epi32(sums[0], sums[1]))
+    }
+
+    #[target_feature(enable = "avx512f,avx512bw")]
+    pub(super) fn squared_distance_avx512(a: &[i8], b: &[i8]) -> i32 {
+        let mut sums = [_mm512_setzero_si512(); 2];
+        for (part, (a, b)) in a.as_chunks::<32>().0.iter().zip(b.as_chunks::<32>().0).enumerate() {
+            // SAFETY: a chunk holds 32 bytes, one register; loads need no alignment.
+            let (a, b) = unsafe { (_mm256_loadu_si256(a.as_ptr().cast()), _mm256_loadu_si256(b.as_ptr().cast())) };
+            let difference = _mm512_sub_epi16(_mm512_cvtepi8_epi16(a), _mm512_cvtepi8_epi16(b));
+            sums[part & 1] = _mm512_add_epi32(sums[part & 1], _mm512_madd_epi16(difference, difference));
+        }
+        _mm512_reduce_add_epi32(_mm512_add_epi32(sums[0], sums[1]))
     }
 
     /// The sum of eight numbers.
@@ -378,18 +480,40 @@ mod tests {
 
         #[test]
         fn every_version_scores_rows_as_the_plain_loop(
-            lines in 1usize..9, codes in prop::collection::vec(any::<u8>(), 9 * 64 * 12), rows in prop::collection::vec(0u32..12, 0..40),
-            query in prop::collection::vec(any::<i8>(), 9 * 64),
+            lines in 1usize..7, codes in prop::collection::vec(any::<u8>(), 7 * 64 * 12), rows in prop::collection::vec(0u32..12, 0..40),
+            query in prop::collection::vec(any::<i8>(), 7 * 128),
         ) {
             let stride = 64 * lines;
-            let plain = |row: &u32| -> i64 {
-                codes[*row as usize * stride..][..stride].iter().zip(&query).map(|(a, b)| i64::from(*a) * i64::from(*b)).sum()
+            let number = |row: u32, at: usize| {
+                let byte = codes[row as usize * stride + at / 128 * 64 + at % 64];
+                i64::from(if at % 128 < 64 { byte & 15 } else { byte >> 4 })
             };
+            let plain = |row: &u32| (0..2 * stride).map(|at| number(*row, at) * i64::from(query[at])).sum::<i64>();
             let wanted: Vec<i64> = rows.iter().map(plain).collect();
             for version in available_score_rows() {
                 let mut out = vec![0; rows.len()];
-                version(&codes, stride, &rows, &query[..stride], &mut out);
+                version(&codes, stride, &rows, &query[..2 * stride], &mut out);
                 prop_assert_eq!(&out.iter().map(|x| i64::from(*x)).collect::<Vec<_>>(), &wanted);
+            }
+        }
+
+        #[test]
+        fn every_version_multiplies_bytes_as_the_plain_loop(
+            lines in 1usize..9, numbers in prop::collection::vec(any::<i8>(), 9 * 64 * 5), vector in prop::collection::vec(any::<i8>(), 9 * 64),
+        ) {
+            let (stride, vector) = (64 * lines, &vector[..64 * lines]);
+            let matrix = &numbers[..5 * stride];
+            let plain = |row: &[i8]| row.iter().zip(vector).map(|(a, b)| i64::from(*a) * i64::from(*b)).sum::<i64>();
+            let wanted: Vec<i64> = matrix.chunks(stride).map(plain).collect();
+            for version in available_multiply() {
+                let mut out = vec![0; 5];
+                version(matrix, vector, &mut out);
+                prop_assert_eq!(&out.iter().map(|x| i64::from(*x)).collect::<Vec<_>>(), &wanted);
+            }
+            let apart = |a: &[i8]| a.iter().zip(vector).map(|(a, b)| (i64::from(*a) - i64::from(*b)).pow(2)).sum::<i64>();
+            for version in available_squared_distance() {
+                let found: Vec<i64> = matrix.chunks(stride).map(|row| i64::from(version(row, vector))).collect();
+                prop_assert_eq!(found, matrix.chunks(stride).map(apart).collect::<Vec<_>>());
             }
         }
     }

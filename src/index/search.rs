@@ -88,7 +88,7 @@ impl Hnsw {
             return Ok(Vec::new());
         }
         WALKER.with_borrow_mut(|walker| {
-            walker.set_query(query, &view.projection, view.scale);
+            walker.set_query(query, &view.projection, view.steps);
             match params.allowed {
                 None => {
                     let entry = view.descend(walker);

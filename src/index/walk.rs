@@ -5,9 +5,12 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use super::codes::QueryCodes;
+use super::codes;
 use super::kernels::{self, ScoreRows};
 use super::projection::{Projection, Scratch};
+
+/// Rows expanded at a time: their neighbors come from memory together.
+const TOGETHER: usize = 2;
 
 /// Rows and their links, as the walk sees them. Links at or above the number of rows end a list.
 #[derive(Clone, Copy)]
@@ -26,11 +29,6 @@ impl<'a> Graph0<'a> {
     /// Number of rows.
     pub fn num_rows(&self) -> usize {
         self.links.len() / self.m0
-    }
-
-    /// The row's codes; `row` must be below the number of rows.
-    pub fn row_codes(&self, row: u32) -> &'a [u8] {
-        &self.codes[row as usize * self.stride..][..self.stride]
     }
 
     /// Asks for the row's links, which will be read soon.
@@ -124,7 +122,7 @@ impl Beam {
 
     /// The rows that will probably be expanded next.
     fn next_rows(&self) -> &[Ranked] {
-        &self.rows[self.next..self.rows.len().min(self.next + 2)]
+        &self.rows[self.next..self.rows.len().min(self.next + TOGETHER + 1)]
     }
 
     /// The rows, best first.
@@ -133,30 +131,29 @@ impl Beam {
     }
 }
 
-/// The rows that a walk has met, forgotten in time proportional to their number.
+/// The rows that a walk has met: those that bear the walk's stamp, so that a new walk forgets them all by taking another.
 #[derive(Default)]
 struct Visited {
-    words: Vec<u64>,
-    touched: Vec<u32>,
+    stamps: Vec<u8>,
+    stamp: u8,
 }
 
 impl Visited {
     fn start(&mut self, num_rows: usize) {
-        self.touched.drain(..).for_each(|word| self.words[word as usize] = 0);
-        if self.words.len() * 64 < num_rows {
-            self.words.resize(num_rows.div_ceil(64), 0);
+        if self.stamps.len() < num_rows || self.stamp == u8::MAX {
+            self.stamps.clear();
+            self.stamps.resize(num_rows.max(self.stamps.capacity()), 0);
+            self.stamp = 0;
         }
+        self.stamp += 1;
     }
 
     /// Marks the row; false when it was marked before.
     #[inline(always)]
     fn insert(&mut self, row: u32) -> bool {
-        let word = &mut self.words[row as usize / 64];
-        if *word == 0 {
-            self.touched.push(row / 64);
-        }
-        let is_new = *word >> (row % 64) & 1 == 0;
-        *word |= 1 << (row % 64);
+        let stamp = &mut self.stamps[row as usize];
+        let is_new = *stamp != self.stamp;
+        *stamp = self.stamp;
         is_new
     }
 }
@@ -175,8 +172,8 @@ pub struct Gate<F> {
 /// A thread's memory for walks.
 #[derive(Default)]
 pub struct Walker {
-    /// The query of the next walk.
-    pub query: QueryCodes,
+    /// The query of the next walk, as codes.
+    query: Vec<i8>,
     projected: Vec<f32>,
     scratch: Scratch,
     /// What the last walk found.
@@ -191,10 +188,10 @@ pub struct Walker {
 }
 
 impl Walker {
-    /// Takes `query`, a whole vector, as the query of the next walk over codes made with `projection` and `scale`.
-    pub fn set_query(&mut self, query: &[f32], projection: &Projection<'_>, scale: f32) {
+    /// Takes `query`, a whole vector, as the query of the next walk over codes made with `projection` and levels `steps` apart.
+    pub fn set_query(&mut self, query: &[f32], projection: &Projection<'_>, steps: &[f32]) {
         projection.apply(query, &mut self.scratch, &mut self.projected);
-        self.query.set_numbers(&self.projected, scale);
+        codes::encode_query(&self.projected, steps, &mut self.query);
     }
 
     /// Walks from `entry` to the rows nearest to the query, which stand in `beam` afterwards, at most `width` of them.
@@ -207,6 +204,11 @@ impl Walker {
         while let Some(best) = self.beam.take_next() {
             self.fresh.clear();
             self.gather(graph, best.row());
+            for _ in 1..TOGETHER {
+                if let Some(next) = self.beam.take_next() {
+                    self.gather(graph, next.row());
+                }
+            }
             self.score_fresh(graph, score_rows);
         }
     }
@@ -292,11 +294,14 @@ impl Walker {
     /// Adds the row's neighbors that have not been met to `fresh`.
     #[inline(always)]
     fn gather(&mut self, graph: Graph0<'_>, row: u32) {
+        // Every neighbor is written and only the new ones counted: whether one is new is a coin toss, and no branch on it can be foreseen.
+        let mut len = self.fresh.len();
+        self.fresh.resize(len + graph.m0, 0);
         for near in graph.neighbors(row) {
-            if self.visited.insert(near) {
-                self.fresh.push(near);
-            }
+            self.fresh[len] = near;
+            len += usize::from(self.visited.insert(near));
         }
+        self.fresh.truncate(len);
     }
 
     /// Adds to `fresh` the row's allowed neighbors that have not been met, and those of its neighbors that are not allowed,
@@ -348,9 +353,7 @@ impl Walker {
     #[inline(always)]
     fn compare(&mut self, graph: Graph0<'_>, score_rows: ScoreRows) {
         self.products.resize(self.fresh.len(), 0);
-        score_rows(graph.codes, graph.stride, &self.fresh, self.query.codes(), &mut self.products);
-        let shift = self.query.shift();
-        self.products.iter_mut().for_each(|product| *product -= shift);
+        score_rows(graph.codes, graph.stride, &self.fresh, &self.query, &mut self.products);
     }
 
     /// Products of the query with these rows, in their order.

@@ -7,9 +7,11 @@
 
 use rayon::prelude::*;
 
-use super::super::codes::ZERO;
+use super::super::codes::{self, Levels};
 use super::super::hnsw::NONE;
-use super::super::walk::{Graph0, Ranked, Walker};
+use super::super::projection::Projection;
+use super::super::walk::{Graph0, Walker};
+use super::fine::FineRows;
 
 /// The largest batch, as one in so many of the rows that are in the graph.
 const BATCH_SHARE: usize = 16;
@@ -23,23 +25,33 @@ pub(super) struct Pass {
     pub alpha: f32,
 }
 
+/// What layer 0 is built over.
+#[derive(Clone, Copy)]
+pub(super) struct Rows<'a> {
+    /// Row after row, `dim` numbers each.
+    pub vectors: &'a [f32],
+    pub dim: usize,
+    pub projection: &'a Projection<'a>,
+    pub levels: &'a Levels,
+    /// The codes that walks compare.
+    pub codes: &'a [u8],
+    /// The bytes that links are chosen by.
+    pub fine: &'a FineRows,
+}
+
 /// Layer 0 while it is built.
 pub(super) struct Layer0<'a> {
-    codes: &'a [u8],
+    rows: Rows<'a>,
     stride: usize,
     /// `m0` places a row, [`NONE`] behind the last link.
     pub links: Vec<u32>,
     m0: usize,
-    /// Product of each row's codes with themselves.
-    squares: Vec<i32>,
 }
 
 impl<'a> Layer0<'a> {
-    pub(super) fn new(codes: &'a [u8], stride: usize, m0: usize) -> Self {
-        let links = vec![NONE; codes.len() / stride * m0];
-        let square = |row: &[u8]| row.iter().map(|code| (i32::from(*code) - i32::from(ZERO)).pow(2)).sum();
-        let squares = codes.par_chunks(stride).map(square).collect();
-        Self { codes, stride, links, m0, squares }
+    pub(super) fn new(rows: Rows<'a>, m0: usize) -> Self {
+        let stride = codes::stride(rows.projection.num_directions());
+        Self { rows, stride, links: vec![NONE; rows.codes.len() / stride * m0], m0 }
     }
 
     pub(super) fn num_rows(&self) -> usize {
@@ -58,14 +70,19 @@ impl<'a> Layer0<'a> {
 
     /// The rows, other than `row`, that a walk of this width from `entry` finds nearest to `row`.
     pub(super) fn nearest(&self, row: u32, entry: u32, width: usize) -> Vec<u32> {
-        let (graph, mut walker) = (self.graph(), Walker::default());
-        walker.query.set_row(graph.row_codes(row));
-        walker.walk(graph, entry, width);
+        let mut walker = Walker::default();
+        self.walk_to(&mut walker, row, entry, width);
         walker.beam.rows().iter().map(|met| met.row()).filter(|met| *met != row).collect()
     }
 
+    fn walk_to(&self, walker: &mut Walker, row: u32, entry: u32, width: usize) {
+        let Rows { vectors, dim, projection, levels, .. } = self.rows;
+        walker.set_query(&vectors[row as usize * dim..][..dim], projection, &levels.step);
+        walker.walk(self.graph(), entry, width);
+    }
+
     fn graph(&self) -> Graph0<'_> {
-        Graph0 { codes: self.codes, stride: self.stride, links: &self.links, m0: self.m0 }
+        Graph0 { codes: self.rows.codes, stride: self.stride, links: &self.links, m0: self.m0 }
     }
 
     /// Inserts the rows of `order`, the first of which every walk starts from. `progress` is called with the number of rows inserted.
@@ -109,7 +126,7 @@ impl<'a> Layer0<'a> {
         let lists: Vec<Vec<u32>> = groups
             .par_iter()
             .with_min_len(8)
-            .map_init(Walker::default, |walker, group| self.with_backward(walker, group, pass))
+            .map(|group| self.with_backward(group, pass))
             .collect();
         for (group, links) in groups.iter().zip(lists) {
             let places = self.list_mut(group[0].0);
@@ -120,57 +137,41 @@ impl<'a> Layer0<'a> {
 
     /// The links of `row` among what a walk towards it meets and what it is linked to.
     fn candidates(&self, walker: &mut Walker, row: u32, entry: u32, pass: Pass) -> Vec<u32> {
-        let graph = self.graph();
-        walker.query.set_row(graph.row_codes(row));
-        walker.walk(graph, entry, pass.width);
-        let mut candidates: Vec<Ranked> =
-            walker.beam.rows().iter().map(|met| Ranked::new(met.product(), met.row())).collect();
-        let linked: Vec<u32> = graph.neighbors(row).collect();
-        let products = walker.products_of(graph, &linked);
-        candidates.extend(linked.iter().zip(products).map(|(row, product)| Ranked::new(*product, *row)));
-        candidates.retain(|candidate| candidate.row() != row);
+        self.walk_to(walker, row, entry, pass.width);
+        let mut candidates: Vec<u32> = walker.beam.rows().iter().map(|met| met.row()).collect();
+        candidates.extend(self.graph().neighbors(row));
+        candidates.retain(|candidate| *candidate != row);
         candidates.sort_unstable();
         candidates.dedup();
-        self.prune(walker, row, &candidates, pass.alpha)
+        self.prune(row, &candidates, pass.alpha)
     }
 
     /// The links of the group's first row with those added that link to it; all of them if they fit.
-    fn with_backward(&self, walker: &mut Walker, group: &[(u32, u32)], pass: Pass) -> Vec<u32> {
-        let graph = self.graph();
+    fn with_backward(&self, group: &[(u32, u32)], pass: Pass) -> Vec<u32> {
         let row = group[0].0;
-        let mut links: Vec<u32> = graph.neighbors(row).collect();
+        let mut links: Vec<u32> = self.graph().neighbors(row).collect();
         for (_, other) in group {
             if !links.contains(other) {
                 links.push(*other);
             }
         }
-        if links.len() <= self.m0 {
-            return links;
-        }
-        walker.query.set_row(graph.row_codes(row));
-        let products = walker.products_of(graph, &links);
-        let mut candidates: Vec<Ranked> = links.iter().zip(products).map(|(row, product)| Ranked::new(*product, *row)).collect();
-        candidates.sort_unstable();
-        self.prune(walker, row, &candidates, pass.alpha)
+        if links.len() <= self.m0 { links } else { self.prune(row, &links, pass.alpha) }
     }
 
-    /// Vamana's robust prune of `candidates`, nearest to `row` first, to at most `m0`.
-    fn prune(&self, walker: &mut Walker, row: u32, candidates: &[Ranked], alpha: f32) -> Vec<u32> {
-        let graph = self.graph();
-        let square = |row: u32| self.squares[row as usize];
-        // Half the squared distance of codes; it is 0 from a row to itself, as one minus the product of projected vectors is not.
-        let distance = |a: u32, b: u32, product: i32| (square(a) + square(b)) as f32 / 2.0 - product as f32;
+    /// Vamana's robust prune of `candidates` to at most `m0` links of `row`, nearest first.
+    fn prune(&self, row: u32, candidates: &[u32], alpha: f32) -> Vec<u32> {
+        let fine = self.rows.fine;
+        candidates.iter().for_each(|candidate| fine.fetch(*candidate));
+        let mut nearest: Vec<(i32, u32)> = candidates.iter().map(|other| (fine.distance(row, *other), *other)).collect();
+        nearest.sort_unstable();
         let mut kept: Vec<u32> = Vec::with_capacity(self.m0);
-        for candidate in candidates {
+        for (own, candidate) in nearest {
             if kept.len() == self.m0 {
                 break;
             }
-            walker.query.set_row(graph.row_codes(candidate.row()));
-            let own = distance(row, candidate.row(), candidate.product());
-            let products = walker.products_of(graph, &kept);
-            let is_nearer = |(kept, product): (&u32, &i32)| alpha * distance(*kept, candidate.row(), *product) < own;
-            if !kept.iter().zip(products).any(is_nearer) {
-                kept.push(candidate.row());
+            let is_nearer = |other: &u32| alpha * (fine.distance(candidate, *other) as f32) < own as f32;
+            if !kept.iter().any(is_nearer) {
+                kept.push(candidate);
             }
         }
         kept

@@ -5,10 +5,12 @@
 //! | `upper` | layers 1 and up, by `hnsw_rs` |
 //! | `layer0` | layer 0: insertion in batches, then refinement |
 //! | `copies` | rows with equal codes |
+//! | `fine` | vectors as bytes, by which links are chosen |
 //! | `reach` | every row reachable |
 //! | `order` | rows renumbered in the order of a walk |
 
 mod copies;
+mod fine;
 mod layer0;
 mod order;
 mod reach;
@@ -16,14 +18,15 @@ mod upper;
 
 use serde::{Deserialize, Serialize};
 
-use super::codes::Codes;
+use super::codes::{self, Levels};
 use super::error::IndexError;
 use super::hnsw::{Graph, MAX_DIM};
 use super::kernels;
 use super::projection::Projection;
 use super::walk::Ranked;
 use copies::Copies;
-use layer0::{Layer0, Pass};
+use fine::FineRows;
+use layer0::{Layer0, Pass, Rows};
 
 /// Settings of a graph build.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -54,8 +57,10 @@ pub struct Built {
     pub graph: Graph,
     /// What the codes hold of a vector.
     pub projection: Projection<'static>,
+    /// Where the levels of the codes lie.
+    pub levels: Levels,
     /// The codes of the vectors, in the order of the input.
-    pub codes: Codes,
+    pub codes: Vec<u8>,
     /// For each new row, its place in the input.
     pub order: Vec<u32>,
 }
@@ -78,15 +83,20 @@ pub fn build_graph(
 ) -> Result<Built, IndexError> {
     check_vectors(vectors, dim)?;
     let projection = Projection::fit(vectors, dim);
-    let codes = Codes::encode(vectors, dim, &projection);
+    let levels = Levels::fit(vectors, dim, &projection);
+    let codes = codes::encode(vectors, dim, &projection, &levels);
     let order = insertion_order(vectors.len() / dim, config.seed);
     let Some(&entry_point) = order.first() else {
-        return Ok(Built { graph: Graph { m: config.m, ..Graph::default() }, projection, codes, order });
+        return Ok(Built { graph: Graph { m: config.m, ..Graph::default() }, projection, levels, codes, order });
     };
-    let copies = Copies::find(&codes.bytes, codes.stride, &order);
+    let fine = FineRows::encode(vectors, dim);
+    let copies = Copies::find(&codes, codes::stride(projection.num_directions()), &order);
     let rows = &copies.firsts;
-    let upper = upper::build(&codes, &rows[..rows.len().div_ceil(config.m)], config.m);
-    let mut layer0 = Layer0::new(&codes.bytes, codes.stride, 2 * config.m);
+    let upper = upper::build(&fine, &rows[..rows.len().div_ceil(config.m)], config.m);
+    let mut layer0 = Layer0::new(
+        Rows { vectors, dim, projection: &projection, levels: &levels, codes: &codes, fine: &fine },
+        2 * config.m,
+    );
     layer0.insert_all(rows, Pass { width: INSERT_WIDTH, alpha: 1.0 }, progress);
     let refine = Pass { width: config.ef_construction, alpha: REFINE_ALPHA };
     layer0.refine_all(rows, refine, &mut |done| progress(rows.len() + done));
@@ -94,7 +104,7 @@ pub fn build_graph(
     reach::connect(&mut layer0, &order, entry_point, config.ef_construction);
     let mut graph = Graph { m: config.m, entry_point: Some(entry_point), links0: layer0.links, upper };
     let order = order::renumber(&mut graph);
-    Ok(Built { graph, projection, codes, order })
+    Ok(Built { graph, projection, levels, codes, order })
 }
 
 fn check_vectors(vectors: &[f32], dim: usize) -> Result<(), IndexError> {

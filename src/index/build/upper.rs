@@ -7,16 +7,16 @@
 
 use hnsw_rs::prelude::{Distance, Hnsw as Builder};
 
-use super::super::codes::Codes;
 use super::super::hnsw::{NONE, UpperLayer};
 use super::super::kernels;
+use super::fine::FineRows;
 
-/// Squared distance of codes.
+/// Squared distance of [`FineRows`].
 #[derive(Clone, Copy)]
-struct CodeDistance(kernels::SquaredDistance);
+struct FineDistance(kernels::SquaredDistance);
 
-impl Distance<u8> for CodeDistance {
-    fn eval(&self, a: &[u8], b: &[u8]) -> f32 {
+impl Distance<i8> for FineDistance {
+    fn eval(&self, a: &[i8], b: &[i8]) -> f32 {
         (self.0)(a, b) as f32
     }
 }
@@ -27,17 +27,17 @@ const MAX_LAYERS: usize = 16;
 const EF_CONSTRUCTION: usize = 64;
 
 /// Builds layers 1 and up over `rows`, `m` places for links a row.
-pub(super) fn build(codes: &Codes, rows: &[u32], m: usize) -> Vec<UpperLayer> {
-    let distance = CodeDistance(kernels::squared_distance());
-    let builder: Builder<'_, u8, CodeDistance> = Builder::new(m, rows.len(), MAX_LAYERS, EF_CONSTRUCTION, distance);
-    for &row in rows {
-        builder.insert_slice((&codes.bytes[row as usize * codes.stride..][..codes.stride], row as usize));
+pub(super) fn build(fine: &FineRows, rows: &[u32], m: usize) -> Vec<UpperLayer> {
+    let distance = FineDistance(kernels::squared_distance());
+    let builder: Builder<'_, i8, FineDistance> = Builder::new(m, rows.len(), MAX_LAYERS, EF_CONSTRUCTION, distance);
+    for row in rows {
+        builder.insert_slice((fine.row(*row), *row as usize));
     }
     flatten(&builder, m)
 }
 
 /// Copies the finished graph into flat arrays; rows of a layer ascend, neighbors stand nearest first.
-fn flatten(builder: &Builder<'_, u8, CodeDistance>, places: usize) -> Vec<UpperLayer> {
+fn flatten(builder: &Builder<'_, i8, FineDistance>, places: usize) -> Vec<UpperLayer> {
     let points = builder.get_point_indexation();
     let top = usize::from(points.get_max_level_observed());
     let mut layers: Vec<Vec<(u32, Vec<u32>)>> = vec![Vec::new(); top + 1];
