@@ -5,16 +5,15 @@
 //!
 //! | tag | element | count | meaning |
 //! |---|---|---|---|
-//! | `META` | u32 | 6 | `n, dim, m, m0, num_upper_layers, entry_point` ([`NONE`] when `n` is 0) |
+//! | `META` | u32 | 4 | `n, dim, m, num_upper_layers` |
 //! | `PROJ` | i8 | `p` rows | directions that the codes hold, see [`super::projection`]; none when they hold all dimensions (`p = dim`) |
 //! | `SCAL` | f32 | 1 | what a number of a direction was multiplied by |
 //! | `STEP` | f32 | `p` | spacing of the levels of each number |
 //! | `CODE` | u8 | `n * stride` | the vectors in four bits a number, see [`super::codes`]: what the walk compares |
 //! | `HALF` | u16 | `n * dim` | the vectors as IEEE 754 half-precision numbers: what the best rows are scored with |
 //! | `LNK0` | u32 | `n * m0` | layer 0: neighbors of each row, [`NONE`] behind the last |
-//! | `LAYR` | u32 | layers | number of rows in layer 1, 2, … |
-//! | `UROW` | u32 | sum of `LAYR` | rows of layer 1 ascending, then of layer 2, … |
-//! | `ULNK` | u32 | `m *` sum of `LAYR` | neighbors of each entry of `UROW` in that layer |
+//! | `LAYR` | u32 | layers | number of rows in layer 1, 2, …: a layer holds the rows from 0 on |
+//! | `ULNK` | u32 | `m *` sum of `LAYR` | neighbors of the rows of layer 1, then of layer 2, … |
 //!
 //! Every link is checked against `n` when it is followed, so damage can cost recall but never reach outside the file.
 
@@ -47,21 +46,10 @@ pub const MAX_DIM: usize = 8192;
 pub struct Graph {
     /// Half the places for links of a row.
     pub m: usize,
-    /// The row from which layer 0 was built; `None` when there are no rows.
-    pub entry_point: Option<u32>,
     /// Neighbors in layer 0, `2 m` places a row.
     pub links0: Vec<u32>,
-    /// Layers 1, 2, …: rows ascending, each with its `m` places for neighbors.
-    pub upper: Vec<UpperLayer>,
-}
-
-/// One layer above the lowest.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct UpperLayer {
-    /// The rows of this layer, ascending.
-    pub rows: Vec<u32>,
-    /// `m` places for neighbors for each of `rows`.
-    pub links: Vec<u32>,
+    /// Layers 1, 2, …: `m` places for neighbors for each of their rows, which are a range from 0 on.
+    pub upper: Vec<Vec<u32>>,
 }
 
 /// Writes `vectors` (row after row in the order of the input, `dim` each) and what was built over them to `path`.
@@ -70,8 +58,7 @@ pub struct UpperLayer {
 pub fn write(path: &Path, vectors: &[f32], dim: usize, built: &Built) -> Result<FileDigest, IndexError> {
     let Built { graph, projection, levels, codes, order } = built;
     let stride = codes::stride(projection.num_directions());
-    let entry = graph.entry_point.unwrap_or(NONE);
-    let meta = [order.len() as u32, dim as u32, graph.m as u32, 2 * graph.m as u32, graph.upper.len() as u32, entry];
+    let meta = [order.len() as u32, dim as u32, graph.m as u32, graph.upper.len() as u32];
     let scale = [projection.scale()];
     let mut code_rows = vec![0u8; codes.len()];
     code_rows.par_chunks_mut(stride).zip(order).for_each(|(row, old)| {
@@ -81,9 +68,8 @@ pub fn write(path: &Path, vectors: &[f32], dim: usize, built: &Built) -> Result<
     halves.par_chunks_mut(dim).zip(order).for_each(|(row, old)| {
         row.convert_from_f32_slice(&vectors[*old as usize * dim..][..dim]);
     });
-    let counts: Vec<u32> = graph.upper.iter().map(|l| l.rows.len() as u32).collect();
-    let rows: Vec<u32> = graph.upper.iter().flat_map(|l| l.rows.iter().copied()).collect();
-    let links: Vec<u32> = graph.upper.iter().flat_map(|l| l.links.iter().copied()).collect();
+    let counts: Vec<u32> = graph.upper.iter().map(|links| (links.len() / graph.m) as u32).collect();
+    let links: Vec<u32> = graph.upper.concat();
     let sections = [
         Section::new(*b"META", &meta),
         Section::new(*b"PROJ", projection.codes()),
@@ -93,7 +79,6 @@ pub fn write(path: &Path, vectors: &[f32], dim: usize, built: &Built) -> Result<
         Section::new(*b"HALF", halves.reinterpret_cast()),
         Section::new(*b"LNK0", &graph.links0),
         Section::new(*b"LAYR", &counts),
-        Section::new(*b"UROW", &rows),
         Section::new(*b"ULNK", &links),
     ];
     let digest = write_sections(path, KIND, VERSION, &sections)?;
@@ -110,7 +95,7 @@ pub struct Hnsw {
     dim: usize,
     m0: usize,
     projection_scale: f32,
-    /// Where each upper layer starts in `UROW`, and the end of the last.
+    /// Where each upper layer's rows start among those of all, and the end of the last.
     layer_starts: Vec<usize>,
 }
 
@@ -121,12 +106,12 @@ impl Hnsw {
     pub fn open(path: &Path) -> Result<Self, IndexError> {
         let file = SectionFile::open(path, KIND, VERSION)?;
         file.prefer_large_pages();
-        let (&[num_rows, dim, _, m0, num_layers, _], &[projection_scale]) =
+        let (&[num_rows, dim, m, num_layers], &[projection_scale]) =
             (file.section::<u32>(*b"META")?, file.section::<f32>(*b"SCAL")?)
         else {
             return Err(file.damaged("section META or SCAL has another length"));
         };
-        let (num_rows, dim, m0) = (num_rows as usize, dim as usize, m0 as usize);
+        let (num_rows, dim, m0) = (num_rows as usize, dim as usize, 2 * m as usize);
         let mut layer_starts = vec![0];
         for &count in file.section::<u32>(*b"LAYR")? {
             layer_starts.push(layer_starts.last().copied().unwrap_or(0) + count as usize);
@@ -142,7 +127,6 @@ impl Hnsw {
             && file.section::<u16>(*b"HALF")?.len() == num_rows * dim
             && file.section::<u32>(*b"LNK0")?.len() == num_rows * m0
             && layer_starts.len() == num_layers as usize + 1
-            && file.section::<u32>(*b"UROW")?.len() == num_upper
             && file.section::<u32>(*b"ULNK")?.len() == num_upper * (m0 / 2);
         if !fits {
             return Err(file.damaged("its sections do not fit together"));
@@ -184,7 +168,6 @@ impl Hnsw {
             halves: self.file.section(*b"HALF")?,
             dim: self.dim,
             score: kernels::dot_half(),
-            upper_rows: self.file.section(*b"UROW")?,
             upper_links: self.file.section(*b"ULNK")?,
             layer_starts: &self.layer_starts,
         })
@@ -200,7 +183,6 @@ pub(super) struct View<'a> {
     halves: &'a [u16],
     dim: usize,
     score: kernels::DotHalf,
-    upper_rows: &'a [u32],
     upper_links: &'a [u32],
     layer_starts: &'a [usize],
 }
@@ -220,26 +202,20 @@ impl View<'_> {
 
     /// Walks down the upper layers to the row nearest to the walker's query.
     pub(super) fn descend(&self, walker: &mut Walker) -> u32 {
-        let num_rows = self.graph.num_rows() as u32;
-        let mut nearest: Option<(i32, u32)> = None;
+        let m = self.graph.m0 / 2;
+        let mut best = (walker.products_of(self.graph, &[0])[0], 0);
         for layer in self.layer_starts.windows(2).rev() {
-            let rows = &self.upper_rows[layer[0]..layer[1]];
-            let Some(start) = nearest.map(|(_, row)| row).or(rows.first().copied()) else { continue };
-            let start = start.min(num_rows - 1);
-            let mut best = nearest.unwrap_or_else(|| (walker.products_of(self.graph, &[start])[0], start));
-            while let Ok(at) = rows.binary_search(&best.1) {
-                let m = self.graph.m0 / 2;
-                let links = &self.upper_links[(layer[0] + at) * m..][..m];
-                let num_links = links.iter().position(|row| *row >= num_rows).unwrap_or(links.len());
-                let products = walker.products_of(self.graph, &links[..num_links]);
-                let next = products.iter().copied().zip(links.iter().copied()).max_by_key(|(product, row)| (*product, !row));
-                match next {
-                    Some(next) if next.0 > best.0 => best = next,
+            let links = &self.upper_links[layer[0] * m..layer[1] * m];
+            while let Some(list) = links.get(best.1 as usize * m..(best.1 as usize + 1) * m) {
+                let num_links = list.iter().position(|row| *row as usize >= self.graph.num_rows()).unwrap_or(m);
+                let products = walker.products_of(self.graph, &list[..num_links]);
+                let nearest = products.iter().copied().zip(list.iter().copied()).max_by_key(|(product, row)| (*product, !row));
+                match nearest {
+                    Some(nearest) if nearest.0 > best.0 => best = nearest,
                     _ => break,
                 }
             }
-            nearest = Some(best);
         }
-        nearest.map_or(0, |(_, row)| row)
+        best.1
     }
 }

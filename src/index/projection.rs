@@ -29,8 +29,9 @@ pub struct Projection<'a> {
     dim: usize,
     /// What a number of a direction was multiplied by to become a code.
     scale: f32,
-    /// Direction after direction, `dim` rounded up to a multiple of [`PAD`] signed bytes each; empty when all dimensions are kept.
-    codes: Cow<'a, [i8]>,
+    /// Direction after direction, `dim` rounded up to a multiple of [`PAD`] bytes each, shifted by [`ZERO`];
+    /// empty when all dimensions are kept.
+    codes: Cow<'a, [u8]>,
 }
 
 /// Memory for [`Projection::apply`].
@@ -40,6 +41,8 @@ pub struct Scratch {
     products: Vec<i32>,
 }
 
+/// A stored code of zero: the byte instructions want one side unsigned.
+const ZERO: u8 = 128;
 /// Rows of directions are padded to a multiple of this, a cache line.
 const PAD: usize = 64;
 
@@ -50,14 +53,14 @@ impl<'a> Projection<'a> {
     }
 
     /// From what [`Projection::codes`] and [`Projection::scale`] give; `None` unless the codes are fewer than `dim` rows.
-    pub fn new(codes: &'a [i8], scale: f32, dim: usize) -> Option<Self> {
+    pub fn new(codes: &'a [u8], scale: f32, dim: usize) -> Option<Self> {
         let stride = dim.next_multiple_of(PAD).max(PAD);
         let fits = codes.len().is_multiple_of(stride) && codes.len() / stride <= dim;
         fits.then_some(Self { dim, scale, codes: codes.into() })
     }
 
     /// Direction after direction; empty when all dimensions are kept.
-    pub fn codes(&self) -> &[i8] {
+    pub fn codes(&self) -> &[u8] {
         &self.codes
     }
 
@@ -83,16 +86,20 @@ impl<'a> Projection<'a> {
         codes::quantise(vector.iter().copied(), scale, &mut scratch.vector);
         scratch.products.resize(self.num_directions(), 0);
         kernels::multiply()(&self.codes, &scratch.vector, &mut scratch.products);
-        out.extend(scratch.products.iter().map(|product| *product as f32 / (scale * self.scale)));
+        // What the shift of the directions adds to every product.
+        let shift = i32::from(ZERO) * scratch.vector.iter().map(|code| i32::from(*code)).sum::<i32>();
+        let factor = 1.0 / (scale * self.scale);
+        out.extend(scratch.products.iter().map(|product| (product - shift) as f32 * factor));
     }
 
     fn of_directions(directions: &[Vec<f32>], dim: usize) -> Projection<'static> {
         let magnitudes = directions.iter().flatten().map(|x| x.abs()).collect();
         let scale = codes::scale_for(magnitudes);
         let stride = dim.next_multiple_of(PAD);
-        let mut codes = vec![0; directions.len() * stride];
-        for (row, direction) in codes.chunks_exact_mut(stride).zip(directions) {
-            codes::quantise(direction.iter().copied(), scale, row);
+        let (mut codes, mut row) = (Vec::with_capacity(directions.len() * stride), vec![0i8; stride]);
+        for direction in directions {
+            codes::quantise(direction.iter().copied(), scale, &mut row);
+            codes.extend(row.iter().map(|code| *code as u8 ^ ZERO));
         }
         Projection { dim, scale, codes: codes.into() }
     }

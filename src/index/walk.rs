@@ -64,11 +64,6 @@ impl Ranked {
     pub fn row(self) -> u32 {
         (self.0 as u32) >> 1
     }
-
-    /// The product of codes.
-    pub fn product(self) -> i32 {
-        (!((self.0 >> 32) as u32) ^ 0x8000_0000) as i32
-    }
 }
 
 /// The best rows met so far, best first, at most as many as the beam is wide.
@@ -100,6 +95,21 @@ impl Beam {
         let at = self.rows.partition_point(|kept| *kept < new);
         self.rows.insert(at, new);
         self.next = self.next.min(at);
+    }
+
+    /// Keeps those of `rows`, which have these products, that are among the best.
+    fn offer_all(&mut self, rows: &[u32], products: &[i32], promising: &mut Vec<Ranked>) {
+        // Sorted out without a branch first: most rows of a full beam's neighborhood are not among the best, but which cannot be foreseen.
+        let worst = if self.rows.len() == self.width { self.rows.last().copied() } else { None };
+        let worst = worst.unwrap_or(Ranked(u64::MAX));
+        promising.resize(rows.len(), worst);
+        let mut len = 0;
+        for (row, product) in rows.iter().zip(products) {
+            let met = Ranked::new(*product, *row);
+            promising[len] = met;
+            len += usize::from(met < worst);
+        }
+        promising[..len].iter().for_each(|met| self.offer(*met));
     }
 
     /// Whether it is full of better rows.
@@ -181,6 +191,7 @@ pub struct Walker {
     visited: Visited,
     fresh: Vec<u32>,
     products: Vec<i32>,
+    promising: Vec<Ranked>,
     /// Rows that a walk with a gate has yet to expand, the best on top.
     frontier: BinaryHeap<Reverse<Ranked>>,
     /// Neighbors that may not be kept, through which a two-hop walk looks further.
@@ -328,9 +339,7 @@ impl Walker {
 
     fn score_fresh(&mut self, graph: Graph0<'_>, score_rows: ScoreRows) {
         self.compare(graph, score_rows);
-        for (row, product) in self.fresh.iter().zip(&self.products) {
-            self.beam.offer(Ranked::new(*product, *row));
-        }
+        self.beam.offer_all(&self.fresh, &self.products, &mut self.promising);
         for soon in self.beam.next_rows() {
             graph.fetch_links(soon.row());
         }

@@ -46,7 +46,7 @@ pub struct IndexConfig {
 
 impl Default for IndexConfig {
     fn default() -> Self {
-        Self { m: 16, ef_construction: 200, ef_search: 96, seed: 42, recall_floor: 0.95 }
+        Self { m: 16, ef_construction: 256, ef_search: 96, seed: 42, recall_floor: 0.95 }
     }
 }
 
@@ -65,15 +65,16 @@ pub struct Built {
     pub order: Vec<u32>,
 }
 
-/// Width of the beam while rows are inserted; the refinement's is `ef_construction`.
+/// Width of the beam while rows are inserted.
 const INSERT_WIDTH: usize = 64;
-/// Alpha of the refinement: a little above 1 keeps some longer links, which shorten walks.
-const REFINE_ALPHA: f32 = 1.05;
+/// The passes that find every row's links afresh: the width of the beam as a share of `ef_construction`, and alpha, of which a little above
+/// 1 keeps some longer links, that shorten walks.
+const REFINEMENTS: [(f32, f32); 2] = [(0.5, 1.0), (1.0, 1.05)];
 
 /// Builds the graph over `vectors`, row after row, each of `dim` numbers and of length 1.
 ///
-/// The same input gives the same graph, on any number of threads. `progress` is called with the number of rows done, twice over:
-/// it ends at two times the number of rows. Returns an error if a vector holds a NaN or an infinity or is not of length 1, if
+/// The same input gives the same graph, on any number of threads. `progress` is called with the number of rows linked, of which every
+/// pass over them does its part. Returns an error if a vector holds a NaN or an infinity or is not of length 1, if
 /// `dim` is 0 or above [`MAX_DIM`], or if there are 2^31 rows or more.
 pub fn build_graph(
     vectors: &[f32],
@@ -97,13 +98,16 @@ pub fn build_graph(
         Rows { vectors, dim, projection: &projection, levels: &levels, codes: &codes, fine: &fine },
         2 * config.m,
     );
-    layer0.insert_all(rows, Pass { width: INSERT_WIDTH, alpha: 1.0 }, progress);
-    let refine = Pass { width: config.ef_construction, alpha: REFINE_ALPHA };
-    layer0.refine_all(rows, refine, &mut |done| progress(rows.len() + done));
+    let num_passes = 1 + REFINEMENTS.len();
+    layer0.insert_all(rows, Pass { width: INSERT_WIDTH, alpha: 1.0 }, &mut |done| progress(done / num_passes));
+    for (at, (share, alpha)) in REFINEMENTS.into_iter().enumerate() {
+        let pass = Pass { width: (config.ef_construction as f32 * share) as usize, alpha };
+        layer0.refine_all(rows, pass, &mut |done| progress(((at + 1) * rows.len() + done) / num_passes));
+    }
     copies.chain(&mut layer0.links, 2 * config.m);
     reach::connect(&mut layer0, &order, entry_point, config.ef_construction);
-    let mut graph = Graph { m: config.m, entry_point: Some(entry_point), links0: layer0.links, upper };
-    let order = order::renumber(&mut graph);
+    progress(order.len());
+    let (graph, order) = order::renumber(&layer0.links, &upper, config.m, entry_point);
     Ok(Built { graph, projection, levels, codes, order })
 }
 

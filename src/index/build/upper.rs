@@ -7,7 +7,6 @@
 
 use hnsw_rs::prelude::{Distance, Hnsw as Builder};
 
-use super::super::hnsw::{NONE, UpperLayer};
 use super::super::kernels;
 use super::fine::FineRows;
 
@@ -26,41 +25,26 @@ const MAX_LAYERS: usize = 16;
 /// Length of the candidate list while the upper layers are built.
 const EF_CONSTRUCTION: usize = 64;
 
-/// Builds layers 1 and up over `rows`, `m` places for links a row.
-pub(super) fn build(fine: &FineRows, rows: &[u32], m: usize) -> Vec<UpperLayer> {
+/// The rows of a layer, each with its neighbors there.
+pub(super) type UpperRows = Vec<(u32, Vec<u32>)>;
+
+/// Builds layers 1 and up over `rows`, at most `m` neighbors a row. Every layer's rows are among those of the layer below.
+pub(super) fn build(fine: &FineRows, rows: &[u32], m: usize) -> Vec<UpperRows> {
     let distance = FineDistance(kernels::squared_distance());
     let builder: Builder<'_, i8, FineDistance> = Builder::new(m, rows.len(), MAX_LAYERS, EF_CONSTRUCTION, distance);
     for row in rows {
         builder.insert_slice((fine.row(*row), *row as usize));
     }
-    flatten(&builder, m)
-}
-
-/// Copies the finished graph into flat arrays; rows of a layer ascend, neighbors stand nearest first.
-fn flatten(builder: &Builder<'_, i8, FineDistance>, places: usize) -> Vec<UpperLayer> {
     let points = builder.get_point_indexation();
     let top = usize::from(points.get_max_level_observed());
-    let mut layers: Vec<Vec<(u32, Vec<u32>)>> = vec![Vec::new(); top + 1];
+    let mut layers: Vec<UpperRows> = vec![Vec::new(); top + 1];
     for level in 0..=top {
         for point in points.get_layer_iterator(level) {
             let row = point.get_origin_id() as u32;
-            let neighborhood = point.get_neighborhood_id();
-            for (layer, neighbors) in neighborhood.iter().enumerate().take(level + 1) {
-                let links = neighbors.iter().map(|neighbor| neighbor.d_id as u32).take(places).collect();
-                layers[layer].push((row, links));
+            for (layer, neighbors) in point.get_neighborhood_id().iter().enumerate().take(level + 1) {
+                layers[layer].push((row, neighbors.iter().map(|neighbor| neighbor.d_id as u32).take(m).collect()));
             }
         }
     }
-    layers.into_iter().map(|rows| upper_layer(rows, places)).collect()
-}
-
-fn upper_layer(mut rows: Vec<(u32, Vec<u32>)>, places: usize) -> UpperLayer {
-    rows.sort_unstable_by_key(|(row, _)| *row);
-    let mut layer = UpperLayer::default();
-    for (row, mut links) in rows {
-        links.resize(places, NONE);
-        layer.rows.push(row);
-        layer.links.extend(links);
-    }
-    layer
+    layers
 }
