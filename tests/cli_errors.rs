@@ -36,6 +36,26 @@ fn feeds_that_are_none_are_named() {
 }
 
 #[test]
+fn texts_to_measure_with_that_are_none_are_named() {
+    let work = Workplace::new();
+    work.write("empty.txt", "");
+    work.write("blank.txt", " \n\n");
+    work.write("binary.txt", [0x89, b'P', b'N', b'G', 0xff]);
+    fs::create_dir(work.path("folder.txt")).unwrap();
+    for name in ["empty.txt", "blank.txt", "binary.txt", "folder.txt", "missing.txt"] {
+        for flags in [&[][..], &["--plain"], &["--compare-precisions"]] {
+            let error = work.fails(&[&["bench", "embed", name][..], flags].concat(), 3);
+            assert!(error.contains(name), "{error}");
+        }
+    }
+    work.write("one.txt", "red bag\nred bag\n");
+    let error = work.fails(&["bench", "embed", "one.txt", "--compare-precisions"], 3);
+    assert!(error.contains("one.txt") && error.contains("two different texts"), "{error}");
+    let error = work.fails(&["bench", "embed", "one.txt", "--plain", "--set", "embed.precision=fast"], 2);
+    assert!(error.contains("embed.precision=f32"), "{error}");
+}
+
+#[test]
 fn too_many_bad_records_stop_the_build_and_change_nothing_but_the_list_of_them() {
     let work = Workplace::new();
     let good = feed(&titles(30, "good"));

@@ -134,6 +134,12 @@ pub(super) enum BenchCommand {
         /// JSON Lines {"text", "embedding"} made by another implementation with this model; .zst is read too
         #[arg(long, value_name = "FILE")]
         reference: Option<PathBuf>,
+        /// Measure Candle's own operators on the processor, f32 alone, instead of Kindred's kernels: the stages compare
+        #[arg(long)]
+        plain: bool,
+        /// Instead of speed, the share of each text's ten nearest neighbours in f32 that precision = "fast" keeps
+        #[arg(long, conflicts_with_all = ["plain", "reference"])]
+        compare_precisions: bool,
     },
 }
 

@@ -9,6 +9,7 @@ use super::cpu::{CpuBert, Machine};
 use super::encoder::Encoder;
 use super::error::EmbedError;
 use super::model_dir::{ModelDir, Pooling, read_file};
+use super::plain::PlainBert;
 use super::published;
 use super::stages::{Stage, StageTotals, Stopwatch};
 use super::text_tokens::TextTokens;
@@ -50,6 +51,21 @@ impl Embedder {
     /// Returns an error if the directory or a file in it is missing, damaged or of a kind that Kindred does not run, if
     /// tokenizer and weights do not belong together, or if `config.max_tokens` is outside the model's range.
     pub fn load(config: &EmbedConfig) -> Result<Self, EmbedError> {
+        Self::load_with(config, start_encoder)
+    }
+
+    /// Loads the model of `config` as [`Embedder::load`] does, to compute with Candle's own operators on the processor: the
+    /// same vectors up to f32 rounding, slowly. For measurements beside Kindred's kernels; no index is built with it.
+    ///
+    /// Returns an error as [`Embedder::load`] does, and if `config.precision` is not f32, the only one that it computes in.
+    pub fn load_plain(config: &EmbedConfig) -> Result<Self, EmbedError> {
+        match config.precision {
+            Precision::F32 => Self::load_with(config, start_plain_encoder),
+            precision => Err(EmbedError::PlainPrecision { precision: precision.name() }),
+        }
+    }
+
+    fn load_with(config: &EmbedConfig, start: StartEncoder) -> Result<Self, EmbedError> {
         published::check(&config.model)?;
         let dir = ModelDir::read(&config.model)?;
         let tokenizer_bytes = read_file(&dir.tokenizer_path)?;
@@ -60,7 +76,7 @@ impl Embedder {
         let weights = BertWeights::read(&dir.weights_path, &weights_bytes, &dir.shape)?;
         check_vocabulary(&dir, &tokens, &weights)?;
         let fingerprint = fingerprint(&dir, config.precision, max_tokens, &tokenizer_bytes, &weights_bytes);
-        let encoder = start_encoder(&dir, weights, config.precision)
+        let encoder = start(&dir, weights, config.precision)
             .map_err(|source| EmbedError::StartEncoder { path: dir.weights_path.clone(), source: Box::new(source) })?;
         Ok(Self {
             name: model_name(&config.model),
@@ -127,7 +143,12 @@ impl Embedder {
         self.embed_texts(0, &[text])
     }
 
-    /// The instructions that the forward pass runs on, for reports: `AVX-512 VNNI + AMX`, `AVX2`, …
+    /// Whose operators compute the forward pass, for reports: `kindred` or `candle`.
+    pub fn encoder_name(&self) -> &'static str {
+        self.encoder.name()
+    }
+
+    /// What the forward pass runs on, for reports: `AVX-512 VNNI + AMX`, `AVX2`, `Candle's operators`, …
     pub fn instructions(&self) -> String {
         self.encoder.instructions()
     }
@@ -224,6 +245,13 @@ fn check_vocabulary(dir: &ModelDir, tokens: &TextTokens, weights: &BertWeights) 
 fn model_name(model: &Path) -> String {
     let real = model.canonicalize().unwrap_or_else(|_| model.to_owned());
     real.file_name().unwrap_or(real.as_os_str()).to_string_lossy().into_owned()
+}
+
+/// Brings weights to the form in which they run.
+type StartEncoder = fn(&ModelDir, BertWeights, Precision) -> candle_core::Result<Box<dyn Encoder>>;
+
+fn start_plain_encoder(dir: &ModelDir, weights: BertWeights, _f32: Precision) -> candle_core::Result<Box<dyn Encoder>> {
+    Ok(Box::new(PlainBert::new(dir.shape.clone(), dir.pooling, &weights)?))
 }
 
 /// With the `cuda` feature and a GPU, f32 runs there on Candle's own operators; all else runs on the processor.

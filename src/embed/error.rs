@@ -214,9 +214,38 @@ pub enum EmbedError {
         /// The published model.
         model: String,
     },
+    /// Candle's own operators were asked for in a precision that they do not compute in.
+    #[error(
+        "Candle's own operators compute in f32 alone, embed.precision is {precision}: add --set embed.precision=f32"
+    )]
+    PlainPrecision {
+        /// The setting.
+        precision: &'static str,
+    },
     /// A measurement was asked for without a text.
-    #[error("there is no text to measure with: give a file with one text a line")]
+    #[error("there is no text to measure with: give at least one")]
     NothingToMeasure,
+    /// Neighbours were asked for with fewer than two different texts.
+    #[error("neighbours need at least two different texts, here are {num_texts}")]
+    NoNeighbors {
+        /// Different texts given.
+        num_texts: usize,
+    },
+    /// The file of texts to measure with could not be read, or is not UTF-8.
+    #[error("cannot read the texts `{path}`")]
+    ReadTexts {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The file of texts to measure with holds none.
+    #[error("`{path}` holds no text: give a file with one text a line")]
+    NoTexts {
+        /// The file.
+        path: PathBuf,
+    },
     /// The file of reference vectors could not be read.
     #[error("cannot read the reference vectors `{path}`")]
     ReadReference {

@@ -11,6 +11,7 @@
 //! | `encoder` | the seam: token rows in, pooled vectors out |
 //! | `cpu` | that seam on the processor's widest instructions: what every model runs on |
 //! | `bert` | that seam on Candle's own operators, for a GPU and as the tests' independent answer |
+//! | `plain` | the same on the processor, one thread a batch, to measure `cpu` against |
 //! | `batches` | which texts share a batch |
 //! | `embedder` | [`Embedder`]: joins the above, over threads |
 //! | `vectors` | [`Embeddings`], length-1 rows |
@@ -18,7 +19,9 @@
 //! | `cached` | [`embed_with_cache`]: embeds only what the cache lacks |
 //! | `precision` | [`Precision`]: f32 or bytes |
 //! | `stages` | where the time goes |
+//! | `text_file` | [`read_texts`]: the texts that are measured with |
 //! | `bench` | [`bench()`]: measures all of it on a file of texts |
+//! | `overlap` | [`compare_precisions`]: the nearest neighbours that f32 and bytes agree on |
 //! | `parity` | [`check_parity`] against another implementation's vectors |
 //! | `error` | [`EmbedError`] |
 //!
@@ -35,7 +38,6 @@
 
 mod batches;
 mod bench;
-#[cfg(any(test, feature = "cuda"))]
 mod bert;
 mod cache;
 mod cached;
@@ -44,10 +46,13 @@ mod embedder;
 mod encoder;
 mod error;
 mod model_dir;
+mod overlap;
 mod parity;
+mod plain;
 mod precision;
 mod published;
 mod stages;
+mod text_file;
 mod text_tokens;
 mod vectors;
 mod weights;
@@ -61,9 +66,11 @@ pub use cache::EmbeddingCache;
 pub use cached::{EmbedCounts, EmbedProgress, embed_with_cache};
 pub use embedder::Embedder;
 pub use error::EmbedError;
+pub use overlap::{NeighborOverlap, compare_precisions};
 pub use parity::{Parity, check_parity};
 pub use precision::Precision;
 pub use stages::Stage;
+pub use text_file::read_texts;
 pub use vectors::Embeddings;
 
 /// Which model embeds, and how much of the machine it may use.
