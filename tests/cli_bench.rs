@@ -35,6 +35,23 @@ fn candles_operators_are_measured_in_the_same_stages_as_kindreds() {
     }
 }
 
+/// Before the cut, measuring single texts read all of such a line at every try.
+#[test]
+fn a_long_line_without_spaces_is_measured_like_any_other() {
+    let work = Workplace::new();
+    let letters = "x".repeat(200_000);
+    let spread = format!("a{}b", " ".repeat(200_000));
+    for text in [letters, "東".repeat(60_000), spread] {
+        work.write("texts.txt", &text);
+        let started = std::time::Instant::now();
+        let report = work.json(&["bench", "embed", "texts.txt"]);
+        assert!(started.elapsed().as_secs() < 60, "{:?}", started.elapsed());
+        let mean_tokens = report["single"]["mean_tokens"].as_f64().unwrap();
+        assert!(mean_tokens > 2.0 && mean_tokens <= 12.0, "{mean_tokens}");
+        assert!(report["num_tokens"].as_u64().unwrap() <= 256, "{report}");
+    }
+}
+
 #[test]
 fn precisions_are_compared_on_every_different_text() {
     let work = Workplace::new();

@@ -13,7 +13,7 @@ use crate::server::ServerError;
 
 /// Settings that cannot be used, and (from the argument parser) wrong usage.
 pub(super) const SETTINGS: u8 = 2;
-/// A feed, or a file of texts, that cannot be read, or has too many bad records.
+/// A feed, or a file of texts or reference vectors, that cannot be read, or has too many bad records.
 pub(super) const FEED: u8 = 3;
 /// A model that is missing or damaged.
 pub(super) const MODEL: u8 = 4;
@@ -104,11 +104,14 @@ fn of_embed(error: &EmbedError) -> u8 {
     match error {
         EmbedError::CacheInUse { .. } => IN_USE,
         EmbedError::Cache { .. } => WRITE,
-        EmbedError::PlainPrecision { .. } => SETTINGS,
+        EmbedError::PlainPrecision { .. } | EmbedError::TooManyThreads { .. } => SETTINGS,
         EmbedError::ReadTexts { .. }
+        | EmbedError::TextsNotUtf8 { .. }
         | EmbedError::NoTexts { .. }
         | EmbedError::NothingToMeasure
-        | EmbedError::NoNeighbors { .. } => FEED,
+        | EmbedError::NoNeighbors { .. }
+        | EmbedError::ReadReference { .. }
+        | EmbedError::ReferenceLine { .. } => FEED,
         _ => MODEL,
     }
 }

@@ -17,8 +17,8 @@ const NUM_SINGLE_TEXTS: usize = 200;
 /// Most tokens of a single text, special tokens included: about what a shopper types.
 const SINGLE_TEXT_TOKENS: usize = 12;
 
-/// Ends tried for a single text: enough for words or characters of one token each, and an end to a text of none.
-const MAX_ENDS: usize = 100;
+/// Most characters of a single text, so that it is short where a word of any length is one token, too.
+const SINGLE_TEXT_CHARS: usize = 100;
 
 /// What [`bench()`] measured.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -62,7 +62,8 @@ pub struct StageShare {
     pub ms_per_1000_tokens: f64,
 }
 
-/// Latency of short texts, one at a time on one thread: the beginnings of the texts, cut between words to at most 12 tokens.
+/// Latency of short texts, one at a time on one thread: the beginnings of the texts, cut between words to at most 12 tokens
+/// and 100 characters.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct SingleTextReport {
     /// Texts measured.
@@ -122,16 +123,18 @@ fn stage_shares(before: &[(Stage, Duration)], after: &[(Stage, Duration)], num_t
     spent.into_iter().map(part).collect()
 }
 
-/// As many whole words of the text's beginning as have at most [`SINGLE_TEXT_TOKENS`] tokens; of a first word that has more
-/// (a language without spaces), as many characters.
+/// As many whole words of the text's beginning as have at most [`SINGLE_TEXT_TOKENS`] tokens and [`SINGLE_TEXT_CHARS`]
+/// characters; of a first word that has more (a language without spaces), as many characters.
 fn beginning<'a>(embedder: &Embedder, text: &'a str) -> Result<&'a str, EmbedError> {
     let text = text.trim();
-    let spaces = text.char_indices().filter(|(_, character)| character.is_whitespace());
-    let words = longest_that_fits(embedder, text, spaces.map(|(at, _)| at).chain([text.len()]))?;
+    let characters = text.char_indices().take(SINGLE_TEXT_CHARS);
+    let spaces = characters.clone().filter(|(_, character)| character.is_whitespace()).map(|(at, _)| at);
+    let whole = characters.clone().last().map(|(at, character)| at + character.len_utf8());
+    let words = longest_that_fits(embedder, text, spaces.chain(whole.filter(|&end| end == text.len())))?;
     if !words.is_empty() {
         return Ok(words);
     }
-    longest_that_fits(embedder, text, text.char_indices().map(|(at, character)| at + character.len_utf8()))
+    longest_that_fits(embedder, text, characters.map(|(at, character)| at + character.len_utf8()))
 }
 
 /// The last beginning of `text`, ending at one of `ends`, before the first that has too many tokens.
@@ -141,7 +144,7 @@ fn longest_that_fits<'a>(
     ends: impl Iterator<Item = usize>,
 ) -> Result<&'a str, EmbedError> {
     let mut longest = "";
-    for end in ends.take(MAX_ENDS) {
+    for end in ends {
         if embedder.count_tokens(&[&text[..end]])? > SINGLE_TEXT_TOKENS {
             break;
         }

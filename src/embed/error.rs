@@ -129,6 +129,14 @@ pub enum EmbedError {
         #[source]
         source: Box<candle_core::Error>,
     },
+    /// `embed.threads` is above what is started.
+    #[error("embed.threads is {asked}: give 0, which takes every core, or a number up to {most}")]
+    TooManyThreads {
+        /// The setting.
+        asked: usize,
+        /// [`MAX_THREADS`](super::MAX_THREADS).
+        most: usize,
+    },
     /// The worker threads could not be started.
     #[error("cannot start {threads} embedding threads (embed.threads)")]
     StartThreads {
@@ -231,7 +239,7 @@ pub enum EmbedError {
         /// Different texts given.
         num_texts: usize,
     },
-    /// The file of texts to measure with could not be read, or is not UTF-8.
+    /// The file of texts to measure with could not be read.
     #[error("cannot read the texts `{path}`")]
     ReadTexts {
         /// The file.
@@ -239,6 +247,17 @@ pub enum EmbedError {
         /// What the system said.
         #[source]
         source: io::Error,
+    },
+    /// The file of texts to measure with is not UTF-8.
+    #[error("`{path}` line {line} is not UTF-8: save the file as UTF-8")]
+    TextsNotUtf8 {
+        /// The file.
+        path: PathBuf,
+        /// 1-based line of the first byte that is not.
+        line: usize,
+        /// Which byte of the file it is.
+        #[source]
+        source: std::str::Utf8Error,
     },
     /// The file of texts to measure with holds none.
     #[error("`{path}` holds no text: give a file with one text a line")]

@@ -18,6 +18,7 @@
 //! | `cache` | [`EmbeddingCache`], the file of vectors made before |
 //! | `cached` | [`embed_with_cache`]: embeds only what the cache lacks |
 //! | `precision` | [`Precision`]: f32 or bytes |
+//! | `processor_tests` | how near the vectors of different processors are |
 //! | `stages` | where the time goes |
 //! | `text_file` | [`read_texts`]: the texts that are measured with |
 //! | `bench` | [`bench()`]: measures all of it on a file of texts |
@@ -50,6 +51,8 @@ mod overlap;
 mod parity;
 mod plain;
 mod precision;
+#[cfg(test)]
+mod processor_tests;
 mod published;
 mod stages;
 mod text_file;
@@ -71,7 +74,11 @@ pub use parity::{Parity, check_parity};
 pub use precision::Precision;
 pub use stages::Stage;
 pub use text_file::read_texts;
+pub use text_tokens::MAX_BYTES_PER_TOKEN;
 pub use vectors::Embeddings;
+
+/// Most threads that embed at the same time: more than any machine has cores, and few enough to start at once.
+pub const MAX_THREADS: usize = 1024;
 
 /// Which model embeds, and how much of the machine it may use.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -83,7 +90,7 @@ pub struct EmbedConfig {
     pub precision: Precision,
     /// About how many tokens a batch holds; it always holds at least one text.
     pub batch_tokens: usize,
-    /// Threads that embed at the same time; 0 takes every core.
+    /// Threads that embed at the same time, at most [`MAX_THREADS`]; 0 takes every core.
     pub threads: usize,
     /// Cuts texts shorter than the model's own longest text; unset keeps the model's.
     pub max_tokens: Option<usize>,

@@ -9,7 +9,11 @@ use super::error::EmbedError;
 ///
 /// Returns an error if the file cannot be read, is not UTF-8, or holds no text.
 pub fn read_texts(path: &Path) -> Result<Vec<String>, EmbedError> {
-    let content = fs::read_to_string(path).map_err(|source| EmbedError::ReadTexts { path: path.to_owned(), source })?;
+    let bytes = fs::read(path).map_err(|source| EmbedError::ReadTexts { path: path.to_owned(), source })?;
+    let content = str::from_utf8(&bytes).map_err(|source| {
+        let line = 1 + bytes[..source.valid_up_to()].iter().filter(|byte| **byte == b'\n').count();
+        EmbedError::TextsNotUtf8 { path: path.to_owned(), line, source }
+    })?;
     let texts: Vec<String> = content.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect();
     if texts.is_empty() { Err(EmbedError::NoTexts { path: path.to_owned() }) } else { Ok(texts) }
 }
@@ -17,6 +21,15 @@ pub fn read_texts(path: &Path) -> Result<Vec<String>, EmbedError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_that_is_not_utf_8_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("texts.txt");
+        fs::write(&path, b"red bag\n\nphone \xff case\nred\n").unwrap();
+        let message = read_texts(&path).unwrap_err().to_string();
+        assert!(message.contains("texts.txt` line 3 "), "{message}");
+    }
 
     #[test]
     fn every_line_with_a_text_is_one_and_a_file_without_is_named() {

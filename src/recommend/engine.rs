@@ -12,7 +12,7 @@ use super::query::{Answer, FewerBecause, Intent, MAX_ANCHORS, MAX_LIMIT, MAX_QUE
 use super::search::{Allowed, Search, Shelf};
 use crate::catalog::Availability;
 use crate::embed::Embedder;
-use crate::index::{Generation, NO_PRICE, availability_word};
+use crate::index::{Generation, ModelRecord, NO_PRICE, availability_word};
 use crate::rank::RowId;
 
 /// Settings of answers.
@@ -29,6 +29,15 @@ pub struct RecommendConfig {
 impl Default for RecommendConfig {
     fn default() -> Self {
         Self { in_stock_only: true, misfit_factor: 0.5 }
+    }
+}
+
+/// Which setting would load the model that made the index. A precision's fingerprint differs as another model's does.
+fn setting_that_differs(indexed: &ModelRecord, loaded: &Embedder) -> String {
+    if indexed.name == loaded.name() && indexed.precision != loaded.precision().name() {
+        format!("embed.precision={}", indexed.precision)
+    } else {
+        "embed.model".to_owned()
     }
 }
 
@@ -59,6 +68,7 @@ impl Engine {
                 catalog: generation.manifest().catalog.clone(),
                 indexed: describe(&model.name, &model.precision, &model.fingerprint),
                 loaded: describe(embedder.name(), embedder.precision().name(), embedder.fingerprint()),
+                setting: setting_that_differs(model, &embedder),
             });
         }
         let in_stock = if config.in_stock_only { in_stock(&generation)? } else { None };
