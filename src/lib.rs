@@ -8,6 +8,7 @@
 //! ```text
 //! catalog · rank                      a feed file → products · scored rows and their one order
 //! embed · index · rules               text → vectors · vectors → nearest rows, on disk · which products may appear
+//! live                                changes between two builds: kept, visible at once
 //! pipeline                            feed → published generation: joins the above for a build
 //! recommend                           question → answer: joins the above for a request
 //! server                              HTTP
@@ -17,6 +18,7 @@
 //! * [`catalog::read_feed`] reads any of six kinds of export; a bad record never stops a good one.
 //! * [`embed::Embedder`] turns texts into vectors of length 1; [`embed::embed_with_cache`] embeds only what is new.
 //! * [`index::CatalogDir`] is a catalog's folder of immutable generations; [`index::Generation`] is one of them, mapped.
+//! * [`live::LiveCatalog`] keeps what changes between builds, and [`live::View`] is a generation with it.
 //! * [`pipeline::Build`] goes from a feed to a generation in use.
 //! * [`recommend::Engine`] answers a [`recommend::Query`] on one generation.
 //! * [`server::serve`] does so over HTTP, for every catalog, and takes new generations over without a failed request.
@@ -59,6 +61,7 @@ pub mod cli;
 pub mod config;
 pub mod embed;
 pub mod index;
+pub mod live;
 pub mod pipeline;
 pub mod rank;
 pub mod recommend;

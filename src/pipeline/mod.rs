@@ -125,6 +125,7 @@ impl Build<'_> {
                 text,
                 dim: embedder.dim(),
             },
+            live: None,
             num_rejects: read.rejects.len(),
             num_embedded: counts.embedded,
             num_reused: counts.reused,

@@ -84,6 +84,7 @@ pub fn publish_as(root: &Path, catalog: &str, products: &[Product], fingerprint:
             text: "title".into(),
             dim: EMBEDDER.dim(),
         },
+        live: None,
         num_rejects: 0,
         num_embedded: titles.len(),
         num_reused: 0,
