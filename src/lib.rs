@@ -28,18 +28,20 @@
 //! ```no_run
 //! use std::{path::Path, sync::Arc};
 //! use kindred::{catalog::CatalogConfig, embed::{EmbedConfig, Embedder}, index::{CatalogDir, Check, IndexConfig}};
-//! use kindred::{pipeline::Build, recommend::{Engine, Query, RecommendConfig}};
+//! use kindred::{live::FoldChanges, pipeline::Build, recommend::{Engine, Query, RecommendConfig}};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let embedder = Arc::new(Embedder::load(&EmbedConfig::default())?);
 //! let dir = CatalogDir::new(Path::new("index"), "myshop")?;
 //! let (catalog, index) = (CatalogConfig::default(), IndexConfig::default());
-//! Build { dir: &dir, catalog: &catalog, index: &index, embedder: &embedder }.run(Path::new("feed.csv"), &|_step| {})?;
+//! Build { dir: &dir, catalog: &catalog, index: &index, live: FoldChanges::Newer, embedder: &embedder }.run(Path::new("feed.csv"), &|_step| {})?;
 //!
-//! let engine = Engine::new(dir.open_current(Check::Hashes)?, embedder, &RecommendConfig::default())?;
-//! let answer = engine.answer(&Query { anchors: vec!["SKU-1".into()], limit: 5, ..Query::default() })?;
+//! let generation = dir.open_current(Check::Hashes)?;
+//! let engine = Engine::new(&dir, generation, embedder, &catalog.text, &RecommendConfig::default())?;
+//! let view = engine.view();
+//! let answer = engine.answer(&view, &Query { anchors: vec!["SKU-1".into()], limit: 5, ..Query::default() })?;
 //! for hit in answer.hits {
-//!     println!("{:.3} {}", hit.score, engine.generation().products().product(hit.row)?.title);
+//!     println!("{:.3} {}", hit.score, view.product(hit.row)?.title);
 //! }
 //! # Ok(())
 //! # }

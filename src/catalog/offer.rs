@@ -154,7 +154,8 @@ mod tests {
     #[test]
     fn a_patch_changes_what_it_names_and_null_takes_away() {
         let offer = Offer::of(&product());
-        let changed = patch(serde_json::json!({"sale_price": null, "labels": {"1": [], "4": ["last"]}})).applied_to(&offer);
+        let changed =
+            patch(serde_json::json!({"sale_price": null, "labels": {"1": [], "4": ["last"]}})).applied_to(&offer);
         assert_eq!((changed.price, changed.sale_price), (offer.price, None));
         assert_eq!(changed.labels().collect::<Vec<_>>(), [("custom_label_4", "last")]);
         let mut after = product();
@@ -171,12 +172,16 @@ mod tests {
             assert_eq!(change.applied_to(&offer).sale_price, None, "{price}");
         }
         assert!(patch(serde_json::json!({"sale_price": "11.00 EUR"})).conflict_with(&offer).unwrap().contains("above"));
-        assert!(patch(serde_json::json!({"sale_price": "1.00 USD"})).conflict_with(&offer).unwrap().contains("currency"));
+        assert!(
+            patch(serde_json::json!({"sale_price": "1.00 USD"})).conflict_with(&offer).unwrap().contains("currency")
+        );
     }
 
     #[test]
     fn a_patch_survives_a_round_trip_and_keeps_null_apart_from_absence() {
-        for json in [serde_json::json!({}), serde_json::json!({"sale_price": null}), serde_json::json!({"price": "1.00 EUR"})] {
+        for json in
+            [serde_json::json!({}), serde_json::json!({"sale_price": null}), serde_json::json!({"price": "1.00 EUR"})]
+        {
             assert_eq!(serde_json::to_value(patch(json.clone())).unwrap(), json);
         }
     }

@@ -192,7 +192,9 @@ impl Record {
     /// Returns the fault if there is none or it is no product id.
     pub fn id(&self) -> Result<ProductId, RecordFault> {
         let text = match &self.0 {
-            Json::Object(members) => members.iter().find(|(name, _)| canonical_name(name) == "id").map(|(_, id)| id.text()),
+            Json::Object(members) => {
+                members.iter().find(|(name, _)| canonical_name(name) == "id").map(|(_, id)| id.text())
+            }
             value => Some(value.text()),
         };
         let text = text.unwrap_or_default();
@@ -246,7 +248,10 @@ mod tests {
         let csv = "id,price,availability,sale_price,custom_label_2\n7,12.50,out_of_stock,,\n\"a/b\",,,null,x\n";
         let expected = patches(json, RecordForm::Json);
         let (id, first) = expected[0].clone().unwrap();
-        assert_eq!((id.as_str(), first.price.unwrap().minor, first.availability), ("7", 1250, Some(Availability::OutOfStock)));
+        assert_eq!(
+            (id.as_str(), first.price.unwrap().minor, first.availability),
+            ("7", 1250, Some(Availability::OutOfStock))
+        );
         assert_eq!(expected[1].clone().unwrap().1.sale_price, Some(None));
         assert_eq!(patches(lines, RecordForm::JsonLines), expected);
         assert_eq!(patches(csv, RecordForm::Csv), expected);
@@ -256,7 +261,8 @@ mod tests {
     fn a_bad_record_names_its_field_and_leaves_the_others() {
         let text = r#"[{"id":"1","price":"-5 EUR"},{"price":5},{"id":"2","title":"t"},{"id":"3"},{"id":"4","availability":"soon"},5,
             {"id":"5","price":null},{"id":"6","price":1}]"#;
-        let faults: Vec<_> = patches(text, RecordForm::Json).into_iter().map(|patch| patch.map_err(|f| (f.field, f.code))).collect();
+        let faults: Vec<_> =
+            patches(text, RecordForm::Json).into_iter().map(|patch| patch.map_err(|f| (f.field, f.code))).collect();
         let codes = [
             Some(("price", RejectCode::BadPrice)),
             Some(("id", RejectCode::MissingId)),

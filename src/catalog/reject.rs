@@ -178,9 +178,15 @@ mod tests {
 
     #[test]
     fn a_code_is_displayed_as_it_is_serialized() {
-        for code in
-            [RejectCode::DuplicateId, RejectCode::InvalidUtf8, RejectCode::BadJson, RejectCode::UnterminatedQuote, RejectCode::UnknownField, RejectCode::NoChange, RejectCode::UnknownProduct]
-        {
+        for code in [
+            RejectCode::DuplicateId,
+            RejectCode::InvalidUtf8,
+            RejectCode::BadJson,
+            RejectCode::UnterminatedQuote,
+            RejectCode::UnknownField,
+            RejectCode::NoChange,
+            RejectCode::UnknownProduct,
+        ] {
             assert_eq!(serde_json::to_string(&code).unwrap(), format!("\"{code}\""));
         }
     }

@@ -58,7 +58,9 @@ impl Context {
     }
 
     pub(super) fn engine(&self, catalog: &str) -> Result<Engine> {
-        let generation = self.existing_dir(catalog)?.open_current(Check::Hashes)?;
-        Ok(Engine::new(generation, self.embedder()?, &self.config.recommend)?)
+        let dir = self.existing_dir(catalog)?;
+        let generation = dir.open_current(Check::Hashes)?;
+        let template = self.config.catalog(catalog)?.text;
+        Ok(Engine::new(&dir, generation, self.embedder()?, &template, &self.config.recommend)?)
     }
 }

@@ -37,4 +37,6 @@ pub use manifest::{BuildFigures, Counts, LiveMark, MANIFEST_FILE, Manifest, Mode
 pub use products::{NO_PRICE, Products};
 pub use section::FileDigest;
 pub use store::{CatalogDir, CatalogLock, Listed};
-pub use terms::{FITS_ANY, FITS_FIELD, Terms, availability_word, fold, is_offer_field, offer_terms, product_terms, term};
+pub use terms::{
+    FITS_ANY, FITS_FIELD, Terms, availability_word, fold, is_offer_field, offer_terms, product_terms, term,
+};

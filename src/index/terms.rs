@@ -51,14 +51,18 @@ pub fn term(field: &str, value: &str) -> Vec<u8> {
 /// The terms of `product`, as a build writes them; each once, in no order.
 pub fn product_terms(product: &Product, compatibility: &Compatibility) -> HashSet<Vec<u8>> {
     let mut terms = HashSet::new();
-    each_value(product, compatibility, |field, value| drop(terms.insert(term(field, value))));
+    each_value(product, compatibility, |field, value| {
+        terms.insert(term(field, value));
+    });
     terms
 }
 
 /// The terms that `offer` gives its product: those of the fields of [`is_offer_field`].
 pub fn offer_terms(offer: &Offer) -> HashSet<Vec<u8>> {
     let mut terms = HashSet::new();
-    each_offer_value(offer, |field, value| drop(terms.insert(term(field, value))));
+    each_offer_value(offer, |field, value| {
+        terms.insert(term(field, value));
+    });
     terms
 }
 

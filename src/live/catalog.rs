@@ -296,7 +296,11 @@ fn replayed(
         return Err(LiveError::Purged { path, generation, first, settled });
     }
     if mark.is_none() && manifest.live.is_some() {
-        tracing::warn!(generation = manifest.generation, "`{}` is another log than the build's; all of it is applied", path.display());
+        tracing::warn!(
+            generation = manifest.generation,
+            "`{}` is another log than the build's; all of it is applied",
+            path.display()
+        );
     }
     let mut overlay = Overlay::new(&baseline, settled.max(first));
     let mut replay = Replay { baseline: &baseline, embedder, template };

@@ -29,7 +29,9 @@ pub enum LiveError {
         found: i32,
     },
     /// Written by another version.
-    #[error("the live changes `{path}` have format version {found}, this kindred reads {expected}; use the newer kindred")]
+    #[error(
+        "the live changes `{path}` have format version {found}, this kindred reads {expected}; use the newer kindred"
+    )]
     FormatVersion {
         /// The file.
         path: PathBuf,

@@ -166,8 +166,7 @@ impl ChangeLog {
         let failed = |error| Step::Write.failed(&self.path, error);
         let seen = data_version(&self.connection).map_err(failed)?;
         self.seen = seen;
-        let transaction =
-            self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
         let last = last_seq(&transaction).map_err(failed)?;
         Ok(Append { path: &self.path, transaction, last })
     }
@@ -253,7 +252,8 @@ struct Stored {
 impl Stored {
     fn of(change: &Change) -> Self {
         let id = change.id().to_string();
-        let plain = |kind: &str, payload| Self { kind: kind.to_owned(), id: id.clone(), payload, vector: None, model: None };
+        let plain =
+            |kind: &str, payload| Self { kind: kind.to_owned(), id: id.clone(), payload, vector: None, model: None };
         match change {
             Change::Upsert(upsert) => Self {
                 vector: Some(upsert.vector.iter().flat_map(|x| x.to_le_bytes()).collect()),
@@ -301,13 +301,8 @@ impl Stored {
 
 fn entry(row: &Row<'_>) -> rusqlite::Result<Result<Entry, String>> {
     let (seq, at_ms): (u64, i64) = (row.get(0)?, row.get(1)?);
-    let stored = Stored {
-        kind: row.get(2)?,
-        id: row.get(3)?,
-        payload: row.get(4)?,
-        vector: row.get(5)?,
-        model: row.get(6)?,
-    };
+    let stored =
+        Stored { kind: row.get(2)?, id: row.get(3)?, payload: row.get(4)?, vector: row.get(5)?, model: row.get(6)? };
     let digest: Vec<u8> = row.get(7)?;
     if digest != stored.digest(seq, at_ms) {
         return Ok(Err(format!("change {seq} does not match its digest")));

@@ -10,7 +10,7 @@ use roaring::RoaringBitmap;
 
 use super::change::{Change, Upsert};
 use super::delta::DeltaProduct;
-use crate::catalog::{Compatibility, Offer, OfferPatch, Product};
+use crate::catalog::{Availability, Compatibility, Offer, OfferPatch, Product, ProductId, RecordFault, RejectCode};
 use crate::index::{FITS_ANY, FITS_FIELD, Generation, IndexError, availability_word, offer_terms, product_terms};
 use crate::rank::RowId;
 
@@ -30,8 +30,7 @@ impl Baseline {
     /// Returns an error if the generation's terms cannot be read.
     pub(super) fn of(generation: Generation) -> Result<Self, IndexError> {
         let terms = generation.terms();
-        let sold_out =
-            terms.rows("availability", availability_word(crate::catalog::Availability::OutOfStock))?;
+        let sold_out = terms.rows("availability", availability_word(Availability::OutOfStock))?;
         let fits_any = terms.rows(FITS_FIELD, FITS_ANY)?;
         let models = terms.values(FITS_FIELD).into_iter().filter(|model| model != FITS_ANY);
         let compatibility = Compatibility::of_models(models);
@@ -51,6 +50,19 @@ pub enum Refusal {
     UnknownProduct,
     /// The sale price cannot stand beside the price; says why.
     SalePrice(String),
+}
+
+impl Refusal {
+    /// The refusal of a change of the product `id`, as a fault of its record.
+    pub fn fault(self, id: &ProductId) -> RecordFault {
+        let id = Some(id.to_string());
+        match self {
+            Self::UnknownProduct => {
+                RecordFault::new(id, "id", RejectCode::UnknownProduct, "the catalog has no such product; check the id")
+            }
+            Self::SalePrice(message) => RecordFault::new(id, "sale_price", RejectCode::BadPrice, message),
+        }
+    }
 }
 
 /// The changes since a generation was built.
@@ -269,8 +281,12 @@ impl Overlay {
 
     fn add_term(&mut self, term: Vec<u8>, row: u32) {
         match self.terms.get_mut(term.as_slice()) {
-            Some(rows) => drop(Arc::make_mut(rows).insert(row)),
-            None => drop(self.terms.insert(term.into(), Arc::new(RoaringBitmap::from_iter([row])))),
+            Some(rows) => {
+                Arc::make_mut(rows).insert(row);
+            }
+            None => {
+                self.terms.insert(term.into(), Arc::new(RoaringBitmap::from_iter([row])));
+            }
         }
     }
 

@@ -223,7 +223,8 @@ impl View {
 
     /// The names of all fields, ascending.
     pub fn fields(&self) -> Vec<String> {
-        let name = |term: &Arc<[u8]>| term.split(|&b| b == 0).next().map(|name| String::from_utf8_lossy(name).into_owned());
+        let name =
+            |term: &Arc<[u8]>| term.split(|&b| b == 0).next().map(|name| String::from_utf8_lossy(name).into_owned());
         let mut fields = self.generation().terms().fields();
         fields.extend(self.0.overlay.terms.keys().filter_map(name));
         fields.sort();
