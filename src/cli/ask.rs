@@ -11,13 +11,14 @@ use super::context::Context;
 use super::exit::Unanswerable;
 use super::output::{number, print_json, say, table};
 use crate::catalog::{CATEGORY_SEPARATOR, Product};
+use crate::index::Check;
 use crate::live::View;
 use crate::rank::RowId;
 use crate::recommend::{Answer, Engine, FewerBecause, Query, RecommendError};
 use crate::rules::{Filter, FilterError};
 
 pub(super) fn similar(context: &Context, catalog: &str, products: Vec<String>, ask: &AskArgs) -> Result<ExitCode> {
-    let engine = context.engine(catalog)?;
+    let engine = context.engine(catalog, Check::Hashes)?;
     let query = Query { anchors: products, ..query(ask)? };
     let view = engine.view();
     let (answer, took_ms) = answer(&engine, &view, &query)?;
@@ -34,7 +35,7 @@ pub(super) fn similar(context: &Context, catalog: &str, products: Vec<String>, a
 }
 
 pub(super) fn search(context: &Context, catalog: &str, text: &str, ask: &AskArgs) -> Result<ExitCode> {
-    let engine = context.engine(catalog)?;
+    let engine = context.engine(catalog, Check::Hashes)?;
     let query = Query { text: Some(text.to_owned()), ..query(ask)? };
     let view = engine.view();
     let (answer, took_ms) = answer(&engine, &view, &query)?;

@@ -13,6 +13,7 @@ use super::exit::{self, Unanswerable};
 use super::output::{print_json, say, thousands};
 use super::progress::BuildBars;
 use crate::catalog::{Product, Record, RecordFault, RecordForm, RecordReader, Reject, split_records, write_rejects};
+use crate::index::Check;
 use crate::live::{Change, LiveCatalog, LiveError, Refusal};
 
 /// Changes that are acknowledged together.
@@ -83,7 +84,7 @@ fn send<T>(
     let settings = context.config.catalog(&file.catalog)?;
     let reader = RecordReader::new(&settings, jiff::Timestamp::now())?;
     let records = read(&file.file)?;
-    let engine = context.engine(&file.catalog)?;
+    let engine = context.engine(&file.catalog, Check::Headers)?;
     let bars = BuildBars::new(context.quiet || context.json);
     let mut outcome = Outcome { seq: engine.view().seq(), ..Outcome::default() };
     let total = records.len();

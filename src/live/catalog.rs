@@ -157,12 +157,6 @@ impl LiveCatalog {
         self.submit_with(changes, move |result| drop(reply.send(result)));
         answer.recv().unwrap_or_else(|_| Err(LiveError::NoWriter { path: self.shared.path.clone() }))
     }
-
-    /// See [`ChangeLog::fill_disk`].
-    #[cfg(test)]
-    pub(super) fn fill_disk(&self, is_full: bool) {
-        self.shared.log().as_ref().unwrap().fill_disk(is_full);
-    }
 }
 
 impl Drop for LiveCatalog {

@@ -268,3 +268,23 @@ impl From<LiveError> for Problem {
         Self::new(code, "the change was not kept")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_that_was_not_kept_says_why_and_names_no_path() {
+        let path = std::path::PathBuf::from("/secret/live.sqlite");
+        for (error, status) in [
+            (LiveError::DiskFull { path: path.clone() }, 507),
+            (LiveError::Busy { path: path.clone() }, 503),
+            (LiveError::Damaged { path: path.clone(), reason: "r".into() }, 503),
+            (LiveError::NoWriter { path }, 500),
+        ] {
+            let document = Problem::from(error).document();
+            assert_eq!(document.status, status);
+            assert!(!serde_json::to_string(&document).unwrap().contains("secret"));
+        }
+    }
+}
