@@ -59,7 +59,7 @@ impl RecordFault {
 /// Returns an error in words if the text as a whole cannot be split.
 pub fn split_records(text: &str, form: RecordForm) -> Result<Vec<Result<Record, RecordFault>>, String> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let record = |json: &str| parse(json).map(Record).map_err(|message| bad_json(message));
+    let record = |json: &str| parse(json).map(Record).map_err(bad_json);
     match form {
         RecordForm::JsonLines => Ok(text.lines().filter(|line| !line.trim().is_empty()).map(record).collect()),
         RecordForm::Csv => split_csv(text),
@@ -244,7 +244,7 @@ mod tests {
     #[test]
     fn the_same_patches_are_read_from_every_form() {
         let json = r#"[{"id": 7, "price": 12.50, "availability": "out of stock"}, {"id": "a/b", "sale_price": null, "custom_label_2": "x"}]"#;
-        let lines = "{\"id\":\"7\",\"price\":\"12.50 EUR\",\"availability\":\"out_of_stock\"}\n\n{\"id\":\"a/b\",\"sale_price\":null,\"customLabel2\":[\"x\"]}";
+        let lines = "{\"id\":\"7\",\"price\":\"12.50 EUR\",\"availability\":\"out_of_stock\"}\n\n{\"id\":\"a/b\",\"sale_price\":null,\"Custom Label 2\":[\"x\"]}";
         let csv = "id,price,availability,sale_price,custom_label_2\n7,12.50,out_of_stock,,\n\"a/b\",,,null,x\n";
         let expected = patches(json, RecordForm::Json);
         let (id, first) = expected[0].clone().unwrap();

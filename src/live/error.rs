@@ -89,6 +89,14 @@ pub enum LiveError {
         /// The file.
         path: PathBuf,
     },
+    /// The file was moved away or replaced while it was open.
+    #[error(
+        "the live changes `{path}` were moved away or replaced while in use; nothing was changed, restart the server"
+    )]
+    Replaced {
+        /// The file.
+        path: PathBuf,
+    },
     /// Another process writes for too long.
     #[error("another process holds the live changes `{path}`; nothing was changed, send it again")]
     Busy {

@@ -17,6 +17,7 @@
 //! read against its digest, and the numbers must follow each other to the last that was given out: damage is an error, never
 //! another price.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -61,6 +62,8 @@ pub struct ChangeLog {
     name: String,
     /// `PRAGMA data_version` when entries were last read.
     seen: i64,
+    /// Which file was opened.
+    file: Option<(u64, u64)>,
 }
 
 /// How much a log holds.
@@ -100,7 +103,7 @@ impl ChangeLog {
         connection.pragma_update(None, "synchronous", "FULL").map_err(failed)?;
         let name = connection.query_row("SELECT name FROM log", [], |row| row.get(0)).map_err(failed)?;
         let seen = data_version(&connection).map_err(failed)?;
-        Ok(Self { path: path.to_owned(), connection, name, seen })
+        Ok(Self { path: path.to_owned(), connection, name, seen, file: file_at(path) })
     }
 
     /// The log's own name: another file in its place has another.
@@ -161,8 +164,12 @@ impl ChangeLog {
 
     /// Starts to add changes; no other process adds any until the result is dropped.
     ///
-    /// Returns an error if another process keeps the file to itself, or it cannot be written.
+    /// Returns an error if another process keeps the file to itself, it cannot be written, or another file has taken its place.
     pub fn begin(&mut self) -> Result<Append<'_>, LiveError> {
+        if self.file != file_at(&self.path) {
+            // What would be written to a file without a name is gone when it is closed.
+            return Err(LiveError::Replaced { path: self.path.clone() });
+        }
         let failed = |error| Step::Write.failed(&self.path, error);
         let seen = data_version(&self.connection).map_err(failed)?;
         self.seen = seen;
@@ -329,6 +336,11 @@ fn read_since(
     }
 }
 
+/// Tells the file at `path` from any other.
+fn file_at(path: &Path) -> Option<(u64, u64)> {
+    path.metadata().ok().map(|file| (file.dev(), file.ino()))
+}
+
 fn last_seq(connection: &Connection) -> rusqlite::Result<u64> {
     Ok(connection.query_row(LAST, [], |row| row.get(0)).optional()?.unwrap_or(0))
 }
@@ -423,7 +435,7 @@ mod tests {
     fn changes_come_back_as_they_were_put_in_also_from_another_connection() {
         let (_dir, path, mut log) = made();
         push(&mut log, 0..7).unwrap();
-        drop(log.begin().unwrap().push(&change(7), 0).unwrap());
+        log.begin().unwrap().push(&change(7), 0).unwrap();
         let mut other = ChangeLog::open_existing(&path).unwrap().unwrap();
         assert_eq!((other.name(), other.last_seq().unwrap()), (log.name(), 7));
         let expected = |seqs: std::ops::Range<u64>| -> Vec<Entry> {
@@ -458,7 +470,7 @@ mod tests {
         let steps = [
             "DELETE FROM changes WHERE seq = 3",
             "DELETE FROM changes WHERE seq = 6",
-            "UPDATE changes SET payload = replace(payload, 'x', 'y') WHERE seq = 2",
+            "UPDATE changes SET payload = CAST(replace(payload, 'x', 'y') AS BLOB) WHERE seq = 2",
             "UPDATE changes SET seq = 60 WHERE seq = 6",
             "UPDATE sqlite_sequence SET seq = 5",
             "UPDATE sqlite_sequence SET seq = 9",
@@ -490,6 +502,16 @@ mod tests {
         limit(&log, 1 << 20);
         push(&mut log, 6..8).unwrap();
         assert_eq!(read(&mut log, 0).unwrap().len(), 8);
+    }
+
+    #[test]
+    fn nothing_is_acknowledged_into_a_file_that_is_no_longer_there() {
+        let (dir, path, mut log) = made();
+        push(&mut log, 0..2).unwrap();
+        std::fs::rename(&path, dir.path().join("aside")).unwrap();
+        assert!(matches!(push(&mut log, 2..3), Err(LiveError::Replaced { path: at }) if at == path));
+        ChangeLog::open(&path).unwrap();
+        assert!(matches!(push(&mut log, 2..3), Err(LiveError::Replaced { .. })));
     }
 
     #[test]

@@ -189,7 +189,8 @@ impl View {
         self.0.in_stock.get_or_init(compute).as_ref()
     }
 
-    /// The rows for whose effective price (minor units, and the currency's letters) `is_in` says so; rows without a price are not asked about.
+    /// The rows for whose effective price (minor units, and the currency's letters) `is_in` says so; rows without a price are not
+    /// asked about.
     ///
     /// Returns an error when `is_in` does.
     pub fn rows_priced<E>(&self, mut is_in: impl FnMut(i64, [u8; 3]) -> Result<bool, E>) -> Result<RoaringBitmap, E> {

@@ -63,6 +63,14 @@ pub struct Build<'a> {
     pub embedder: &'a Embedder,
 }
 
+/// What a generation is made from.
+struct Source<'a> {
+    feed: &'a Path,
+    /// The feed, its products with the changes folded in.
+    read: Feed,
+    live: Folded,
+}
+
 impl Build<'_> {
     /// Reads `feed`, builds a generation from it, and puts it in use.
     ///
@@ -73,22 +81,34 @@ impl Build<'_> {
     pub fn run(&self, feed: &Path, progress: &(dyn Fn(BuildStep) + Sync)) -> Result<Built, BuildError> {
         let started = Instant::now();
         let lock = self.dir.lock()?;
-        // Before the first byte of the feed: what comes later is applied on top of the new generation.
         let mut log = ChangeLog::open_existing(&self.dir.live_path())?;
-        let last = log.as_ref().map_or(Ok(0), ChangeLog::last_seq)?;
         let first_ms = self.live.first_ms(written_ms(feed));
-        let mut read = self.read(feed, progress)?;
-        let folded = log.as_mut().map(|log| fold(log, last, first_ms, &mut read.products));
-        let live = folded.transpose()?.unwrap_or_default();
-        if read.products.is_empty() {
-            return Err(BuildError::NoProducts(feed.to_owned()));
-        }
-        let (embeddings, counts) = self.embed(&read.products, progress)?;
-        let manifest = self.write(&lock, feed, &read, &live, (&embeddings, counts), started, progress)?;
+        let source = self.source(feed, log.as_mut(), first_ms, progress)?;
+        let (embeddings, counts) = self.embed(&source.read.products, progress)?;
+        let manifest = self.write(&lock, &source, (&embeddings, counts), started, progress)?;
         if let Some(log) = &mut log {
             self.purge(log, first_ms);
         }
-        Ok(Built { manifest, num_records: read.num_rows, num_repeated_texts: counts.repeated, live })
+        let (num_records, num_repeated_texts) = (source.read.num_rows, counts.repeated);
+        Ok(Built { manifest, num_records, num_repeated_texts, live: source.live })
+    }
+
+    /// The feed's products with the changes of `log` that were made at or after `first_ms`.
+    fn source<'f>(
+        &self,
+        feed: &'f Path,
+        log: Option<&mut ChangeLog>,
+        first_ms: i64,
+        progress: &(dyn Fn(BuildStep) + Sync),
+    ) -> Result<Source<'f>, BuildError> {
+        // Before the first byte of the feed: what comes later is applied on top of the new generation.
+        let last = log.as_deref().map_or(Ok(0), ChangeLog::last_seq)?;
+        let mut read = self.read(feed, progress)?;
+        let live = log.map(|log| fold(log, last, first_ms, &mut read.products)).transpose()?.unwrap_or_default();
+        if read.products.is_empty() {
+            return Err(BuildError::NoProducts(feed.to_owned()));
+        }
+        Ok(Source { feed, read, live })
     }
 
     fn read(&self, feed: &Path, progress: &(dyn Fn(BuildStep) + Sync)) -> Result<Feed, BuildError> {
@@ -132,9 +152,7 @@ impl Build<'_> {
     fn write(
         &self,
         lock: &CatalogLock,
-        feed: &Path,
-        read: &Feed,
-        live: &Folded,
+        Source { feed, read, live }: &Source<'_>,
         (embeddings, counts): (&Embeddings, EmbedCounts),
         started: Instant,
         progress: &(dyn Fn(BuildStep) + Sync),

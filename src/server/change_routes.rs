@@ -145,7 +145,9 @@ fn read<T>(
 ) -> Result<Vec<Result<T, RecordFault>>, Problem> {
     let reader = RecordReader::new(config, jiff::Timestamp::now()).map_err(|error| Problem::internal(&error))?;
     let records = split_records(&body.text, body.form);
-    let records = records.map_err(|message| Problem::field(Code::InvalidJson, "body", message))?;
+    let records = records.map_err(|message| {
+        Problem::field(Code::InvalidJson, "body", message).hint("send one object, a list of them, or JSON Lines")
+    })?;
     Ok(records.into_iter().map(|record| one(&reader, &record?)).collect())
 }
 

@@ -261,6 +261,7 @@ impl From<LiveError> for Problem {
             LiveError::Damaged { .. }
             | LiveError::Foreign { .. }
             | LiveError::FormatVersion { .. }
+            | LiveError::Replaced { .. }
             | LiveError::Purged { .. } => Code::LiveDamaged,
             _ => return Self::internal(&error),
         };
