@@ -53,6 +53,7 @@
 //!   old generation in use.
 //! * Vectors of different models or precisions never meet: the manifest carries the fingerprint, and [`recommend::Engine`] compares it. One
 //!   generation is made with one text template.
+//! * A live change is acknowledged when it is on disk and in the view; a [`live::View`] never changes, and one answer comes from one view.
 //! * Money is integer minor units and a currency. Lists have one total order ([`rank::best_first`]). Scores are in `[0, 1]`,
 //!   higher is better.
 //! * The same feed, settings and seed give the same index files, byte for byte.
