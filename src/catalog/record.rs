@@ -103,6 +103,16 @@ fn split_csv(text: &str) -> Result<Vec<Result<Record, RecordFault>>, String> {
 }
 
 /// Reads records with the settings of one catalog, at one moment.
+///
+/// ```
+/// use kindred::catalog::{CatalogConfig, RecordForm, RecordReader, split_records};
+///
+/// let config = CatalogConfig::default();
+/// let reader = RecordReader::new(&config, jiff::Timestamp::now()).unwrap();
+/// let records = split_records(r#"{"id": "SKU-1", "price": "9.50 EUR"}"#, RecordForm::Json).unwrap();
+/// let (id, patch) = reader.patch(records[0].as_ref().unwrap()).unwrap();
+/// assert_eq!((id.as_str(), patch.price.unwrap().to_string()), ("SKU-1", "9.50 EUR".to_owned()));
+/// ```
 pub struct RecordReader<'a> {
     config: &'a CatalogConfig,
     currency: Option<Currency>,

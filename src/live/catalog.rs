@@ -42,6 +42,18 @@ struct Request {
 }
 
 /// The live changes of one catalog over the generation in use.
+///
+/// ```no_run
+/// use kindred::catalog::ProductId;
+/// use kindred::live::{Change, LiveCatalog};
+///
+/// # fn delete(live: &LiveCatalog) -> Result<(), Box<dyn std::error::Error>> {
+/// let receipt = live.submit(vec![Change::Delete { id: ProductId::new("SKU-1")? }])?;
+/// assert_eq!(receipt.accepted + receipt.refused.len(), 1);
+/// assert!(live.view().row("SKU-1").is_none());
+/// # Ok(())
+/// # }
+/// ```
 pub struct LiveCatalog {
     shared: Arc<Shared>,
     /// Taken when dropped, which ends the writer.

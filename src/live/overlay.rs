@@ -138,28 +138,23 @@ impl Overlay {
     ///
     /// Returns an error if the product's record is damaged.
     pub(super) fn check(&self, baseline: &Baseline, change: &Change) -> Result<Option<Refusal>, IndexError> {
-        let Change::Upsert(_) = change else {
-            let Some(place) = self.place(baseline, change.id().as_str()) else {
-                return Ok(Some(Refusal::UnknownProduct));
-            };
-            return self.check_patch(baseline, &place, change);
-        };
-        Ok(None)
-    }
-
-    fn check_patch(&self, baseline: &Baseline, place: &Place, change: &Change) -> Result<Option<Refusal>, IndexError> {
-        let Change::Patch { patch, .. } = change else { return Ok(None) };
-        if patch.sale_price.flatten().is_none() {
+        if matches!(change, Change::Upsert(_)) {
             return Ok(None);
         }
-        let offer = match place {
-            Place::Generation(row) => self.offer(baseline, *row)?,
-            Place::Delta(row) => match self.delta.get(row) {
-                Some(known) => Offer::of(&known.product),
-                None => return Ok(Some(Refusal::UnknownProduct)),
-            },
+        let Some(RowId(row)) = self.row(baseline, change.id().as_str()) else {
+            return Ok(Some(Refusal::UnknownProduct));
         };
-        Ok(patch.conflict_with(&offer).map(Refusal::SalePrice))
+        match change {
+            // Only a sale price that is named can conflict, so no record is read for the others.
+            Change::Patch { patch, .. } if patch.sale_price.flatten().is_some() => {
+                let offer = match self.delta.get(&row) {
+                    Some(known) => Offer::of(&known.product),
+                    None => self.offer(baseline, row)?,
+                };
+                Ok(patch.conflict_with(&offer).map(Refusal::SalePrice))
+            }
+            _ => Ok(None),
+        }
     }
 
     /// Applies a change that is number `seq` of the log. A change of a product that is not there does nothing.
