@@ -2,6 +2,7 @@
 
 use crate::embed::EmbedError;
 use crate::index::IndexError;
+use crate::live::LiveError;
 use crate::rules::FilterError;
 
 /// A question could not be answered.
@@ -49,6 +50,9 @@ pub enum RecommendError {
     /// The index failed.
     #[error("cannot search the index")]
     Index(#[from] IndexError),
+    /// The live changes failed.
+    #[error(transparent)]
+    Live(#[from] LiveError),
     /// The text could not be embedded.
     #[error("cannot embed the text")]
     Embed(#[from] EmbedError),
