@@ -8,6 +8,7 @@
 //! ```text
 //! catalog · rank                      a feed file → products · scored rows and their one order
 //! embed · index · rules               text → vectors · vectors → nearest rows, on disk · which products may appear
+//! live                                changes between two builds: kept, visible at once
 //! pipeline                            feed → published generation: joins the above for a build
 //! recommend                           question → answer: joins the above for a request
 //! server                              HTTP
@@ -17,6 +18,7 @@
 //! * [`catalog::read_feed`] reads any of six kinds of export; a bad record never stops a good one.
 //! * [`embed::Embedder`] turns texts into vectors of length 1; [`embed::embed_with_cache`] embeds only what is new.
 //! * [`index::CatalogDir`] is a catalog's folder of immutable generations; [`index::Generation`] is one of them, mapped.
+//! * [`live::LiveCatalog`] keeps what changes between builds, and [`live::View`] is a generation with it.
 //! * [`pipeline::Build`] goes from a feed to a generation in use.
 //! * [`recommend::Engine`] answers a [`recommend::Query`] on one generation.
 //! * [`server::serve`] does so over HTTP, for every catalog, and takes new generations over without a failed request.
@@ -26,18 +28,20 @@
 //! ```no_run
 //! use std::{path::Path, sync::Arc};
 //! use kindred::{catalog::CatalogConfig, embed::{EmbedConfig, Embedder}, index::{CatalogDir, Check, IndexConfig}};
-//! use kindred::{pipeline::Build, recommend::{Engine, Query, RecommendConfig}};
+//! use kindred::{live::FoldChanges, pipeline::Build, recommend::{Engine, Query, RecommendConfig}};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let embedder = Arc::new(Embedder::load(&EmbedConfig::default())?);
 //! let dir = CatalogDir::new(Path::new("index"), "myshop")?;
 //! let (catalog, index) = (CatalogConfig::default(), IndexConfig::default());
-//! Build { dir: &dir, catalog: &catalog, index: &index, embedder: &embedder }.run(Path::new("feed.csv"), &|_step| {})?;
+//! Build { dir: &dir, catalog: &catalog, index: &index, live: FoldChanges::Newer, embedder: &embedder }.run(Path::new("feed.csv"), &|_step| {})?;
 //!
-//! let engine = Engine::new(dir.open_current(Check::Hashes)?, embedder, &RecommendConfig::default())?;
-//! let answer = engine.answer(&Query { anchors: vec!["SKU-1".into()], limit: 5, ..Query::default() })?;
+//! let generation = dir.open_current(Check::Hashes)?;
+//! let engine = Engine::new(&dir, generation, embedder, &catalog.text, &RecommendConfig::default())?;
+//! let view = engine.view();
+//! let answer = engine.answer(&view, &Query { anchors: vec!["SKU-1".into()], limit: 5, ..Query::default() })?;
 //! for hit in answer.hits {
-//!     println!("{:.3} {}", hit.score, engine.generation().products().product(hit.row)?.title);
+//!     println!("{:.3} {}", hit.score, view.product(hit.row)?.title);
 //! }
 //! # Ok(())
 //! # }
@@ -49,6 +53,7 @@
 //!   old generation in use.
 //! * Vectors of different models or precisions never meet: the manifest carries the fingerprint, and [`recommend::Engine`] compares it. One
 //!   generation is made with one text template.
+//! * A live change is acknowledged when it is on disk and in the view; a [`live::View`] never changes, and one answer comes from one view.
 //! * Money is integer minor units and a currency. Lists have one total order ([`rank::best_first`]). Scores are in `[0, 1]`,
 //!   higher is better.
 //! * The same feed, settings and seed give the same index files, byte for byte.
@@ -59,6 +64,7 @@ pub mod cli;
 pub mod config;
 pub mod embed;
 pub mod index;
+pub mod live;
 pub mod pipeline;
 pub mod rank;
 pub mod recommend;

@@ -36,6 +36,34 @@ fn feeds_that_are_none_are_named() {
 }
 
 #[test]
+fn texts_to_measure_with_that_are_none_are_named() {
+    let work = Workplace::new();
+    work.write("empty.txt", "");
+    work.write("blank.txt", " \n\n");
+    work.write("binary.txt", [0x89, b'P', b'N', b'G', 0xff]);
+    fs::create_dir(work.path("folder.txt")).unwrap();
+    for name in ["empty.txt", "blank.txt", "binary.txt", "folder.txt", "missing.txt"] {
+        for flags in [&[][..], &["--plain"], &["--compare-precisions"]] {
+            let error = work.fails(&[&["bench", "embed", name][..], flags].concat(), 3);
+            assert!(error.contains(name), "{error}");
+        }
+    }
+    assert!(work.fails(&["bench", "embed", "binary.txt"], 3).contains("line 1 is not UTF-8"));
+    work.write("one.txt", "red bag\nred bag\n");
+    work.write("reference.jsonl", "{\"text\": \"red\", \"embedding\": [1.0]}\n");
+    for reference in ["reference.jsonl", "missing.jsonl", "folder.txt"] {
+        for command in [&["bench", "embed", "one.txt"][..], &["model", "check"]] {
+            let error = work.fails(&[command, &["--reference", reference]].concat(), 3);
+            assert!(error.contains(reference), "{error}");
+        }
+    }
+    let error = work.fails(&["bench", "embed", "one.txt", "--compare-precisions"], 3);
+    assert!(error.contains("one.txt") && error.contains("two different texts"), "{error}");
+    let error = work.fails(&["bench", "embed", "one.txt", "--plain", "--set", "embed.precision=fast"], 2);
+    assert!(error.contains("embed.precision=f32"), "{error}");
+}
+
+#[test]
 fn too_many_bad_records_stop_the_build_and_change_nothing_but_the_list_of_them() {
     let work = Workplace::new();
     let good = feed(&titles(30, "good"));
@@ -136,6 +164,25 @@ fn unknown_catalogs_products_fields_and_settings_are_named() {
         assert!(error.contains(named), "{args:?}: {error}");
     }
     assert_eq!(work.run(&["similar"]).status.code(), Some(2), "wrong usage");
+}
+
+#[test]
+fn an_index_of_another_precision_or_model_names_the_setting_to_change() {
+    let work = Workplace::new();
+    work.write("feed.csv", feed(&titles(30, "x")));
+    work.ok(&["index", "build", "shop", "--feed", "feed.csv"]);
+    let ask = ["similar", "shop", "p1", "--set"];
+    let error = work.fails(&[&ask[..], &["embed.precision=fast"]].concat(), 5);
+    assert!(error.ends_with("or set embed.precision=f32"), "{error}");
+    let error = work.fails(&[&ask[..], &["embed.max_tokens=100"]].concat(), 5);
+    assert!(error.ends_with("or set embed.model"), "{error}");
+}
+
+#[test]
+fn threads_that_cannot_be_started_are_refused_at_once() {
+    let work = Workplace::new();
+    let error = work.fails(&["model", "check", "--set", "embed.threads=100000"], 2);
+    assert!(error.contains("embed.threads") && error.contains("1024"), "{error}");
 }
 
 #[test]

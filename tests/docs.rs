@@ -4,6 +4,7 @@ mod command;
 
 use command::{Workplace, project};
 use kindred::config::Config;
+use kindred::embed::MAX_BYTES_PER_TOKEN;
 
 fn readme() -> String {
     std::fs::read_to_string(project("README.md")).unwrap()
@@ -53,6 +54,8 @@ fn numbers_in_the_readme_are_the_defaults() {
     let share = format!("{} % are bad (`catalog.max_reject_share`)", config.catalog.max_reject_share * 100.0);
     assert!(readme.contains(&share), "{share}");
     assert!(readme.contains(&format!("serves on {}", config.server.bind)));
+    let bytes = format!("{MAX_BYTES_PER_TOKEN} bytes are read for each token");
+    assert!(readme.contains(&bytes), "{bytes}");
 }
 
 #[test]

@@ -34,12 +34,12 @@ fn ten_texts(dir: &Path) -> std::path::PathBuf {
 fn what_was_inserted_is_there_after_reopening() {
     let dir = tempfile::tempdir().unwrap();
     ten_texts(dir.path());
-    let cache = open(dir.path());
+    let mut cache = open(dir.path());
     assert_eq!(cache.len(), 10);
     for text in 0..10 {
-        assert_eq!(cache.get(&text.to_string()), Some(vector(text).as_slice()));
+        assert_eq!(cache.get(&text.to_string()).unwrap().as_deref(), Some(vector(text).as_slice()));
     }
-    assert_eq!(cache.get("10"), None);
+    assert_eq!(cache.get("10").unwrap(), None);
 }
 
 #[test]
@@ -56,9 +56,9 @@ fn a_file_cut_anywhere_keeps_every_whole_record_and_takes_new_ones() {
         assert_eq!(cache.len(), expected, "{length} bytes");
         cache.insert("new", &vector(77)).unwrap();
         drop(cache);
-        let cache = open(dir.path());
+        let mut cache = open(dir.path());
         assert_eq!(cache.len(), expected + 1, "{length} bytes");
-        assert_eq!(cache.get("new"), Some(vector(77).as_slice()));
+        assert_eq!(cache.get("new").unwrap().as_deref(), Some(vector(77).as_slice()));
     }
 }
 
@@ -77,9 +77,9 @@ fn a_flipped_bit_costs_its_record_and_is_never_served() {
                 assert!(bit / 8 < header, "bit {bit}: {error}");
                 assert!(matches!(error, EmbedError::ForeignCache { .. }), "{error}");
             }
-            Ok(cache) => {
+            Ok(mut cache) => {
                 assert_eq!(cache.len(), 9, "bit {bit}");
-                let right = |text: &usize| cache.get(&text.to_string()) == Some(vector(*text).as_slice());
+                let right = |text: &usize| cache.get(&text.to_string()).unwrap() == Some(vector(*text).to_vec());
                 assert_eq!((0..10).filter(right).count(), 9, "bit {bit}");
             }
         }
@@ -87,10 +87,31 @@ fn a_flipped_bit_costs_its_record_and_is_never_served() {
 }
 
 #[test]
+fn a_bit_flipped_while_the_cache_is_open_costs_its_record_and_is_never_served() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = ten_texts(dir.path());
+    let whole = fs::read(&path).unwrap();
+    let record = 32 + DIM * 4 + 8;
+    for bit in 0..record * 8 {
+        fs::write(&path, &whole).unwrap();
+        let mut cache = open(dir.path());
+        let mut flipped = whole.clone();
+        flipped[whole.len() - 4 * record + bit / 8] ^= 1 << (bit % 8);
+        fs::write(&path, &flipped).unwrap();
+        assert_eq!(cache.get("6").unwrap(), None, "bit {bit}");
+        assert_eq!(cache.get("7").unwrap().as_deref(), Some(vector(7).as_slice()), "bit {bit}");
+        cache.insert("6", &vector(6)).unwrap();
+        assert_eq!(cache.get("6").unwrap().as_deref(), Some(vector(6).as_slice()), "bit {bit}");
+        assert_eq!(cache.retain(["6", "7"]).unwrap(), 8, "bit {bit}");
+        assert_eq!(cache.get("6").unwrap().as_deref(), Some(vector(6).as_slice()), "bit {bit}");
+    }
+}
+
+#[test]
 fn models_do_not_see_each_others_vectors() {
     let dir = tempfile::tempdir().unwrap();
     ten_texts(dir.path());
-    assert_eq!(EmbeddingCache::open(dir.path(), "ffff", DIM).unwrap().get("1"), None);
+    assert_eq!(EmbeddingCache::open(dir.path(), "ffff", DIM).unwrap().get("1").unwrap(), None);
     let error = EmbeddingCache::open(dir.path(), MODEL, DIM + 1).unwrap_err();
     assert!(matches!(error, EmbedError::ForeignCache { .. }), "{error}");
 }
@@ -131,10 +152,10 @@ fn retain_keeps_exactly_the_named_texts() {
     assert_eq!(cache.retain(["3", "5", "5", "never seen"]).unwrap(), 8);
     cache.insert("new", &vector(77)).unwrap();
     drop(cache);
-    let cache = open(dir.path());
+    let mut cache = open(dir.path());
     assert_eq!(cache.len(), 3);
     for (text, vector) in [("3", vector(3)), ("5", vector(5)), ("new", vector(77))] {
-        assert_eq!(cache.get(text), Some(vector.as_slice()));
+        assert_eq!(cache.get(text).unwrap().as_deref(), Some(vector.as_slice()));
     }
     assert!(fs::metadata(&path).unwrap().len() < before);
 }

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use embed_fixture::TinyModel;
-use kindred::embed::{EmbedConfig, EmbedError, Embedder};
+use kindred::embed::{EmbedConfig, EmbedError, Embedder, MAX_THREADS, Precision};
 use serde_json::json;
 
 fn load(dir: &Path) -> Result<Embedder, EmbedError> {
@@ -140,6 +140,9 @@ fn sizes_that_contradict_each_other_are_refused() {
         ("num_attention_heads", json!(0)),
         ("num_hidden_layers", json!(0)),
         ("max_position_embeddings", json!(0)),
+        ("hidden_size", json!(66_312)),
+        ("intermediate_size", json!(66_312)),
+        ("intermediate_size", json!(usize::MAX)),
         ("layer_norm_eps", json!(-1.0)),
     ] {
         let error = refusal(|m| m.config[field] = value);
@@ -154,6 +157,39 @@ fn max_tokens_outside_the_models_range_is_refused() {
         let config = EmbedConfig { model: dir.path().to_owned(), max_tokens: Some(asked), ..EmbedConfig::default() };
         let error = Embedder::load(&config).err().unwrap();
         assert!(matches!(error, EmbedError::MaxTokens { least: 3, most: embed_fixture::POSITIONS, .. }), "{error}");
+    }
+}
+
+#[test]
+fn more_threads_than_can_be_started_are_refused() {
+    let dir = TinyModel::new().write();
+    for threads in [MAX_THREADS + 1, 100_000, usize::MAX] {
+        let config = EmbedConfig { model: dir.path().to_owned(), threads, ..EmbedConfig::default() };
+        let error = Embedder::load(&config).err().unwrap();
+        assert!(matches!(error, EmbedError::TooManyThreads { most: MAX_THREADS, .. }), "{error}");
+    }
+}
+
+/// Finite weights may overflow; what comes of it must reach the end of the pass in every precision.
+#[test]
+fn activations_that_overflow_are_an_error_in_every_precision() {
+    for precision in [Precision::F32, Precision::Fast] {
+        for activation in ["gelu", "gelu_new", "relu"] {
+            for layer in
+                ["attention.self.query", "attention.self.value", "attention.output.dense", "intermediate.dense"]
+            {
+                let mut model = TinyModel::new();
+                model.config["hidden_act"] = json!(activation);
+                let weight = &mut model.tensors.get_mut(&format!("encoder.layer.0.{layer}.weight")).unwrap().1;
+                weight.iter_mut().for_each(|x| *x = 3e38 * x.signum());
+                let dir = model.write();
+                let config =
+                    EmbedConfig { model: dir.path().to_owned(), threads: 1, precision, ..EmbedConfig::default() };
+                let error = Embedder::load(&config).unwrap().embed(&["red", "red bag"], &|_| {}).err();
+                let is_right = matches!(error, Some(EmbedError::NoDirection { .. }));
+                assert!(is_right, "{precision:?}, {activation}, {layer}: {error:?}");
+            }
+        }
     }
 }
 

@@ -5,7 +5,7 @@ mod embed_fixture;
 use std::fs;
 
 use embed_fixture::{TinyModel, WORDS, gelu_erf, safetensors};
-use kindred::embed::{EmbedConfig, Embedder, Embeddings};
+use kindred::embed::{EmbedConfig, Embedder, Embeddings, MAX_BYTES_PER_TOKEN};
 use serde_json::json;
 
 const TEXTS: [&str; 5] = ["red bag", "", "blue phone case", "bag", "red blue red blue red blue red blue"];
@@ -35,6 +35,20 @@ fn cls_pooled_bert_agrees_with_plain_loops() {
     model.pooling = Some(json!({"pooling_mode_cls_token": true, "pooling_mode_mean_tokens": false}));
     let embeddings = load(&model.write()).embed(&TEXTS, &|_| {}).unwrap();
     assert_near(&embeddings, |text| model.forward(text, 0, gelu_erf, true));
+}
+
+/// The tiny model has 10 positions, so it reads 2,560 bytes of a text.
+#[test]
+fn of_a_text_no_more_is_read_than_its_tokens_may_need() {
+    let embedder = load(&TinyModel::new().write());
+    let most = embedder.max_tokens() * MAX_BYTES_PER_TOKEN;
+    let spread = |gap: usize| format!("red{}bag", " ".repeat(gap));
+    let [near, last, past, red] = [spread(1), spread(most - 6), spread(most - 3), "red".to_owned()]
+        .map(|text| embedder.embed_one(&text).unwrap());
+    assert_eq!(near, last, "a word that ends where reading does is read");
+    assert!(past == red && past != near, "a word that begins there is not");
+    // The end of what is read falls into a character of three bytes.
+    embedder.embed_one(&"東".repeat(most)).unwrap();
 }
 
 #[test]

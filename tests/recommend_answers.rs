@@ -11,16 +11,17 @@ use serde_json::json;
 fn engine(products: &[Product], config: &RecommendConfig) -> (tempfile::TempDir, Engine) {
     let root = tempfile::tempdir().unwrap();
     shop::publish(root.path(), "shop", products);
-    let generation = CatalogDir::new(root.path(), "shop").unwrap().open_current(Check::Hashes).unwrap();
-    let engine = Engine::new(generation, shop::EMBEDDER.clone(), config).unwrap();
+    let dir = CatalogDir::new(root.path(), "shop").unwrap();
+    let generation = dir.open_current(Check::Hashes).unwrap();
+    let engine = Engine::new(&dir, generation, shop::EMBEDDER.clone(), &shop::template(), config).unwrap();
     (root, engine)
 }
 
 /// Ids, scores and similarities of the answer.
 fn asked(engine: &Engine, query: &Query) -> Vec<(String, f32, f32)> {
-    let products = engine.generation().products();
-    let answer = engine.answer(query).unwrap();
-    answer.hits.iter().map(|hit| (products.id(hit.row).unwrap().to_owned(), hit.score, hit.similarity)).collect()
+    let view = engine.view();
+    let answer = engine.answer(&view, query).unwrap();
+    answer.hits.iter().map(|hit| (view.id(hit.row).unwrap().to_owned(), hit.score, hit.similarity)).collect()
 }
 
 fn ids(engine: &Engine, query: &Query) -> Vec<String> {

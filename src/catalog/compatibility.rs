@@ -47,6 +47,11 @@ impl Compatibility {
         Self { models: products.into_iter().flat_map(stated).collect() }
     }
 
+    /// Takes the models as a catalog's index knows them.
+    pub fn of_models(models: impl IntoIterator<Item = String>) -> Self {
+        Self { models: models.into_iter().collect() }
+    }
+
     /// The models that the product fits, in lower case, ascending: those it states, or else those of the catalog's that its title
     /// names; empty when there are none.
     pub fn fits(&self, product: &Product) -> Vec<String> {

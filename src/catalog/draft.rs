@@ -139,20 +139,7 @@ impl Draft {
     }
 
     fn availability(&mut self) -> Result<Availability, Fault> {
-        let Some(text) = self.take("availability") else { return Ok(Availability::InStock) };
-        let name = text.trim().rsplit('/').next().unwrap_or_default();
-        match canonical_name(name).as_str() {
-            "in_stock" | "instock" | "available" | "available_for_order" | "limited_availability" => {
-                Ok(Availability::InStock)
-            }
-            "out_of_stock" | "outofstock" | "sold_out" | "discontinued" => Ok(Availability::OutOfStock),
-            "preorder" | "pre_order" => Ok(Availability::Preorder),
-            "backorder" | "back_order" => Ok(Availability::Backorder),
-            _ => {
-                let message = format!("`{}` is not in_stock, out_of_stock, preorder or backorder", quoted(&text));
-                Err(fault("availability", RejectCode::BadAvailability, message))
-            }
-        }
+        self.take("availability").map_or(Ok(Availability::InStock), |text| parse_availability(&text))
     }
 
     fn prices(&mut self, reading: &Reading, warnings: &mut Vec<(WarningCode, String)>) -> Result<Prices, Fault> {
@@ -253,6 +240,23 @@ impl Draft {
             return Err(fault("record", RejectCode::TooManyFields, message));
         }
         Ok(attributes)
+    }
+}
+
+/// Merchant Center's four values, and other exports' words for them.
+pub(super) fn parse_availability(text: &str) -> Result<Availability, Fault> {
+    let name = text.trim().rsplit('/').next().unwrap_or_default();
+    match canonical_name(name).as_str() {
+        "in_stock" | "instock" | "available" | "available_for_order" | "limited_availability" => {
+            Ok(Availability::InStock)
+        }
+        "out_of_stock" | "outofstock" | "sold_out" | "discontinued" => Ok(Availability::OutOfStock),
+        "preorder" | "pre_order" => Ok(Availability::Preorder),
+        "backorder" | "back_order" => Ok(Availability::Backorder),
+        _ => {
+            let message = format!("`{}` is not in_stock, out_of_stock, preorder or backorder", quoted(text));
+            Err(fault("availability", RejectCode::BadAvailability, message))
+        }
     }
 }
 

@@ -22,15 +22,20 @@ pub(super) enum Json {
     Object(Object),
 }
 
+/// Reads one JSON value. The error is a sentence for the rejects file.
+pub(super) fn parse(text: &str) -> Result<Json, String> {
+    parse_at(text, 0)
+}
+
 /// Reads one JSON object. The error is a sentence for the rejects file.
 pub(super) fn parse_object(text: &str) -> Result<Object, String> {
-    match parse(text, 0)? {
+    match parse(text)? {
         Json::Object(members) => Ok(members),
         _ => Err("the line is no JSON object; write one object a line".to_owned()),
     }
 }
 
-fn parse(text: &str, depth: usize) -> Result<Json, String> {
+fn parse_at(text: &str, depth: usize) -> Result<Json, String> {
     let text = text.trim();
     if depth > MAX_DEPTH {
         return Err(format!("the JSON is nested deeper than {MAX_DEPTH} levels; flatten it"));
@@ -39,12 +44,12 @@ fn parse(text: &str, depth: usize) -> Result<Json, String> {
     Ok(match text.as_bytes().first() {
         Some(b'{') => {
             let members: BTreeMap<String, &RawValue> = serde_json::from_str(text).map_err(broken)?;
-            let parsed = members.into_iter().map(|(name, raw)| Ok((name, parse(raw.get(), depth + 1)?)));
+            let parsed = members.into_iter().map(|(name, raw)| Ok((name, parse_at(raw.get(), depth + 1)?)));
             Json::Object(parsed.collect::<Result<_, String>>()?)
         }
         Some(b'[') => {
             let items: Vec<&RawValue> = serde_json::from_str(text).map_err(broken)?;
-            Json::List(items.into_iter().map(|raw| parse(raw.get(), depth + 1)).collect::<Result<_, _>>()?)
+            Json::List(items.into_iter().map(|raw| parse_at(raw.get(), depth + 1)).collect::<Result<_, _>>()?)
         }
         Some(b'"') => Json::Text(serde_json::from_str(text).map_err(broken)?),
         Some(b't' | b'f') => Json::Bool(serde_json::from_str(text).map_err(broken)?),

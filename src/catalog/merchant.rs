@@ -111,7 +111,7 @@ fn add_related(draft: &mut Draft, item: &Json) {
 }
 
 /// `15.00 USD` from a text, a number, or an object of a value (or micros) and a currency.
-fn price_text(value: &Json) -> String {
+pub(super) fn price_text(value: &Json) -> String {
     if value.as_object().is_none() {
         return value.price_text();
     }

@@ -13,6 +13,8 @@
 //! | `header` | column names, delimiter and dialect from the first line |
 //! | `merchant`, `shopify`, `retail`, `personalize` | one file a dialect: its records to drafts |
 //! | `draft`, `collect` | a draft to a product · products, rejects and warnings of one feed |
+//! | `offer` | what of a product changes from hour to hour, and how |
+//! | `record` | records that come singly: products, changes, ids |
 //! | `price`, `sale_dates`, `text` | prices · sale periods · HTML to plain text |
 mod collect;
 mod compatibility;
@@ -24,9 +26,11 @@ mod header;
 mod json;
 mod merchant;
 mod money;
+mod offer;
 mod personalize;
 mod price;
 mod product;
+mod record;
 mod reject;
 mod report;
 mod retail;
@@ -41,8 +45,10 @@ pub use compatibility::{Compatibility, models_named};
 pub use error::FeedError;
 pub use feed::{Dialect, Feed, FeedProgress, read_feed, read_feed_at};
 pub use money::{Currency, Money, MoneyError};
+pub use offer::{LABELS, Offer, OfferPatch};
 pub use price::{PriceError, parse_price};
 pub use product::*;
+pub use record::{Record, RecordFault, RecordForm, RecordReader, split_records};
 pub use reject::{FeedWarning, Reject, RejectCode, WarningCode, Warnings, write_rejects};
 pub use report::{FeedReport, FieldFill, RejectSummary};
 pub use settings::CatalogConfig;

@@ -43,6 +43,12 @@ pub enum RejectCode {
     WrongColumnCount,
     /// A quoted cell that does not end.
     UnterminatedQuote,
+    /// A change of a field that cannot be changed by itself.
+    UnknownField,
+    /// A change that names nothing to change.
+    NoChange,
+    /// A change of a product that the catalog does not have.
+    UnknownProduct,
 }
 
 impl RejectCode {
@@ -62,6 +68,9 @@ impl RejectCode {
             Self::BadJson => "bad_json",
             Self::WrongColumnCount => "wrong_column_count",
             Self::UnterminatedQuote => "unterminated_quote",
+            Self::UnknownField => "unknown_field",
+            Self::NoChange => "no_change",
+            Self::UnknownProduct => "unknown_product",
         }
     }
 }
@@ -169,9 +178,15 @@ mod tests {
 
     #[test]
     fn a_code_is_displayed_as_it_is_serialized() {
-        for code in
-            [RejectCode::DuplicateId, RejectCode::InvalidUtf8, RejectCode::BadJson, RejectCode::UnterminatedQuote]
-        {
+        for code in [
+            RejectCode::DuplicateId,
+            RejectCode::InvalidUtf8,
+            RejectCode::BadJson,
+            RejectCode::UnterminatedQuote,
+            RejectCode::UnknownField,
+            RejectCode::NoChange,
+            RejectCode::UnknownProduct,
+        ] {
             assert_eq!(serde_json::to_string(&code).unwrap(), format!("\"{code}\""));
         }
     }

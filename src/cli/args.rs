@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::config;
+use crate::live::FoldChanges;
 
 /// A semantic recommender for online shops.
 ///
@@ -41,6 +42,7 @@ First steps:
   kindred index build myshop --feed feed.csv   embed it and put it in use
   kindred similar myshop SKU-1                 look at an answer
   kindred serve                                answer over HTTP
+  kindred products patch myshop prices.csv     change prices and stock without a build
 
 Settings: flags, then KINDRED_SECTION__KEY variables, then kindred.toml, then defaults; `kindred init --print` shows all.
 Exit codes: 0 done, 1 another error, 2 usage or settings, 3 feed, 4 model, 5 index, 6 question, 7 not written, 8 in use.";
@@ -84,6 +86,11 @@ pub(super) enum Command {
     Index {
         #[command(subcommand)]
         command: IndexCommand,
+    },
+    /// Change products between two builds: in the next answer, without a build
+    Products {
+        #[command(subcommand)]
+        command: ProductsCommand,
     },
     /// Show the products that are alike to a product, or to several
     Similar {
@@ -136,6 +143,12 @@ pub(super) enum BenchCommand {
         /// JSON Lines {"text", "embedding"} made by another implementation with this model; .zst is read too
         #[arg(long, value_name = "FILE")]
         reference: Option<PathBuf>,
+        /// Measure Candle's own operators on the processor, f32 alone, instead of Kindred's kernels: the stages compare
+        #[arg(long)]
+        plain: bool,
+        /// Instead of speed, the share of each text's ten nearest neighbours in f32 that precision = "fast" keeps
+        #[arg(long, conflicts_with_all = ["plain", "reference"])]
+        compare_precisions: bool,
     },
 }
 
@@ -185,6 +198,9 @@ pub(super) enum IndexCommand {
         /// The product feed
         #[arg(long, value_name = "FILE")]
         feed: PathBuf,
+        /// Which live changes go in: those newer than the feed file, all that are kept, or none
+        #[arg(long, default_value = "newer", value_name = "newer|all|none")]
+        live_changes: FoldChanges,
     },
     /// List the generations of a catalog, or of all
     List {
@@ -215,6 +231,43 @@ pub(super) enum IndexCommand {
         #[arg(long, default_value_t = 2)]
         keep: usize,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ProductsCommand {
+    /// Put products in: new ones, or in place of those with their ids
+    ///
+    /// Reads JSON (one product or a list) or JSON Lines, in Merchant Center's words.
+    Upsert {
+        #[command(flatten)]
+        file: ChangesFile,
+    },
+    /// Change price, sale_price, availability and custom_label_0 to custom_label_4
+    ///
+    /// Reads JSON, JSON Lines, or CSV with a line of field names. What a change leaves out stays; null takes a sale price or a label
+    /// away.
+    Patch {
+        #[command(flatten)]
+        file: ChangesFile,
+    },
+    /// Delete products
+    ///
+    /// Reads ids as JSON, JSON Lines, or CSV with a column `id`.
+    Delete {
+        #[command(flatten)]
+        file: ChangesFile,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ChangesFile {
+    /// The catalog
+    pub catalog: String,
+    /// The file; - reads standard input
+    pub file: PathBuf,
+    /// Write the changes that were not accepted to this file as JSON Lines
+    #[arg(long, value_name = "FILE")]
+    pub rejects: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]

@@ -11,34 +11,38 @@ use super::context::Context;
 use super::exit::Unanswerable;
 use super::output::{number, print_json, say, table};
 use crate::catalog::{CATEGORY_SEPARATOR, Product};
+use crate::index::Check;
+use crate::live::View;
 use crate::rank::RowId;
 use crate::recommend::{Answer, Engine, FewerBecause, Query, RecommendError};
 use crate::rules::{Filter, FilterError};
 
 pub(super) fn similar(context: &Context, catalog: &str, products: Vec<String>, ask: &AskArgs) -> Result<ExitCode> {
-    let engine = context.engine(catalog)?;
+    let engine = context.engine(catalog, Check::Hashes)?;
     let query = Query { anchors: products, ..query(ask)? };
-    let (answer, took_ms) = answer(&engine, &query)?;
+    let view = engine.view();
+    let (answer, took_ms) = answer(&engine, &view, &query)?;
     if query.anchors.iter().all(|id| answer.missing_ids.contains(id)) {
         return Err(unknown_products(catalog, &query.anchors).into());
     }
     if !context.json {
-        let rows = query.anchors.iter().filter_map(|id| engine.generation().products().row(id));
+        let rows = query.anchors.iter().filter_map(|id| view.row(id));
         for row in rows {
-            say!("similar to {}", line(&engine.generation().products().product(row)?))?;
+            say!("similar to {}", line(&view.product(row)?))?;
         }
     }
-    print(context, &engine, &answer, took_ms)
+    print(context, &view, &answer, took_ms)
 }
 
 pub(super) fn search(context: &Context, catalog: &str, text: &str, ask: &AskArgs) -> Result<ExitCode> {
-    let engine = context.engine(catalog)?;
+    let engine = context.engine(catalog, Check::Hashes)?;
     let query = Query { text: Some(text.to_owned()), ..query(ask)? };
-    let (answer, took_ms) = answer(&engine, &query)?;
+    let view = engine.view();
+    let (answer, took_ms) = answer(&engine, &view, &query)?;
     if !context.json {
         say!("products for “{text}”")?;
     }
-    print(context, &engine, &answer, took_ms)
+    print(context, &view, &answer, took_ms)
 }
 
 fn query(ask: &AskArgs) -> Result<Query> {
@@ -54,9 +58,9 @@ fn query(ask: &AskArgs) -> Result<Query> {
     })
 }
 
-fn answer(engine: &Engine, query: &Query) -> Result<(Answer, f64)> {
+fn answer(engine: &Engine, view: &View, query: &Query) -> Result<(Answer, f64)> {
     let started = Instant::now();
-    let answer = engine.answer(query)?;
+    let answer = engine.answer(view, query)?;
     Ok((answer, started.elapsed().as_secs_f64() * 1e3))
 }
 
@@ -67,14 +71,14 @@ fn unknown_products(catalog: &str, ids: &[String]) -> Unanswerable {
     ))
 }
 
-fn print(context: &Context, engine: &Engine, answer: &Answer, took_ms: f64) -> Result<ExitCode> {
+fn print(context: &Context, view: &View, answer: &Answer, took_ms: f64) -> Result<ExitCode> {
     if context.json {
-        print_json(&as_json(engine, answer, took_ms)?)?;
+        print_json(&as_json(view, answer, took_ms)?)?;
         return Ok(ExitCode::SUCCESS);
     }
     let mut shelf = table(&["#", "score", "id", "title", "price", "category"]);
     for (hit, rank) in answer.hits.iter().zip(1..) {
-        let product = engine.generation().products().product(hit.row)?;
+        let product = view.product(hit.row)?;
         let price = product.effective_price().map_or_else(String::new, |price| price.to_string());
         let category = product.main_category().last().cloned().unwrap_or_default();
         let score = format!("{:.3}", hit.score);
@@ -94,7 +98,7 @@ fn print(context: &Context, engine: &Engine, answer: &Answer, took_ms: f64) -> R
     if let Some(reason) = answer.fewer_because {
         say!("fewer than asked: {}", in_words(reason))?;
     }
-    say!("{} in {took_ms:.1} ms", engine.generation().name())?;
+    say!("{} in {took_ms:.1} ms", view.generation().name())?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -115,16 +119,15 @@ fn line(product: &Product) -> String {
     format!("{} {}{price}{category}", product.id, product.title)
 }
 
-fn as_json(engine: &Engine, answer: &Answer, took_ms: f64) -> Result<serde_json::Value> {
-    let products = engine.generation().products();
+fn as_json(view: &View, answer: &Answer, took_ms: f64) -> Result<serde_json::Value> {
     let result = |(rank, (row, score)): (usize, (RowId, f32))| -> Result<serde_json::Value> {
-        let product: serde_json::Value = serde_json::from_str(products.record(row)?.get())?;
-        let id = products.id(row).context("a row without an id")?;
+        let product: serde_json::Value = serde_json::from_str(view.record(row)?.get())?;
+        let id = view.id(row).context("a row without an id")?;
         Ok(json!({"id": id, "score": score, "rank": rank + 1, "product": product}))
     };
     let hits = answer.hits.iter().map(|hit| (hit.row, hit.score)).enumerate();
     Ok(json!({
-        "generation": engine.generation().name(),
+        "generation": view.generation().name(),
         "results": hits.map(result).collect::<Result<Vec<_>>>()?,
         "fewer_because": answer.fewer_because,
         "missing_ids": answer.missing_ids,

@@ -9,25 +9,46 @@ use super::args::BenchCommand;
 use super::bench_ann;
 use super::context::Context;
 use super::output::{number, print_json, say, table, thousands};
-use crate::embed::{self, EmbedReport};
+use crate::embed::{self, EmbedReport, Embedder, NeighborOverlap};
 
 pub(super) fn run(context: &Context, command: &BenchCommand) -> Result<ExitCode> {
     match command {
         BenchCommand::Ann(args) => bench_ann::run(context, args),
-        BenchCommand::Embed { texts, reference } => embed(context, texts, reference.as_deref()),
+        BenchCommand::Embed { texts, reference, plain, compare_precisions } => {
+            let read = embed::read_texts(texts)?;
+            let given: Vec<&str> = read.iter().map(String::as_str).collect();
+            if *compare_precisions {
+                return compare(context, texts, &given);
+            }
+            embed(context, &given, reference.as_deref(), *plain)
+        }
     }
 }
 
-fn embed(context: &Context, path: &Path, reference: Option<&Path>) -> Result<ExitCode> {
-    let texts = std::fs::read_to_string(path).with_context(|| format!("cannot read the texts `{}`", path.display()))?;
-    let texts: Vec<&str> = texts.lines().filter(|line| !line.trim().is_empty()).collect();
-    let report = embed::bench(&*context.embedder()?, &texts, reference, &|_| {})?;
+fn compare(context: &Context, path: &Path, texts: &[&str]) -> Result<ExitCode> {
+    let overlap = embed::compare_precisions(&context.config.embed, texts)
+        .with_context(|| format!("cannot compare precisions on `{}`", path.display()))?;
+    if context.json { print_json(&overlap)? } else { print_overlap(&overlap)? }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn embed(context: &Context, texts: &[&str], reference: Option<&Path>, is_plain: bool) -> Result<ExitCode> {
+    let config = &context.config.embed;
+    let embedder = if is_plain { Embedder::load_plain(config)? } else { Embedder::load(config)? };
+    let report = embed::bench(&embedder, texts, reference, &|_| {})?;
     if context.json {
-        print_json(&report)?;
+        print_json(&report)?
     } else {
-        print(&report)?;
+        print(&report)?
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn print_overlap(overlap: &NeighborOverlap) -> Result<()> {
+    let (mean, least) = (100.0 * overlap.mean_share, 100.0 * overlap.least_share);
+    say!("top ten     {mean:.1} % of f32's neighbours kept by fast, over {} texts", thousands(overlap.num_texts))?;
+    say!("least       {least:.0} %, of the text: {}", overlap.worst_text)?;
+    Ok(())
 }
 
 fn print(report: &EmbedReport) -> Result<()> {
@@ -52,9 +73,10 @@ fn print(report: &EmbedReport) -> Result<()> {
         let (least, mean) = (parity.min_cosine, parity.mean_cosine);
         say!("parity      cosine at least {least:.7}, {mean:.7} on average, over {} texts", parity.num_texts)?;
     }
-    let mut stages = table(&["stage", "share of time"]);
+    let mut stages = table(&["stage", "share of time", "ms a thread per 1,000 tokens"]);
     for stage in &report.stages {
-        stages.add_row([stage.stage.name().into(), number(format!("{:.1} %", 100.0 * stage.share))]);
+        let share = number(format!("{:.1} %", 100.0 * stage.share));
+        stages.add_row([stage.stage.name().into(), share, number(format!("{:.3}", stage.ms_per_1000_tokens))]);
     }
     Ok(say!("{stages}")?)
 }

@@ -57,8 +57,11 @@ impl Context {
         Err(Unanswerable(message).into())
     }
 
-    pub(super) fn engine(&self, catalog: &str) -> Result<Engine> {
-        let generation = self.existing_dir(catalog)?.open_current(Check::Hashes)?;
-        Ok(Engine::new(generation, self.embedder()?, &self.config.recommend)?)
+    /// The catalog, ready to answer or to be changed, its generation checked as `check` says.
+    pub(super) fn engine(&self, catalog: &str, check: Check) -> Result<Engine> {
+        let dir = self.existing_dir(catalog)?;
+        let generation = dir.open_current(check)?;
+        let template = self.config.catalog(catalog)?.text;
+        Ok(Engine::new(&dir, generation, self.embedder()?, &template, &self.config.recommend)?)
     }
 }

@@ -7,13 +7,14 @@ use crate::catalog::FeedError;
 use crate::config::ConfigError;
 use crate::embed::EmbedError;
 use crate::index::IndexError;
+use crate::live::LiveError;
 use crate::pipeline::BuildError;
 use crate::recommend::RecommendError;
 use crate::server::ServerError;
 
 /// Settings that cannot be used, and (from the argument parser) wrong usage.
 pub(super) const SETTINGS: u8 = 2;
-/// A feed that cannot be read or has too many bad records.
+/// A feed, or a file of texts or reference vectors, that cannot be read, or has too many bad records.
 pub(super) const FEED: u8 = 3;
 /// A model that is missing or damaged.
 pub(super) const MODEL: u8 = 4;
@@ -30,6 +31,11 @@ pub(super) const IN_USE: u8 = 8;
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(super) struct Unanswerable(pub String);
+
+/// A file of changes that cannot be read as a whole.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct BadChanges(pub String);
 
 /// The error and its causes in one line, each said once.
 pub(super) fn one_line(error: &anyhow::Error) -> String {
@@ -59,11 +65,13 @@ fn code_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
             BuildError::NoProducts(_) | BuildError::Rejected { .. } => FEED,
             BuildError::Embed(error) => of_embed(error),
             BuildError::Index(error) => of_index(error),
+            BuildError::Live(error) => of_live(error),
         });
     }
     if let Some(error) = cause.downcast_ref::<RecommendError>() {
         return Some(match error {
             RecommendError::Index(error) => of_index(error),
+            RecommendError::Live(error) => of_live(error),
             RecommendError::Embed(_) => MODEL,
             RecommendError::ForeignModel { .. } => INDEX,
             _ => QUESTION,
@@ -73,7 +81,9 @@ fn code_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
         .downcast_ref::<FeedError>()
         .map(of_feed)
         .or_else(|| cause.downcast_ref::<EmbedError>().map(of_embed))
+        .or_else(|| cause.downcast_ref::<LiveError>().map(of_live))
         .or_else(|| cause.is::<ConfigError>().then_some(SETTINGS))
+        .or_else(|| cause.is::<BadChanges>().then_some(FEED))
         .or_else(|| cause.is::<Unanswerable>().then_some(QUESTION))
         .or_else(|| cause.is::<OutputError>().then_some(WRITE))
         .or_else(|| {
@@ -82,6 +92,18 @@ fn code_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
                 _ => 1,
             })
         })
+}
+
+fn of_live(error: &LiveError) -> u8 {
+    match error {
+        LiveError::Index(error) => of_index(error),
+        LiveError::Embed(error) => of_embed(error),
+        LiveError::Open { .. } | LiveError::Write { .. } | LiveError::DiskFull { .. } | LiveError::NoWriter { .. } => {
+            WRITE
+        }
+        LiveError::Busy { .. } => IN_USE,
+        _ => INDEX,
+    }
 }
 
 fn of_index(error: &IndexError) -> u8 {
@@ -104,6 +126,14 @@ fn of_embed(error: &EmbedError) -> u8 {
     match error {
         EmbedError::CacheInUse { .. } => IN_USE,
         EmbedError::Cache { .. } => WRITE,
+        EmbedError::PlainPrecision { .. } | EmbedError::TooManyThreads { .. } => SETTINGS,
+        EmbedError::ReadTexts { .. }
+        | EmbedError::TextsNotUtf8 { .. }
+        | EmbedError::NoTexts { .. }
+        | EmbedError::NothingToMeasure
+        | EmbedError::NoNeighbors { .. }
+        | EmbedError::ReadReference { .. }
+        | EmbedError::ReferenceLine { .. } => FEED,
         _ => MODEL,
     }
 }

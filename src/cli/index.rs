@@ -12,11 +12,12 @@ use super::exit;
 use super::output::{bytes, number, print_json, say, table, thousands};
 use super::progress::BuildBars;
 use crate::index::{CatalogDir, Check, IndexError, Listed, Manifest};
+use crate::live::{ChangeLog, FoldChanges, LiveError};
 use crate::pipeline::{Build, Built};
 
 pub(super) fn run(context: &Context, command: &IndexCommand) -> Result<ExitCode> {
     match command {
-        IndexCommand::Build { catalog, feed } => build(context, catalog, feed),
+        IndexCommand::Build { catalog, feed, live_changes } => build(context, catalog, feed, *live_changes),
         IndexCommand::List { catalog } => list(context, catalog.as_deref()),
         IndexCommand::Verify { catalog, all } => verify(context, catalog.as_deref(), *all),
         IndexCommand::Rollback { catalog, to } => rollback(context, catalog, to.as_deref()),
@@ -24,17 +25,20 @@ pub(super) fn run(context: &Context, command: &IndexCommand) -> Result<ExitCode>
     }
 }
 
-fn build(context: &Context, catalog: &str, feed: &Path) -> Result<ExitCode> {
+fn build(context: &Context, catalog: &str, feed: &Path, live: FoldChanges) -> Result<ExitCode> {
     let dir = context.catalog_dir(catalog)?;
     let settings = context.config.catalog(catalog)?;
     let embedder = context.embedder()?;
     let bars = BuildBars::new(context.quiet || context.json);
-    let build = Build { dir: &dir, catalog: &settings, index: &context.config.index, embedder: &embedder };
+    let build = Build { dir: &dir, catalog: &settings, index: &context.config.index, live, embedder: &embedder };
     let built = build.run(feed, &|step| bars.show(step));
     bars.clear();
     let built = built?;
     if context.json {
-        print_json(&json!({"manifest": built.manifest, "records": built.num_records, "rejects": dir.rejects_path()}))?;
+        let live = json!({"folded": built.live.num_folded, "superseded": built.live.num_superseded});
+        print_json(&json!({
+            "manifest": built.manifest, "records": built.num_records, "rejects": dir.rejects_path(), "live_changes": live,
+        }))?;
     } else {
         print_built(&dir, &built)?;
     }
@@ -47,6 +51,14 @@ fn print_built(dir: &CatalogDir, built: &Built) -> Result<()> {
     say!("  products    {} in {} families", thousands(counts.products), thousands(counts.families))?;
     if counts.rejects > 0 {
         say!("  rejected    {} records, listed in {}", thousands(counts.rejects), dir.rejects_path().display())?;
+    }
+    if built.live.num_folded + built.live.num_superseded > 0 {
+        let (folded, superseded) = (built.live.num_folded, built.live.num_superseded);
+        say!(
+            "  changes     {} folded in, {} superseded by the feed",
+            thousands(folded as usize),
+            thousands(superseded as usize)
+        )?;
     }
     let (embedded, reused) = (thousands(build.embedded), thousands(build.reused));
     say!(
@@ -64,13 +76,16 @@ fn print_built(dir: &CatalogDir, built: &Built) -> Result<()> {
 
 fn list(context: &Context, catalog: Option<&str>) -> Result<ExitCode> {
     let mut shown =
-        table(&["catalog", "generation", "in use", "products", "recall@10", "embedded", "size", "built at"]);
+        table(&["catalog", "generation", "in use", "products", "changes", "recall@10", "embedded", "size", "built at"]);
     let mut values = Vec::new();
     for dir in context.catalog_dirs(catalog)? {
+        let log = ChangeLog::open_existing(&dir.live_path())?;
         for listed in dir.list()? {
+            let pending = listed.manifest.as_ref().map(|manifest| pending(log.as_ref(), manifest));
+            let pending = pending.unwrap_or(Ok(0))?;
             match &listed.manifest {
                 Ok(manifest) => {
-                    shown.add_row(list_row(dir.catalog(), &listed, manifest));
+                    shown.add_row(list_row(dir.catalog(), &listed, manifest, pending));
                 }
                 Err(error) => {
                     let why = exit::one_line(&anyhow::anyhow!("{error}"));
@@ -80,7 +95,7 @@ fn list(context: &Context, catalog: Option<&str>) -> Result<ExitCode> {
             let error = listed.manifest.as_ref().err().map(ToString::to_string);
             let manifest = listed.manifest.ok();
             let (generation, current) = (&listed.name, listed.is_current);
-            values.push(json!({"catalog": dir.catalog(), "generation": generation, "current": current, "manifest": manifest, "error": error}));
+            values.push(json!({"catalog": dir.catalog(), "generation": generation, "current": current, "live_changes": pending, "manifest": manifest, "error": error}));
         }
     }
     if context.json {
@@ -96,17 +111,26 @@ fn list(context: &Context, catalog: Option<&str>) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// How many live changes are applied on top of the generation when it is opened.
+fn pending(log: Option<&ChangeLog>, manifest: &Manifest) -> Result<u64, LiveError> {
+    let Some(log) = log else { return Ok(0) };
+    let mark = manifest.live.as_ref().filter(|mark| mark.log == log.name());
+    let settled = mark.map_or(0, |mark| mark.seq).max(log.purged()?);
+    Ok(log.last_seq()?.saturating_sub(settled))
+}
+
 fn in_use(listed: &Listed) -> &'static str {
     if listed.is_current { "yes" } else { "" }
 }
 
-fn list_row(catalog: &str, listed: &Listed, manifest: &Manifest) -> Vec<comfy_table::Cell> {
+fn list_row(catalog: &str, listed: &Listed, manifest: &Manifest, pending: u64) -> Vec<comfy_table::Cell> {
     let size = manifest.files.values().map(|file| file.bytes).sum();
     vec![
         catalog.into(),
         listed.name.as_str().into(),
         in_use(listed).into(),
         number(thousands(manifest.counts.products)),
+        number(thousands(pending as usize)),
         number(format!("{:.4}", manifest.build.recall_at_10)),
         number(thousands(manifest.build.embedded)),
         number(bytes(size)),

@@ -7,7 +7,7 @@
 //! | `exit` | exit codes |
 //! | `progress` | progress bars |
 //! | `output` | tables and JSON |
-//! | `ask`, `bench`, `index`, `init`, `model`, `serve`, `validate` | one command each |
+//! | `ask`, `bench`, `index`, `init`, `model`, `products`, `serve`, `validate` | one command each |
 #![allow(clippy::print_stderr, reason = "a command line prints its errors")]
 
 mod args;
@@ -20,6 +20,7 @@ mod index;
 mod init;
 mod model;
 mod output;
+mod products;
 mod progress;
 mod serve;
 mod validate;
@@ -59,6 +60,7 @@ fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Model { command } => model::run(&context, &command),
         Command::Bench { command } => bench::run(&context, &command),
         Command::Index { command } => index::run(&context, &command),
+        Command::Products { command } => products::run(&context, &command),
         Command::Similar { catalog, products, ask } => ask::similar(&context, &catalog, products, &ask),
         Command::Search { catalog, text, ask } => ask::search(&context, &catalog, &text.join(" "), &ask),
         Command::Serve { bind } => serve::run(&context, bind),

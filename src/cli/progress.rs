@@ -19,6 +19,7 @@ enum Step {
     Read,
     Embed,
     Link,
+    Change,
 }
 
 impl BuildBars {
@@ -35,6 +36,11 @@ impl BuildBars {
             BuildStep::Embedding(at) => self.set(Step::Embed, at.embedded as u64, at.to_embed as u64),
             BuildStep::Linking { linked, total } => self.set(Step::Link, linked as u64, total as u64),
         }
+    }
+
+    /// Moves the bar of changes sent on.
+    pub(super) fn show_changes(&self, sent: usize, total: usize) {
+        self.set(Step::Change, sent as u64, total as u64);
     }
 
     /// Takes the last bar off the screen.
@@ -66,6 +72,7 @@ impl BuildBars {
         let (name, figures) = match step {
             Step::Read => ("reading the feed", "{bytes}/{total_bytes}, {bytes_per_sec}, {eta} left"),
             Step::Embed => ("embedding texts", "{human_pos}/{human_len}, {per_sec:.0}, {eta} left"),
+            Step::Change => ("changing products", "{human_pos}/{human_len}, {per_sec:.0}, {eta} left"),
             Step::Link => ("linking the graph", "{human_pos}/{human_len}, {per_sec:.0}, {eta} left"),
         };
         let template = format!("{{msg:18}} {{bar:30}} {{percent:>3}} % ({figures})");

@@ -7,15 +7,18 @@ use anyhow::{Context as _, Result};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::context::Context;
-use crate::server::{Serve, serve};
+use crate::server::{CatalogSettings, Serve, serve};
 
 pub(super) fn run(context: &Context, bind: Option<SocketAddr>) -> Result<ExitCode> {
     let mut config = context.config.server.clone();
     config.bind = bind.unwrap_or(config.bind);
+    let named = context.config.catalogs.keys();
+    let named = named.map(|name| Ok((name.clone(), context.config.catalog(name)?))).collect::<Result<_>>()?;
     let task = Serve {
         config,
         index_root: context.config.index_root.clone(),
         recommend: context.config.recommend.clone(),
+        catalogs: CatalogSettings { default: context.config.catalog.clone(), named },
         embedder: context.embedder()?,
         ready: None,
     };

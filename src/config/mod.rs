@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 use crate::catalog::CatalogConfig;
-use crate::embed::EmbedConfig;
+use crate::embed::{EmbedConfig, MAX_THREADS};
 use crate::index::IndexConfig;
 use crate::recommend::RecommendConfig;
 use crate::server::ServerConfig;
@@ -164,6 +164,8 @@ impl Config {
             "give a number from 0 to 1",
         )?;
         range("embed.batch_tokens", self.embed.batch_tokens > 0, "give at least 1")?;
+        let threads = format!("give 0, which takes every core, or a number up to {MAX_THREADS}");
+        range("embed.threads", self.embed.threads <= MAX_THREADS, &threads)?;
         check_catalog(&self.catalog, "catalog")
     }
 }
@@ -254,6 +256,14 @@ mod tests {
         assert!(load("[index]\nm = 1", &[], &[]).unwrap_err().contains("4 to 64"));
         assert!(load("[catalog]\ncurrency = 'EURO'", &[], &[]).unwrap_err().contains("EURO"));
         assert_eq!(load("", &[("KINDRED_LOG", "debug")], &[]).unwrap(), Config::default());
+    }
+
+    #[test]
+    fn more_threads_than_can_be_started_are_refused_where_the_template_says() {
+        assert_eq!(load("", &[], &[&format!("embed.threads={MAX_THREADS}")]).unwrap().embed.threads, MAX_THREADS);
+        let error = load("", &[], &["embed.threads=100000"]).unwrap_err();
+        assert!(error.contains("embed.threads") && error.contains(&MAX_THREADS.to_string()), "{error}");
+        assert!(TEMPLATE.contains(&format!("at most {MAX_THREADS}; 0 takes every core")));
     }
 
     #[test]

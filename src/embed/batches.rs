@@ -2,7 +2,7 @@
 //!
 //! A batch has no padding, so texts of any length go together, and nothing needs to be sorted or known ahead: a thread that
 //! is free takes the next texts, tokenizes and embeds them. So tokenizing, embedding and writing overlap between threads,
-//! memory holds one batch a thread whatever the feed's size, and no thread waits for another before the last batch.
+//! passes hold one batch a thread in memory whatever the feed's size, and no thread waits for another before the last batch.
 
 use std::ops::Range;
 

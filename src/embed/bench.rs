@@ -14,17 +14,22 @@ use super::stages::Stage;
 /// Texts embedded one at a time, after as many to warm up.
 const NUM_SINGLE_TEXTS: usize = 200;
 
-/// Words of the single texts, about as many as a shopper types: with the special tokens, 8 to 14 tokens.
-const SINGLE_TEXT_WORDS: usize = 8;
+/// Most tokens of a single text, special tokens included: about what a shopper types.
+const SINGLE_TEXT_TOKENS: usize = 12;
+
+/// Most characters of a single text, so that it is short where a word of any length is one token, too.
+const SINGLE_TEXT_CHARS: usize = 100;
 
 /// What [`bench()`] measured.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct EmbedReport {
     /// The model's name.
     pub model: String,
+    /// Whose operators computed: `kindred` or `candle`.
+    pub encoder: &'static str,
     /// How exactly it computed.
     pub precision: Precision,
-    /// The instructions that it ran on.
+    /// What it ran on.
     pub instructions: String,
     /// Threads that embedded at the same time.
     pub threads: usize,
@@ -46,16 +51,19 @@ pub struct EmbedReport {
     pub parity: Option<Parity>,
 }
 
-/// A stage's share of the time.
+/// A stage's part of the time.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct StageShare {
     /// The stage.
     pub stage: Stage,
     /// In [0, 1].
     pub share: f64,
+    /// Time of one thread that 1,000 tokens took, in milliseconds.
+    pub ms_per_1000_tokens: f64,
 }
 
-/// Latency of short texts, one at a time on the calling thread: the first eight words of the file's texts.
+/// Latency of short texts, one at a time on one thread: the beginnings of the texts, cut between words to at most 12 tokens
+/// and 100 characters.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct SingleTextReport {
     /// Texts measured.
@@ -89,6 +97,7 @@ pub fn bench(
     let (seconds, after) = (started.elapsed().as_secs_f64(), embedder.stage_times());
     Ok(EmbedReport {
         model: embedder.name().to_owned(),
+        encoder: embedder.encoder_name(),
         precision: embedder.precision(),
         instructions: embedder.instructions(),
         threads: embedder.num_threads(),
@@ -97,23 +106,56 @@ pub fn bench(
         seconds,
         texts_per_second: texts.len() as f64 / seconds,
         tokens_per_second: num_tokens as f64 / seconds,
-        stages: stage_shares(&before, &after),
+        stages: stage_shares(&before, &after, num_tokens),
         single: measure_single_texts(embedder, texts)?,
         parity: reference.map(|path| check_parity(embedder, path)).transpose()?,
     })
 }
 
-fn stage_shares(before: &[(Stage, Duration)], after: &[(Stage, Duration)]) -> Vec<StageShare> {
+fn stage_shares(before: &[(Stage, Duration)], after: &[(Stage, Duration)], num_tokens: usize) -> Vec<StageShare> {
     let spent = before.iter().zip(after).map(|(before, after)| (after.0, (after.1 - before.1).as_secs_f64()));
     let spent: Vec<(Stage, f64)> = spent.filter(|(_, seconds)| *seconds > 0.0).collect();
     let total: f64 = spent.iter().map(|(_, seconds)| seconds).sum();
-    spent.into_iter().map(|(stage, seconds)| StageShare { stage, share: seconds / total }).collect()
+    let part = |(stage, seconds): (Stage, f64)| {
+        let ms_per_1000_tokens = 1000.0 * seconds / (num_tokens as f64 / 1000.0);
+        StageShare { stage, share: seconds / total, ms_per_1000_tokens }
+    };
+    spent.into_iter().map(part).collect()
+}
+
+/// As many whole words of the text's beginning as have at most [`SINGLE_TEXT_TOKENS`] tokens and [`SINGLE_TEXT_CHARS`]
+/// characters; of a first word that has more (a language without spaces), as many characters.
+fn beginning<'a>(embedder: &Embedder, text: &'a str) -> Result<&'a str, EmbedError> {
+    let text = text.trim();
+    let characters = text.char_indices().take(SINGLE_TEXT_CHARS);
+    let spaces = characters.clone().filter(|(_, character)| character.is_whitespace()).map(|(at, _)| at);
+    let whole = characters.clone().last().map(|(at, character)| at + character.len_utf8());
+    let words = longest_that_fits(embedder, text, spaces.chain(whole.filter(|&end| end == text.len())))?;
+    if !words.is_empty() {
+        return Ok(words);
+    }
+    longest_that_fits(embedder, text, characters.map(|(at, character)| at + character.len_utf8()))
+}
+
+/// The last beginning of `text`, ending at one of `ends`, before the first that has too many tokens.
+fn longest_that_fits<'a>(
+    embedder: &Embedder,
+    text: &'a str,
+    ends: impl Iterator<Item = usize>,
+) -> Result<&'a str, EmbedError> {
+    let mut longest = "";
+    for end in ends {
+        if embedder.count_tokens(&[&text[..end]])? > SINGLE_TEXT_TOKENS {
+            break;
+        }
+        longest = &text[..end];
+    }
+    Ok(longest)
 }
 
 fn measure_single_texts(embedder: &Embedder, texts: &[&str]) -> Result<SingleTextReport, EmbedError> {
-    let beginning = |text: &str| text.split_whitespace().take(SINGLE_TEXT_WORDS).collect::<Vec<_>>().join(" ");
-    let short: Vec<String> = texts.iter().cycle().take(NUM_SINGLE_TEXTS).map(|text| beginning(text)).collect();
-    let short: Vec<&str> = short.iter().map(String::as_str).collect();
+    let some = texts.iter().cycle().take(NUM_SINGLE_TEXTS);
+    let short = some.map(|text| beginning(embedder, text)).collect::<Result<Vec<&str>, _>>()?;
     let mut times_ms = Vec::with_capacity(short.len());
     for is_warm in [false, true] {
         for text in &short {

@@ -1,5 +1,5 @@
-//! The BERT encoder on Candle's own operators, on any device that Candle has: the path of the `cuda` feature, and the
-//! independent answer that the tests compare the CPU's own path with.
+//! The BERT encoder on Candle's own operators, on any device that Candle has: the path of the `cuda` feature, what
+//! `kindred bench embed --plain` measures, and the independent answer that the tests compare the CPU's own path with.
 //!
 //! Rows of a batch lie end to end in one `[tokens, hidden]` tensor, so there is no padding and no mask: everything but
 //! attention works token by token, and attention takes one row at a time.
@@ -42,25 +42,46 @@ impl BertEncoder {
         self.normalise(&sum, &self.weights.norm)
     }
 
-    fn block(&self, hidden: &Tensor, spans: &[(usize, usize)], weights: &BlockWeights) -> Result<Tensor> {
-        let attended = linear(&self.attend(hidden, spans, weights)?, &weights.attention_output)?;
+    fn block(
+        &self,
+        hidden: &Tensor,
+        spans: &[(usize, usize)],
+        weights: &BlockWeights,
+        laps: &mut Laps,
+    ) -> Result<Tensor> {
+        let attended = linear(&self.attend(hidden, spans, weights, laps)?, &weights.attention_output)?;
+        laps.lap(Stage::AttentionOutput);
         let hidden = self.normalise(&(attended + hidden)?, &weights.attention_norm)?;
+        laps.lap(Stage::Norm);
         let wide = self.activate(&linear(&hidden, &weights.up)?)?;
+        laps.lap(Stage::Up);
         let narrow = linear(&wide, &weights.down)?;
-        self.normalise(&(narrow + hidden)?, &weights.output_norm)
+        laps.lap(Stage::Down);
+        let hidden = self.normalise(&(narrow + hidden)?, &weights.output_norm)?;
+        laps.lap(Stage::Norm);
+        Ok(hidden)
     }
 
     /// Multi-head attention, each row of the batch for itself.
-    fn attend(&self, hidden: &Tensor, spans: &[(usize, usize)], weights: &BlockWeights) -> Result<Tensor> {
+    fn attend(
+        &self,
+        hidden: &Tensor,
+        spans: &[(usize, usize)],
+        weights: &BlockWeights,
+        laps: &mut Laps,
+    ) -> Result<Tensor> {
         let query = (linear(hidden, &weights.query)? * (1.0 / (self.shape.head_dim() as f64).sqrt()))?;
         let key = linear(hidden, &weights.key)?;
         let value = linear(hidden, &weights.value)?;
+        laps.lap(Stage::Parts);
         let rows = spans.iter().map(|&span| {
             let scores = self.heads(&query, span)?.matmul(&self.heads(&key, span)?.transpose(1, 2)?.contiguous()?)?;
             let mixed = softmax_last_dim(&scores)?.matmul(&self.heads(&value, span)?)?;
             mixed.transpose(0, 1)?.reshape((span.1, self.shape.hidden))
         });
-        Tensor::cat(&rows.collect::<Result<Vec<_>>>()?, 0)
+        let attended = Tensor::cat(&rows.collect::<Result<Vec<_>>>()?, 0)?;
+        laps.lap(Stage::Attention);
+        Ok(attended)
     }
 
     /// One row of the batch as `[heads, tokens, head_dim]`.
@@ -97,20 +118,40 @@ impl Encoder for BertEncoder {
             spans.push((start, row.len()));
             start += row.len();
         }
+        let mut laps = Laps { stopwatch, by_stage: self.device.is_cpu() };
         let mut hidden = self.embed_tokens(rows)?;
+        laps.lap(Stage::Lookup);
         for weights in &self.weights.blocks {
-            hidden = self.block(&hidden, &spans, weights)?;
+            hidden = self.block(&hidden, &spans, weights, &mut laps)?;
         }
         for (&span, vector) in spans.iter().zip(out.chunks_exact_mut(hidden.dim(D::Minus1)?)) {
             vector.copy_from_slice(&self.pool(&hidden, span)?);
         }
-        // Operators overlap on a device, so its time is not told apart by stage.
-        stopwatch.lap(Stage::Forward);
+        laps.lap(Stage::Pool);
         Ok(())
     }
 
+    fn name(&self) -> &'static str {
+        "candle"
+    }
+
     fn instructions(&self) -> String {
-        format!("{:?}", self.device.location())
+        match self.device.is_cpu() {
+            true => "Candle's operators".to_owned(),
+            false => format!("Candle's operators on {:?}", self.device.location()),
+        }
+    }
+}
+
+/// Counts the time of a pass. Operators overlap on a GPU, so there it is not told apart by stage.
+struct Laps<'a> {
+    stopwatch: &'a mut Stopwatch,
+    by_stage: bool,
+}
+
+impl Laps<'_> {
+    fn lap(&mut self, stage: Stage) {
+        self.stopwatch.lap(if self.by_stage { stage } else { Stage::Forward });
     }
 }
 

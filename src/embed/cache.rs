@@ -11,13 +11,15 @@
 //! | 44..52 | first 8 bytes of the BLAKE3 of bytes 0..44 |
 //!
 //! Then records of equal width: the key (BLAKE3 of model and text, 32 bytes), `dim` f32, and the first 8 bytes of the BLAKE3
-//! of what stands before it in the record. A torn last record (a crash) is cut off at opening; a record whose check fails is
-//! skipped, so its text is embedded again. Wrong numbers are never served. [`EmbeddingCache::retain`] rewrites the file beside
-//! itself and renames it into place.
+//! of what stands before it in the record. A torn last record (a crash) is cut off at opening; a record whose check fails, then
+//! or when it is read, is skipped, so its text is embedded again. Wrong numbers are never served. [`EmbeddingCache::retain`]
+//! rewrites the file beside itself and renames it into place.
+//!
+//! In memory are the keys and where their records stand, some 50 bytes a text; vectors stay in the file until they are asked for.
 
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use super::error::EmbedError;
@@ -29,7 +31,7 @@ const CHECK_BYTES: usize = 8;
 
 type Key = [u8; KEY_BYTES];
 
-/// The open cache of one model. Holds its vectors in memory and its lock until dropped.
+/// The open cache of one model. Holds its lock until dropped.
 #[derive(Debug)]
 pub struct EmbeddingCache {
     path: PathBuf,
@@ -38,8 +40,8 @@ pub struct EmbeddingCache {
     file_bytes: u64,
     model: [u8; 32],
     dim: usize,
-    rows: HashMap<Key, usize>,
-    vectors: Vec<f32>,
+    /// Which record of the file, from 0, holds a key's vector.
+    records: HashMap<Key, u64>,
     _lock: File,
 }
 
@@ -56,15 +58,23 @@ impl EmbeddingCache {
         let path = dir.join(format!("{stem}.vectors"));
         let file = OpenOptions::new().read(true).append(true).create(true).open(&path);
         let file = file.map_err(|source| failed(&path, "open", source))?;
-        let (rows, vectors) = (HashMap::new(), Vec::new());
-        let mut cache = Self { path, file, file_bytes: 0, model, dim, rows, vectors, _lock: lock };
+        let mut cache = Self { path, file, file_bytes: 0, model, dim, records: HashMap::new(), _lock: lock };
         cache.read_file()?;
         Ok(cache)
     }
 
-    /// The vector of `text`, if the cache has one.
-    pub fn get(&self, text: &str) -> Option<&[f32]> {
-        self.rows.get(&self.key(text)).map(|&row| self.row(row))
+    /// The vector of `text`, read from the file, if the cache has one; a record that was damaged since it was opened is forgotten.
+    ///
+    /// Returns an error if the file cannot be read.
+    pub fn get(&mut self, text: &str) -> Result<Option<Vec<f32>>, EmbedError> {
+        let key = self.key(text);
+        let Some(&at) = self.records.get(&key) else { return Ok(None) };
+        let record = self.read_record(at).map_err(|source| failed(&self.path, "read", source))?;
+        let vector = decode_record(&record).filter(|(found, _)| *found == key).map(|(_, vector)| vector.collect());
+        if vector.is_none() {
+            self.records.remove(&key);
+        }
+        Ok(vector)
     }
 
     /// Appends the vector of `text`; a text that is already in stays as it is. The record survives the end of the process at
@@ -77,11 +87,12 @@ impl EmbeddingCache {
             return Err(EmbedError::CacheVector { expected: self.dim, found: vector.len() });
         }
         let key = self.key(text);
-        if self.rows.contains_key(&key) {
+        if self.records.contains_key(&key) {
             return Ok(());
         }
+        let at = self.num_records_in(self.file_bytes);
         self.append(&encode_record(&key, vector))?;
-        self.add(key, vector.iter().copied());
+        self.records.insert(key, at);
         Ok(())
     }
 
@@ -90,15 +101,15 @@ impl EmbeddingCache {
         self.file.sync_all().map_err(|source| failed(&self.path, "sync", source))
     }
 
-    /// Drops every vector but those of `texts`, and the skipped records, from memory and disk. Returns how many
-    /// texts were dropped.
+    /// Drops every vector but those of `texts`, and the skipped records, from the file. Returns how many texts were dropped.
     ///
-    /// Returns an error if the new file cannot be written; then the old one stays in use.
+    /// Returns an error if the new file cannot be written, or the old one not read; then the old one stays in use.
     pub fn retain<'a>(&mut self, texts: impl IntoIterator<Item = &'a str>) -> Result<usize, EmbedError> {
-        let mut kept: Vec<(usize, Key)> = texts.into_iter().filter_map(|text| self.entry(text)).collect();
+        let num_before = self.records.len();
+        let mut kept: Vec<u64> =
+            texts.into_iter().filter_map(|text| self.records.get(&self.key(text)).copied()).collect();
         kept.sort_unstable();
         kept.dedup();
-        let num_dropped = self.rows.len() - kept.len();
         let scratch = self.path.with_extension("vectors.new");
         self.write_copy(&scratch, &kept).map_err(|source| failed(&scratch, "write", source))?;
         fs::rename(&scratch, &self.path).map_err(|source| failed(&self.path, "replace", source))?;
@@ -106,17 +117,17 @@ impl EmbeddingCache {
         let file = OpenOptions::new().read(true).append(true).open(&self.path);
         self.file = file.map_err(|source| failed(&self.path, "open", source))?;
         self.read_file()?;
-        Ok(num_dropped)
+        Ok(num_before - self.records.len())
     }
 
     /// Number of texts in the cache.
     pub fn len(&self) -> usize {
-        self.rows.len()
+        self.records.len()
     }
 
     /// Whether the cache holds no text.
     pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+        self.records.is_empty()
     }
 
     /// Numbers in a vector.
@@ -138,19 +149,18 @@ impl EmbeddingCache {
         *blake3::keyed_hash(&self.model, text.as_bytes()).as_bytes()
     }
 
-    fn entry(&self, text: &str) -> Option<(usize, Key)> {
-        let key = self.key(text);
-        self.rows.get(&key).map(|&row| (row, key))
+    /// Whole records of a file of so many bytes, at least a header.
+    fn num_records_in(&self, file_bytes: u64) -> u64 {
+        (file_bytes - HEADER_BYTES as u64) / self.record_bytes() as u64
     }
 
-    fn row(&self, row: usize) -> &[f32] {
-        &self.vectors[row * self.dim..][..self.dim]
-    }
-
-    fn add(&mut self, key: Key, vector: impl Iterator<Item = f32>) {
-        let row = self.vectors.len() / self.dim.max(1);
-        self.vectors.extend(vector);
-        self.rows.insert(key, row);
+    /// Record `at`, unchecked.
+    fn read_record(&mut self, at: u64) -> io::Result<Vec<u8>> {
+        let mut record = vec![0; self.record_bytes()];
+        // Appending goes to the end wherever reading stands.
+        self.file.seek(SeekFrom::Start(HEADER_BYTES as u64 + at * record.len() as u64))?;
+        self.file.read_exact(&mut record)?;
+        Ok(record)
     }
 
     fn record_bytes(&self) -> usize {
@@ -167,10 +177,9 @@ impl EmbeddingCache {
         header
     }
 
-    /// Fills memory from the file, cutting a torn end.
+    /// Finds the whole records of the file, cutting a torn end.
     fn read_file(&mut self) -> Result<(), EmbedError> {
-        self.rows.clear();
-        self.vectors.clear();
+        self.records.clear();
         let metadata = self.file.metadata().map_err(|source| failed(&self.path, "read", source))?;
         if metadata.len() < HEADER_BYTES as u64 {
             return self.start_file();
@@ -180,7 +189,7 @@ impl EmbeddingCache {
         let mut header = [0; HEADER_BYTES];
         reader.read_exact(&mut header).map_err(|source| failed(&self.path, "read", source))?;
         self.check_header(&header)?;
-        let num_records = (metadata.len() - HEADER_BYTES as u64) / self.record_bytes() as u64;
+        let num_records = self.num_records_in(metadata.len());
         self.read_records(reader, num_records).map_err(|source| failed(&self.path, "read", source))?;
         self.file_bytes = HEADER_BYTES as u64 + num_records * self.record_bytes() as u64;
         self.file.set_len(self.file_bytes).map_err(|source| failed(&self.path, "cut the torn end of", source))
@@ -208,10 +217,10 @@ impl EmbeddingCache {
 
     fn read_records(&mut self, mut reader: impl Read, num_records: u64) -> io::Result<()> {
         let mut record = vec![0; self.record_bytes()];
-        for _ in 0..num_records {
+        for at in 0..num_records {
             reader.read_exact(&mut record)?;
-            if let Some((key, vector)) = decode_record(&record) {
-                self.add(key, vector);
+            if let Some((key, _)) = decode_record(&record) {
+                self.records.insert(key, at);
             }
         }
         Ok(())
@@ -228,11 +237,15 @@ impl EmbeddingCache {
         Ok(())
     }
 
-    fn write_copy(&self, path: &Path, kept: &[(usize, Key)]) -> io::Result<()> {
+    /// Writes a cache of the `kept` records, as far as they are whole.
+    fn write_copy(&mut self, path: &Path, kept: &[u64]) -> io::Result<()> {
         let mut writer = BufWriter::with_capacity(1 << 20, File::create(path)?);
         writer.write_all(&self.header())?;
-        for (row, key) in kept {
-            writer.write_all(&encode_record(key, self.row(*row)))?;
+        for &at in kept {
+            let record = self.read_record(at)?;
+            if decode_record(&record).is_some() {
+                writer.write_all(&record)?;
+            }
         }
         writer.into_inner()?.sync_all()
     }

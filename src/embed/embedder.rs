@@ -9,12 +9,13 @@ use super::cpu::{CpuBert, Machine};
 use super::encoder::Encoder;
 use super::error::EmbedError;
 use super::model_dir::{ModelDir, Pooling, read_file};
+use super::plain::PlainBert;
 use super::published;
 use super::stages::{Stage, StageTotals, Stopwatch};
 use super::text_tokens::TextTokens;
 use super::vectors::{Embeddings, scale_to_length_1};
 use super::weights::BertWeights;
-use super::{EmbedConfig, Precision};
+use super::{EmbedConfig, MAX_THREADS, Precision};
 
 /// Rises when the same model would give other vectors than an earlier release of Kindred, beyond rounding.
 const VECTORS_REVISION: u32 = 2;
@@ -48,8 +49,34 @@ impl Embedder {
     /// Loads the model of `config`: reads and checks every file of its directory, hashes them, and starts the threads.
     ///
     /// Returns an error if the directory or a file in it is missing, damaged or of a kind that Kindred does not run, if
-    /// tokenizer and weights do not belong together, or if `config.max_tokens` is outside the model's range.
+    /// tokenizer and weights do not belong together, or if `config.max_tokens` is outside the model's range or
+    /// `config.threads` above [`MAX_THREADS`](super::MAX_THREADS).
     pub fn load(config: &EmbedConfig) -> Result<Self, EmbedError> {
+        Self::load_with(config, start_encoder)
+    }
+
+    /// Loads the model of `config` as [`Embedder::load`] does, to compute with Candle's own operators on the processor: the
+    /// same vectors up to f32 rounding, slowly. For measurements beside Kindred's kernels; no index is built with it.
+    ///
+    /// Returns an error as [`Embedder::load`] does, and if `config.precision` is not f32, the only one that it computes in.
+    pub fn load_plain(config: &EmbedConfig) -> Result<Self, EmbedError> {
+        match config.precision {
+            Precision::F32 => Self::load_with(config, start_plain_encoder),
+            precision => Err(EmbedError::PlainPrecision { precision: precision.name() }),
+        }
+    }
+
+    /// Loads the model of `config` for the processor's instructions in `machine`, not the best that there are.
+    #[cfg(test)]
+    pub(super) fn load_on(config: &EmbedConfig, machine: Machine) -> Result<Self, EmbedError> {
+        Self::load_with(config, |dir, weights, precision| start_cpu_encoder(dir, weights, precision, machine))
+    }
+
+    fn load_with(
+        config: &EmbedConfig,
+        start: impl FnOnce(&ModelDir, BertWeights, Precision) -> Started,
+    ) -> Result<Self, EmbedError> {
+        check_threads(config.threads)?;
         published::check(&config.model)?;
         let dir = ModelDir::read(&config.model)?;
         let tokenizer_bytes = read_file(&dir.tokenizer_path)?;
@@ -60,7 +87,7 @@ impl Embedder {
         let weights = BertWeights::read(&dir.weights_path, &weights_bytes, &dir.shape)?;
         check_vocabulary(&dir, &tokens, &weights)?;
         let fingerprint = fingerprint(&dir, config.precision, max_tokens, &tokenizer_bytes, &weights_bytes);
-        let encoder = start_encoder(&dir, weights, config.precision)
+        let encoder = start(&dir, weights, config.precision)
             .map_err(|source| EmbedError::StartEncoder { path: dir.weights_path.clone(), source: Box::new(source) })?;
         Ok(Self {
             name: model_name(&config.model),
@@ -86,7 +113,8 @@ impl Embedder {
         self.dim
     }
 
-    /// Tokens of the longest text, special tokens included; what is longer is cut at the end.
+    /// Tokens of the longest text, special tokens included; what is longer is cut at the end. Of a text, no more is read than
+    /// [`MAX_BYTES_PER_TOKEN`](super::MAX_BYTES_PER_TOKEN) bytes for each of these.
     pub fn max_tokens(&self) -> usize {
         self.max_tokens
     }
@@ -96,8 +124,10 @@ impl Embedder {
         self.precision
     }
 
-    /// BLAKE3, in hex, over all that decides what vector a text gets: weights, tokenizer, model and pooling configuration,
-    /// [`Embedder::max_tokens`], [`Embedder::precision`].
+    /// BLAKE3, in hex, over all that decides what vector a text gets, the processor aside: weights, tokenizer, model and pooling
+    /// configuration, [`Embedder::max_tokens`], [`Embedder::precision`]. Vectors of one fingerprint are equal bit for bit when
+    /// one processor makes them, and as near as [`Precision::min_cosine_between_processors`] says when several do, so that
+    /// generations and caches may move between machines.
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
     }
@@ -127,7 +157,12 @@ impl Embedder {
         self.embed_texts(0, &[text])
     }
 
-    /// The instructions that the forward pass runs on, for reports: `AVX-512 VNNI + AMX`, `AVX2`, …
+    /// Whose operators compute the forward pass, for reports: `kindred` or `candle`.
+    pub fn encoder_name(&self) -> &'static str {
+        self.encoder.name()
+    }
+
+    /// What the forward pass runs on, for reports: `AVX-512 VNNI + AMX`, `AVX2`, `Candle's operators`, …
     pub fn instructions(&self) -> String {
         self.encoder.instructions()
     }
@@ -205,6 +240,10 @@ fn take_batch(batches: &Mutex<Batches<'_>>) -> Option<Range<usize>> {
     batches.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
 
+fn check_threads(asked: usize) -> Result<(), EmbedError> {
+    if asked <= MAX_THREADS { Ok(()) } else { Err(EmbedError::TooManyThreads { asked, most: MAX_THREADS }) }
+}
+
 fn choose_max_tokens(asked: Option<usize>, least: usize, most: usize) -> Result<usize, EmbedError> {
     let asked = asked.unwrap_or(most);
     if (least..=most).contains(&asked) { Ok(asked) } else { Err(EmbedError::MaxTokens { asked, least, most }) }
@@ -226,8 +265,15 @@ fn model_name(model: &Path) -> String {
     real.file_name().unwrap_or(real.as_os_str()).to_string_lossy().into_owned()
 }
 
+/// Weights in the form in which they run.
+type Started = candle_core::Result<Box<dyn Encoder>>;
+
+fn start_plain_encoder(dir: &ModelDir, weights: BertWeights, _f32: Precision) -> Started {
+    Ok(Box::new(PlainBert::new(dir.shape.clone(), dir.pooling, &weights)?))
+}
+
 /// With the `cuda` feature and a GPU, f32 runs there on Candle's own operators; all else runs on the processor.
-fn start_encoder(dir: &ModelDir, weights: BertWeights, precision: Precision) -> candle_core::Result<Box<dyn Encoder>> {
+fn start_encoder(dir: &ModelDir, weights: BertWeights, precision: Precision) -> Started {
     #[cfg(feature = "cuda")]
     if precision == Precision::F32
         && let Ok(gpu) = candle_core::Device::new_cuda(0)
@@ -235,8 +281,11 @@ fn start_encoder(dir: &ModelDir, weights: BertWeights, precision: Precision) -> 
         let encoder = super::bert::BertEncoder::new(dir.shape.clone(), dir.pooling, &weights, gpu)?;
         return Ok(Box::new(encoder));
     }
-    let encoder = CpuBert::new(dir.shape.clone(), dir.pooling, weights, precision, Machine::best())?;
-    Ok(Box::new(encoder))
+    start_cpu_encoder(dir, weights, precision, Machine::best())
+}
+
+fn start_cpu_encoder(dir: &ModelDir, weights: BertWeights, precision: Precision, machine: Machine) -> Started {
+    Ok(Box::new(CpuBert::new(dir.shape.clone(), dir.pooling, weights, precision, machine)?))
 }
 
 /// Every part goes in with its length, so that no two different models can read as the same bytes.

@@ -15,6 +15,9 @@ pub(super) trait Encoder: Send + Sync {
     /// Returns an error if a tensor operation fails.
     fn encode(&self, rows: &[&[u32]], out: &mut [f32], stopwatch: &mut Stopwatch) -> Result<(), candle_core::Error>;
 
+    /// Whose operators compute: `kindred` or `candle`, for reports.
+    fn name(&self) -> &'static str;
+
     /// What it runs on, for reports.
     fn instructions(&self) -> String;
 }

@@ -129,6 +129,14 @@ pub enum EmbedError {
         #[source]
         source: Box<candle_core::Error>,
     },
+    /// `embed.threads` is above what is started.
+    #[error("embed.threads is {asked}: give 0, which takes every core, or a number up to {most}")]
+    TooManyThreads {
+        /// The setting.
+        asked: usize,
+        /// [`MAX_THREADS`](super::MAX_THREADS).
+        most: usize,
+    },
     /// The worker threads could not be started.
     #[error("cannot start {threads} embedding threads (embed.threads)")]
     StartThreads {
@@ -214,9 +222,49 @@ pub enum EmbedError {
         /// The published model.
         model: String,
     },
+    /// Candle's own operators were asked for in a precision that they do not compute in.
+    #[error(
+        "Candle's own operators compute in f32 alone, embed.precision is {precision}: add --set embed.precision=f32"
+    )]
+    PlainPrecision {
+        /// The setting.
+        precision: &'static str,
+    },
     /// A measurement was asked for without a text.
-    #[error("there is no text to measure with: give a file with one text a line")]
+    #[error("there is no text to measure with: give at least one")]
     NothingToMeasure,
+    /// Neighbours were asked for with fewer than two different texts.
+    #[error("neighbours need at least two different texts, here are {num_texts}")]
+    NoNeighbors {
+        /// Different texts given.
+        num_texts: usize,
+    },
+    /// The file of texts to measure with could not be read.
+    #[error("cannot read the texts `{path}`")]
+    ReadTexts {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The file of texts to measure with is not UTF-8.
+    #[error("`{path}` line {line} is not UTF-8: save the file as UTF-8")]
+    TextsNotUtf8 {
+        /// The file.
+        path: PathBuf,
+        /// 1-based line of the first byte that is not.
+        line: usize,
+        /// Which byte of the file it is.
+        #[source]
+        source: std::str::Utf8Error,
+    },
+    /// The file of texts to measure with holds none.
+    #[error("`{path}` holds no text: give a file with one text a line")]
+    NoTexts {
+        /// The file.
+        path: PathBuf,
+    },
     /// The file of reference vectors could not be read.
     #[error("cannot read the reference vectors `{path}`")]
     ReadReference {

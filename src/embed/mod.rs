@@ -11,14 +11,18 @@
 //! | `encoder` | the seam: token rows in, pooled vectors out |
 //! | `cpu` | that seam on the processor's widest instructions: what every model runs on |
 //! | `bert` | that seam on Candle's own operators, for a GPU and as the tests' independent answer |
+//! | `plain` | the same on the processor, one thread a batch, to measure `cpu` against |
 //! | `batches` | which texts share a batch |
 //! | `embedder` | [`Embedder`]: joins the above, over threads |
 //! | `vectors` | [`Embeddings`], length-1 rows |
 //! | `cache` | [`EmbeddingCache`], the file of vectors made before |
 //! | `cached` | [`embed_with_cache`]: embeds only what the cache lacks |
 //! | `precision` | [`Precision`]: f32 or bytes |
+//! | `processor_tests` | how near the vectors of different processors are |
 //! | `stages` | where the time goes |
+//! | `text_file` | [`read_texts`]: the texts that are measured with |
 //! | `bench` | [`bench()`]: measures all of it on a file of texts |
+//! | `overlap` | [`compare_precisions`]: the nearest neighbours that f32 and bytes agree on |
 //! | `parity` | [`check_parity`] against another implementation's vectors |
 //! | `error` | [`EmbedError`] |
 //!
@@ -35,7 +39,6 @@
 
 mod batches;
 mod bench;
-#[cfg(any(test, feature = "cuda"))]
 mod bert;
 mod cache;
 mod cached;
@@ -44,10 +47,15 @@ mod embedder;
 mod encoder;
 mod error;
 mod model_dir;
+mod overlap;
 mod parity;
+mod plain;
 mod precision;
+#[cfg(test)]
+mod processor_tests;
 mod published;
 mod stages;
+mod text_file;
 mod text_tokens;
 mod vectors;
 mod weights;
@@ -61,10 +69,16 @@ pub use cache::EmbeddingCache;
 pub use cached::{EmbedCounts, EmbedProgress, embed_with_cache};
 pub use embedder::Embedder;
 pub use error::EmbedError;
+pub use overlap::{NeighborOverlap, compare_precisions};
 pub use parity::{Parity, check_parity};
 pub use precision::Precision;
 pub use stages::Stage;
+pub use text_file::read_texts;
+pub use text_tokens::MAX_BYTES_PER_TOKEN;
 pub use vectors::Embeddings;
+
+/// Most threads that embed at the same time: more than any machine has cores, and few enough to start at once.
+pub const MAX_THREADS: usize = 1024;
 
 /// Which model embeds, and how much of the machine it may use.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -76,7 +90,7 @@ pub struct EmbedConfig {
     pub precision: Precision,
     /// About how many tokens a batch holds; it always holds at least one text.
     pub batch_tokens: usize,
-    /// Threads that embed at the same time; 0 takes every core.
+    /// Threads that embed at the same time, at most [`MAX_THREADS`]; 0 takes every core.
     pub threads: usize,
     /// Cuts texts shorter than the model's own longest text; unset keeps the model's.
     pub max_tokens: Option<usize>,

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::cpu::MAX_INPUTS;
 use super::error::EmbedError;
 
 /// How the token vectors of a text become one vector.
@@ -215,6 +216,8 @@ fn check_sizes(config: &ConfigJson, first_position: u32) -> Result<(), String> {
         Err(format!("hidden_size {hidden} is not a multiple of num_attention_heads {heads}"))
     } else if config.num_hidden_layers == 0 || config.intermediate_size == 0 || config.type_vocab_size == 0 {
         Err("num_hidden_layers, intermediate_size and type_vocab_size must be at least 1".to_owned())
+    } else if hidden.max(config.intermediate_size) > MAX_INPUTS {
+        Err(format!("hidden_size and intermediate_size must be at most {MAX_INPUTS}"))
     } else if config.max_position_embeddings <= first_position as usize {
         Err(format!("max_position_embeddings is {}, too few for one token", config.max_position_embeddings))
     } else if !config.layer_norm_eps.is_finite() || config.layer_norm_eps < 0.0 {

@@ -23,9 +23,9 @@ pub struct Parity {
 }
 
 #[derive(Deserialize)]
-struct ReferenceLine {
-    text: String,
-    embedding: Vec<f32>,
+pub(super) struct ReferenceLine {
+    pub(super) text: String,
+    pub(super) embedding: Vec<f32>,
 }
 
 /// Embeds every text of `reference` and compares: JSON Lines of `{"text": …, "embedding": […]}`, plain or `.zst`.
@@ -49,7 +49,7 @@ pub fn check_parity(embedder: &Embedder, reference: &Path) -> Result<Parity, Emb
     })
 }
 
-fn read_reference(path: &Path, dim: usize) -> Result<Vec<ReferenceLine>, EmbedError> {
+pub(super) fn read_reference(path: &Path, dim: usize) -> Result<Vec<ReferenceLine>, EmbedError> {
     let failed = |source| EmbedError::ReadReference { path: path.to_owned(), source };
     let mut lines = Vec::new();
     for (at, line) in open(path).map_err(failed)?.lines().enumerate() {
@@ -79,7 +79,7 @@ fn bad_line(path: &Path, line: usize, reason: &str) -> EmbedError {
     EmbedError::ReferenceLine { path: path.to_owned(), line, reason: reason.to_owned() }
 }
 
-fn cosine(a: &[f32], b: &[f32]) -> f64 {
+pub(super) fn cosine(a: &[f32], b: &[f32]) -> f64 {
     let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(&x, &y)| f64::from(x) * f64::from(y)).sum::<f64>();
     dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
 }

@@ -6,11 +6,16 @@ use tokenizers::{Tokenizer, TruncationParams};
 
 use super::error::EmbedError;
 
+/// Bytes read of a text for each token that its vector may have; the rest could not count but where words are longer than any
+/// language has them. So a text costs no more than its tokens do, however long it is: at 256 tokens, 64 KiB are read.
+pub const MAX_BYTES_PER_TOKEN: usize = 256;
+
 /// The model's tokenizer with Kindred's limit on length.
 pub(super) struct TextTokens {
     tokenizer: Tokenizer,
     lower_case: bool,
     num_special: usize,
+    max_bytes: usize,
 }
 
 impl TextTokens {
@@ -26,7 +31,7 @@ impl TextTokens {
             let reason = "it adds no special tokens, so an empty text would have no vector";
             return Err(EmbedError::InconsistentModel { path: path.to_owned(), reason: reason.to_owned() });
         }
-        Ok(Self { tokenizer, lower_case, num_special })
+        Ok(Self { tokenizer, lower_case, num_special, max_bytes: usize::MAX })
     }
 
     /// Ids that the tokenizer may give: the larger of their count and the greatest id plus one.
@@ -41,11 +46,15 @@ impl TextTokens {
         self.num_special + 1
     }
 
-    /// Cuts every text to `max_tokens` tokens, special tokens included. Returns an error if there is no room for those.
+    /// Cuts every text to `max_tokens` tokens, special tokens included, and before that to [`MAX_BYTES_PER_TOKEN`] bytes for
+    /// each, as the tokenizer would read all of it. Returns an error if there is no room for those.
     pub(super) fn cut_at(&mut self, path: &Path, max_tokens: usize) -> Result<(), EmbedError> {
         let truncation = TruncationParams { max_length: max_tokens, ..Default::default() };
         match self.tokenizer.with_truncation(Some(truncation)) {
-            Ok(_) => Ok(()),
+            Ok(_) => {
+                self.max_bytes = max_tokens.saturating_mul(MAX_BYTES_PER_TOKEN);
+                Ok(())
+            }
             Err(source) => Err(EmbedError::ReadTokenizer { path: path.to_owned(), source }),
         }
     }
@@ -54,6 +63,7 @@ impl TextTokens {
     /// sentence-transformers does. Returns an error if the tokenizer fails.
     pub(super) fn encode(&self, text: &str) -> Result<Vec<u32>, tokenizers::Error> {
         let text = text.trim();
+        let text = &text[..text.floor_char_boundary(self.max_bytes)];
         let encoding = match self.lower_case {
             true => self.tokenizer.encode_fast(text.to_lowercase(), true)?,
             false => self.tokenizer.encode_fast(text, true)?,

@@ -48,6 +48,11 @@ impl Embeddings {
         self.data
     }
 
+    /// Sets row `to` to row `from`.
+    pub(super) fn copy_row(&mut self, from: usize, to: usize) {
+        self.data.copy_within(from * self.dim..(from + 1) * self.dim, to * self.dim);
+    }
+
     pub(super) fn set_row(&mut self, row: usize, vector: &[f32]) {
         self.data[row * self.dim..][..self.dim].copy_from_slice(vector);
     }

@@ -62,7 +62,6 @@ impl BertWeights {
     }
 }
 
-#[cfg(any(test, feature = "cuda"))]
 impl BertWeights {
     /// The same weights on `device`.
     ///
@@ -78,7 +77,6 @@ impl BertWeights {
     }
 }
 
-#[cfg(any(test, feature = "cuda"))]
 impl BlockWeights {
     fn to_device(&self, device: &Device) -> candle_core::Result<Self> {
         Ok(Self {
@@ -94,7 +92,6 @@ impl BlockWeights {
     }
 }
 
-#[cfg(any(test, feature = "cuda"))]
 impl Affine {
     fn to_device(&self, device: &Device) -> candle_core::Result<Self> {
         Ok(Self { weight: self.weight.to_device(device)?, bias: self.bias.to_device(device)? })

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::build::{IndexConfig, build_graph};
 use super::error::IndexError;
 use super::hnsw::{self, Hnsw};
-use super::manifest::{self, BuildFigures, Counts, FORMAT_VERSION, MANIFEST_FILE, Manifest, ModelRecord};
+use super::manifest::{self, BuildFigures, Counts, FORMAT_VERSION, LiveMark, MANIFEST_FILE, Manifest, ModelRecord};
 use super::products::{self, Products};
 use super::search::SearchParams;
 use super::section::FileDigest;
@@ -145,6 +145,8 @@ pub struct GenerationInput<'a> {
     pub vectors: &'a [f32],
     /// Where the vectors come from.
     pub model: ModelRecord,
+    /// Up to where live changes are settled in `products`.
+    pub live: Option<LiveMark>,
     /// Feed records that were refused.
     pub num_rejects: usize,
     /// Distinct texts embedded now.
@@ -200,6 +202,7 @@ pub fn write_generation(
             seed: config.seed,
             took_ms: input.started.elapsed().as_millis() as u64,
         },
+        live: input.live.clone(),
         files,
         checksum: String::new(),
     };

@@ -42,10 +42,25 @@ pub struct Manifest {
     pub counts: Counts,
     /// How the build went.
     pub build: BuildFigures,
+    /// Up to where live changes are settled in it; none where the catalog had no log of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub live: Option<LiveMark>,
     /// Length and hash of every other file of the folder.
     pub files: BTreeMap<String, FileDigest>,
     /// BLAKE3 of this file with these digits as zeros, hex.
     pub checksum: String,
+}
+
+/// A place in a log of live changes.
+///
+/// The log's own name stands in it, because a log that was moved away is followed by one that counts from the start again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LiveMark {
+    /// The log's name.
+    pub log: String,
+    /// Number of the last change that the build folded in or found superseded; later ones are applied when the generation is opened.
+    pub seq: u64,
 }
 
 /// Which model and which text made the vectors.

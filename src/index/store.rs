@@ -7,6 +7,7 @@
 //! | `CURRENT` | name of the generation in use, a space, and its manifest's checksum |
 //! | `LOCK` | held by a build, a rollback or a gc while it runs; the system frees it when the process dies |
 //! | `cache/` | embeddings by text, kept between builds |
+//! | `live.sqlite` | changes since the last build; with `-wal` and `-shm` files beside it while it is open |
 //! | `rejects.jsonl` | the feed records that the last build refused |
 
 use std::fs::{self, File, TryLockError};
@@ -84,6 +85,11 @@ impl CatalogDir {
     /// Where embeddings are kept between builds.
     pub fn cache_dir(&self) -> PathBuf {
         self.path().join("cache")
+    }
+
+    /// Where changes between builds are kept.
+    pub fn live_path(&self) -> PathBuf {
+        self.path().join("live.sqlite")
     }
 
     /// Where the last build's refused feed records are.

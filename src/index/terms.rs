@@ -9,14 +9,14 @@
 //! | `BMPO` | u64 | `t + 1` | where each term's bitmap starts in `BMPB`, and the end of the last |
 //! | `BMPB` | u8 | | roaring bitmaps of rows, in their portable serialization |
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 use roaring::RoaringBitmap;
 
 use super::error::IndexError;
 use super::section::{FileDigest, Section, SectionFile, Tag, write_sections};
-use crate::catalog::{Availability, CATEGORY_SEPARATOR, Compatibility, Product};
+use crate::catalog::{Availability, CATEGORY_SEPARATOR, Compatibility, LABELS, Offer, Product};
 
 /// Kind of the file.
 pub const KIND: Tag = *b"TERM";
@@ -43,8 +43,37 @@ pub fn availability_word(availability: Availability) -> &'static str {
     }
 }
 
-fn term(field: &str, value: &str) -> Vec<u8> {
+/// The key under which a filter looks `value` of `field` up: the field, a zero byte, and the folded value.
+pub fn term(field: &str, value: &str) -> Vec<u8> {
     [field.as_bytes(), &[0], fold(value).as_bytes()].concat()
+}
+
+/// The terms of `product`, as a build writes them; each once, in no order.
+pub fn product_terms(product: &Product, compatibility: &Compatibility) -> HashSet<Vec<u8>> {
+    let mut terms = HashSet::new();
+    each_value(product, compatibility, |field, value| {
+        terms.insert(term(field, value));
+    });
+    terms
+}
+
+/// The terms that `offer` gives its product: those of the fields of [`is_offer_field`].
+pub fn offer_terms(offer: &Offer) -> HashSet<Vec<u8>> {
+    let mut terms = HashSet::new();
+    each_offer_value(offer, |field, value| {
+        terms.insert(term(field, value));
+    });
+    terms
+}
+
+/// Whether the field is part of a product's [`Offer`], so that a change of the offer changes it.
+pub fn is_offer_field(field: &str) -> bool {
+    field == "availability" || LABELS.contains(&field)
+}
+
+fn each_offer_value(offer: &Offer, mut add: impl FnMut(&str, &str)) {
+    add("availability", availability_word(offer.availability));
+    offer.labels().for_each(|(name, value)| add(name, value));
 }
 
 /// Calls `add` with each field and value of `product` that a filter can name.
@@ -53,7 +82,7 @@ fn term(field: &str, value: &str) -> Vec<u8> {
 fn each_value(product: &Product, compatibility: &Compatibility, mut add: impl FnMut(&str, &str)) {
     add("id", product.id.as_str());
     add("family", product.family());
-    add("availability", availability_word(product.availability));
+    each_offer_value(&Offer::of(product), &mut add);
     if let Some(brand) = &product.brand {
         add("brand", brand);
     }
@@ -71,7 +100,7 @@ fn each_value(product: &Product, compatibility: &Compatibility, mut add: impl Fn
         add(FITS_FIELD, &model);
         add(FITS_FIELD, FITS_ANY);
     }
-    for (name, values) in &product.attributes {
+    for (name, values) in product.attributes.iter().filter(|(name, _)| !is_offer_field(name)) {
         values.iter().for_each(|value| add(name, value));
     }
 }
@@ -156,6 +185,15 @@ impl Terms {
         fields
     }
 
+    /// The folded values that products have in `field`, ascending.
+    pub fn values(&self, field: &str) -> Vec<String> {
+        let prefix = [field.as_bytes(), &[0]].concat();
+        let first = self.position(&prefix).unwrap_or_else(|at| at);
+        let terms = (first..self.num_terms()).map(|at| self.text(*b"TRMO", *b"TRMB", at));
+        let values = terms.map_while(|term| term.strip_prefix(prefix.as_slice()));
+        values.map(|value| String::from_utf8_lossy(value).into_owned()).collect()
+    }
+
     fn num_terms(&self) -> usize {
         self.offsets(*b"TRMO").len() - 1
     }
@@ -224,6 +262,8 @@ mod tests {
         assert_eq!(rows("color", "RED"), [0, 1]);
         assert_eq!(rows("color", "re"), [0; 0]);
         assert_eq!(rows("id", "3"), [2]);
+        assert_eq!(terms.values("color"), ["blue", "red"]);
+        assert_eq!(terms.values("colo"), [""; 0]);
         assert_eq!(terms.fields(), ["availability", "brand", "category", "color", "family", "id"]);
         assert!(terms.has_field("brand") && !terms.has_field("bran") && !terms.has_field("zzz"));
     }

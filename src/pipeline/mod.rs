@@ -1,6 +1,6 @@
-//! From a feed to a published generation: read, embed what is new, build, measure, publish.
+//! From a feed to a published generation: read, fold live changes in, embed what is new, build, measure, publish.
 //!
-//! The one place that joins `catalog`, `embed` and `index` for a build; it holds the catalog's lock from the first byte read to
+//! The one place that joins `catalog`, `live`, `embed` and `index` for a build; it holds the catalog's lock from the first byte read to
 //! the last rename, and whatever fails leaves the generation in use as it was.
 
 mod error;
@@ -10,7 +10,10 @@ use std::time::Instant;
 
 use crate::catalog::{CatalogConfig, Feed, FeedProgress, Product, read_feed_at, write_rejects};
 use crate::embed::{EmbedCounts, EmbedProgress, Embedder, EmbeddingCache, Embeddings, embed_with_cache};
-use crate::index::{CatalogDir, CatalogLock, GenerationInput, IndexConfig, Manifest, ModelRecord, write_generation};
+use crate::index::{
+    CatalogDir, CatalogLock, GenerationInput, IndexConfig, Listed, Manifest, ModelRecord, write_generation,
+};
+use crate::live::{ChangeLog, FoldChanges, Folded, fold};
 
 pub use error::BuildError;
 
@@ -42,6 +45,8 @@ pub struct Built {
     pub num_records: u64,
     /// Products whose text equals another product's.
     pub num_repeated_texts: usize,
+    /// What became of the live changes.
+    pub live: Folded,
 }
 
 /// What a build works with.
@@ -52,23 +57,58 @@ pub struct Build<'a> {
     pub catalog: &'a CatalogConfig,
     /// How the graph is built.
     pub index: &'a IndexConfig,
+    /// Which live changes are folded in.
+    pub live: FoldChanges,
     /// The model.
     pub embedder: &'a Embedder,
+}
+
+/// What a generation is made from.
+struct Source<'a> {
+    feed: &'a Path,
+    /// The feed, its products with the changes folded in.
+    read: Feed,
+    live: Folded,
 }
 
 impl Build<'_> {
     /// Reads `feed`, builds a generation from it, and puts it in use.
     ///
-    /// Texts that the catalog's cache holds are not embedded again. `progress` is called often, from several threads. Returns an
+    /// Live changes made until now are settled in it, those made during the build are applied when it is opened. Texts that the
+    /// catalog's cache holds are not embedded again. `progress` is called often, from several threads. Returns an
     /// error if another build runs, the feed or the model cannot be used, too many records are refused, the disk is full, or the
     /// new graph's recall is below its floor; the generation in use is then unchanged and the next build works.
     pub fn run(&self, feed: &Path, progress: &(dyn Fn(BuildStep) + Sync)) -> Result<Built, BuildError> {
         let started = Instant::now();
         let lock = self.dir.lock()?;
-        let read = self.read(feed, progress)?;
-        let (embeddings, counts) = self.embed(&read.products, progress)?;
-        let manifest = self.write(&lock, feed, &read, (&embeddings, counts), started, progress)?;
-        Ok(Built { manifest, num_records: read.num_rows, num_repeated_texts: counts.repeated })
+        let mut log = ChangeLog::open_existing(&self.dir.live_path())?;
+        let first_ms = self.live.first_ms(written_ms(feed));
+        let source = self.source(feed, log.as_mut(), first_ms, progress)?;
+        let (embeddings, counts) = self.embed(&source.read.products, progress)?;
+        let manifest = self.write(&lock, &source, (&embeddings, counts), started, progress)?;
+        if let Some(log) = &mut log {
+            self.purge(log, first_ms);
+        }
+        let (num_records, num_repeated_texts) = (source.read.num_rows, counts.repeated);
+        Ok(Built { manifest, num_records, num_repeated_texts, live: source.live })
+    }
+
+    /// The feed's products with the changes of `log` that were made at or after `first_ms`.
+    fn source<'f>(
+        &self,
+        feed: &'f Path,
+        log: Option<&mut ChangeLog>,
+        first_ms: i64,
+        progress: &(dyn Fn(BuildStep) + Sync),
+    ) -> Result<Source<'f>, BuildError> {
+        // Before the first byte of the feed: what comes later is applied on top of the new generation.
+        let last = log.as_deref().map_or(Ok(0), ChangeLog::last_seq)?;
+        let mut read = self.read(feed, progress)?;
+        let live = log.map(|log| fold(log, last, first_ms, &mut read.products)).transpose()?.unwrap_or_default();
+        if read.products.is_empty() {
+            return Err(BuildError::NoProducts(feed.to_owned()));
+        }
+        Ok(Source { feed, read, live })
     }
 
     fn read(&self, feed: &Path, progress: &(dyn Fn(BuildStep) + Sync)) -> Result<Feed, BuildError> {
@@ -78,10 +118,20 @@ impl Build<'_> {
         write_rejects(&rejects, &read.rejects)?;
         read.check_reject_share(self.catalog.max_reject_share)
             .map_err(|source| BuildError::Rejected { rejects, source })?;
-        if read.products.is_empty() {
-            return Err(BuildError::NoProducts(feed.to_owned()));
-        }
         Ok(read)
+    }
+
+    /// Forgets the changes that every generation on disk has and that no build from this feed or a younger one could fold in. What
+    /// fails costs disk space alone, and the next build tries again.
+    fn purge(&self, log: &mut ChangeLog, first_ms: i64) {
+        let settled = |listed: &Listed| {
+            let mark = listed.manifest.as_ref().ok().and_then(|manifest| manifest.live.as_ref());
+            mark.filter(|mark| mark.log == log.name()).map_or(0, |mark| mark.seq)
+        };
+        let settled = self.dir.list().map_or(0, |listed| listed.iter().map(settled).min().unwrap_or(0));
+        if let Err(error) = log.purge(settled, first_ms) {
+            tracing::warn!("old live changes are kept: {error}");
+        }
     }
 
     fn embed(
@@ -102,8 +152,7 @@ impl Build<'_> {
     fn write(
         &self,
         lock: &CatalogLock,
-        feed: &Path,
-        read: &Feed,
+        Source { feed, read, live }: &Source<'_>,
         (embeddings, counts): (&Embeddings, EmbedCounts),
         started: Instant,
         progress: &(dyn Fn(BuildStep) + Sync),
@@ -125,6 +174,7 @@ impl Build<'_> {
                 text,
                 dim: embedder.dim(),
             },
+            live: live.mark.clone(),
             num_rejects: read.rejects.len(),
             num_embedded: counts.embedded,
             num_reused: counts.reused,
@@ -138,4 +188,12 @@ impl Build<'_> {
         self.dir.publish(lock, &building, &manifest)?;
         Ok(manifest)
     }
+}
+
+/// When the feed was written, in milliseconds since 1970; now where the system cannot say, or says that it is yet to come.
+fn written_ms(feed: &Path) -> i64 {
+    let now = jiff::Timestamp::now();
+    let written = std::fs::metadata(feed).and_then(|metadata| metadata.modified()).ok();
+    let written = written.and_then(|written| jiff::Timestamp::try_from(written).ok());
+    written.map_or(now, |written| written.min(now)).as_millisecond()
 }

@@ -1,18 +1,20 @@
-//! Answers questions on one open generation.
+//! Answers questions about one catalog.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use roaring::RoaringBitmap;
 use serde::{Deserialize, Serialize};
 
 use super::error::RecommendError;
-use super::filter::{all_rows, allowed_rows, intersect};
-use super::fit::{Fit, Fitting};
+use super::filter::{allowed_rows, intersect};
+use super::fit::Fit;
 use super::query::{Answer, FewerBecause, Intent, MAX_ANCHORS, MAX_LIMIT, MAX_QUERY_BYTES, Query, RelativePrice};
 use super::search::{Allowed, Search, Shelf};
-use crate::catalog::Availability;
+use crate::catalog::TextTemplate;
 use crate::embed::Embedder;
-use crate::index::{Generation, NO_PRICE, availability_word};
+use crate::index::{CatalogDir, Generation, ModelRecord};
+use crate::live::{LiveCatalog, View};
 use crate::rank::RowId;
 
 /// Settings of answers.
@@ -32,61 +34,73 @@ impl Default for RecommendConfig {
     }
 }
 
-/// One generation, the model for free text, and the settings: everything that an answer needs.
+/// Which setting would load the model that made the index. A precision's fingerprint differs as another model's does.
+fn setting_that_differs(indexed: &ModelRecord, loaded: &Embedder) -> String {
+    if indexed.name == loaded.name() && indexed.precision != loaded.precision().name() {
+        format!("embed.precision={}", indexed.precision)
+    } else {
+        "embed.model".to_owned()
+    }
+}
+
+/// One catalog with its live changes, the model for free text, and the settings: everything that an answer needs.
 pub struct Engine {
-    generation: Generation,
+    live: LiveCatalog,
     embedder: Arc<Embedder>,
-    /// The rows that may be sold now; `None` when all may.
-    in_stock: Option<RoaringBitmap>,
-    fitting: Fitting,
+    config: RecommendConfig,
 }
 
 impl Engine {
-    /// Joins a generation with the model that made its vectors.
+    /// Joins `generation` of the catalog in `dir` with the changes since and the model that made its vectors. New products' texts are
+    /// rendered by `template`.
     ///
-    /// Returns an error if another model made them.
+    /// Returns an error if another model made the vectors, or the live changes cannot be read.
     pub fn new(
+        dir: &CatalogDir,
         generation: Generation,
         embedder: Arc<Embedder>,
+        template: &TextTemplate,
         config: &RecommendConfig,
     ) -> Result<Self, RecommendError> {
-        let model = &generation.manifest().model;
-        if model.fingerprint != embedder.fingerprint() {
-            let describe = |name: &str, precision: &str, fingerprint: &str| {
-                format!("{name} {precision} ({})", fingerprint.get(..12).unwrap_or(fingerprint))
-            };
-            return Err(RecommendError::ForeignModel {
-                catalog: generation.manifest().catalog.clone(),
-                indexed: describe(&model.name, &model.precision, &model.fingerprint),
-                loaded: describe(embedder.name(), embedder.precision().name(), embedder.fingerprint()),
-            });
-        }
-        let in_stock = if config.in_stock_only { in_stock(&generation)? } else { None };
-        let fitting = Fitting::of(&generation, config.misfit_factor)?;
-        Ok(Self { generation, embedder, in_stock, fitting })
+        check_model(&generation, &embedder)?;
+        let live = LiveCatalog::open(dir.live_path(), generation, embedder.clone(), template.clone())?;
+        Ok(Self { live, embedder, config: config.clone() })
     }
 
-    /// The generation that answers.
-    pub fn generation(&self) -> &Generation {
-        &self.generation
+    /// Answers from `generation` from now on.
+    ///
+    /// Returns an error as [`Engine::new`] does; then the old one stays.
+    pub fn take_over(&self, generation: Generation) -> Result<(), RecommendError> {
+        check_model(&generation, &self.embedder)?;
+        Ok(self.live.take_over(generation)?)
     }
 
-    /// Answers `query`.
+    /// The catalog's changes.
+    pub fn live(&self) -> &LiveCatalog {
+        &self.live
+    }
+
+    /// The catalog as it is now: take one for each question.
+    pub fn view(&self) -> View {
+        self.live.view()
+    }
+
+    /// Answers `query` on `view`, whose rows the answer names.
     ///
     /// Products of the question that the catalog lacks are named in the answer, not an error. Returns an error if a field
     /// is out of its range, the filter is malformed, the intent has no source, or the index or the model fails.
-    pub fn answer(&self, query: &Query) -> Result<Answer, RecommendError> {
+    pub fn answer(&self, view: &View, query: &Query) -> Result<Answer, RecommendError> {
         check(query)?;
-        let (anchors, mut missing_ids) = self.rows(&query.anchors);
-        let (excluded, unknown) = self.rows(&query.exclude);
+        let (anchors, mut missing_ids) = rows(view, &query.anchors);
+        let (excluded, unknown) = rows(view, &query.exclude);
         missing_ids.extend(unknown);
-        let Some(vector) = self.query_vector(&anchors, query.text.as_deref())? else {
+        let Some(vector) = self.query_vector(view, &anchors, query.text.as_deref())? else {
             return Ok(Answer { hits: Vec::new(), missing_ids, fewer_because: Some(FewerBecause::UnknownProducts) });
         };
-        let allowed = self.allowed(query, &anchors, &excluded)?;
+        let allowed = self.allowed(view, query, &anchors, &excluded)?;
         let is_filtered = allowed.is_filtered;
-        let fit = Fit::of(&self.generation, &self.fitting, &anchors, query.text.as_deref())?;
-        let search = Search { generation: &self.generation, query, vector: &vector, allowed, fit, anchors: &anchors };
+        let fit = Fit::of(view, self.config.misfit_factor, &anchors, query.text.as_deref())?;
+        let search = Search { view, query, vector: &vector, allowed, fit, anchors: &anchors };
         let Shelf { hits, is_cut } = search.best_families()?;
         let fewer_because = (hits.len() < query.limit).then_some(match (is_cut, is_filtered) {
             (true, _) => FewerBecause::MinScore,
@@ -96,27 +110,19 @@ impl Engine {
         Ok(Answer { hits, missing_ids, fewer_because })
     }
 
-    /// Rows of the ids that the catalog has, and the ids that it lacks.
-    fn rows(&self, ids: &[String]) -> (Vec<RowId>, Vec<String>) {
-        let mut rows = Vec::with_capacity(ids.len());
-        let mut missing = Vec::new();
-        for id in ids {
-            match self.generation.products().row(id) {
-                Some(row) => rows.push(row),
-                None => missing.push(id.clone()),
-            }
-        }
-        (rows, missing)
-    }
-
     /// The mean of the anchors' vectors and the text's, of length 1; `None` when there is nothing to start from.
-    fn query_vector(&self, anchors: &[RowId], text: Option<&str>) -> Result<Option<Vec<f32>>, RecommendError> {
+    fn query_vector(
+        &self,
+        view: &View,
+        anchors: &[RowId],
+        text: Option<&str>,
+    ) -> Result<Option<Vec<f32>>, RecommendError> {
         let text = text.map(|text| self.embedder.embed_one(text)).transpose()?;
-        let vectors = anchors.iter().filter_map(|&row| self.generation.vector(row)).chain(text);
+        let vectors = anchors.iter().filter_map(|&row| view.vector(row)).chain(text);
         let mut sum = vec![0f32; self.embedder.dim()];
         let mut num_vectors = 0;
         for vector in vectors {
-            sum.iter_mut().zip(vector).for_each(|(sum, x)| *sum += x);
+            sum.iter_mut().zip(&vector).for_each(|(sum, x)| *sum += x);
             num_vectors += 1;
         }
         let norm = sum.iter().map(|x| x * x).sum::<f32>().sqrt();
@@ -129,13 +135,22 @@ impl Engine {
         Ok(Some(sum))
     }
 
-    fn allowed(&self, query: &Query, anchors: &[RowId], excluded: &[RowId]) -> Result<Allowed, RecommendError> {
-        let mut rows = allowed_rows(&self.generation, &query.filter)?;
-        if !query.filter.names("availability") {
-            rows = intersect(rows, self.in_stock.clone());
+    fn allowed(
+        &self,
+        view: &View,
+        query: &Query,
+        anchors: &[RowId],
+        excluded: &[RowId],
+    ) -> Result<Allowed, RecommendError> {
+        let mut rows = allowed_rows(view, &query.filter)?;
+        if self.config.in_stock_only && !query.filter.names("availability") {
+            rows = match (rows, view.in_stock()) {
+                (Some(rows), Some(in_stock)) => Some(rows & in_stock),
+                (rows, in_stock) => rows.or_else(|| in_stock.cloned()),
+            };
         }
         if let Some(band) = query.price {
-            rows = intersect(rows, self.price_band(anchors, band));
+            rows = intersect(rows, price_band(view, anchors, band));
         }
         let is_filtered = rows.is_some();
         let out: RoaringBitmap = anchors.iter().chain(excluded).map(|row| row.0).collect();
@@ -144,26 +159,49 @@ impl Engine {
         }
         Ok(Allowed { rows, out, is_filtered })
     }
-
-    /// The rows whose price is the anchor's times the band; `None` (all) when no anchor has a price.
-    fn price_band(&self, anchors: &[RowId], band: RelativePrice) -> Option<RoaringBitmap> {
-        let products = self.generation.products();
-        let anchor = anchors.iter().find_map(|&row| products.price(row))?;
-        let times = |factor: f64| anchor.minor as f64 * factor;
-        let low = band.relative_min.map_or(f64::NEG_INFINITY, |factor| times(factor).round());
-        let high = band.relative_max.map_or(f64::INFINITY, |factor| times(factor).round());
-        let currency = anchor.currency.to_bytes();
-        let rows = products.prices().iter().zip(products.currencies()).zip(0u32..);
-        let in_band = rows.filter(|((minor, of), _)| {
-            **minor != NO_PRICE && **of == currency && (low..=high).contains(&(**minor as f64))
-        });
-        Some(in_band.map(|(_, row)| row).collect())
-    }
 }
 
-fn in_stock(generation: &Generation) -> Result<Option<RoaringBitmap>, RecommendError> {
-    let sold_out = generation.terms().rows("availability", availability_word(Availability::OutOfStock))?;
-    Ok(if sold_out.is_empty() { None } else { Some(all_rows(generation) - sold_out) })
+/// Rows of the ids that the catalog has, and the ids that it lacks.
+fn rows(view: &View, ids: &[String]) -> (Vec<RowId>, Vec<String>) {
+    let mut rows = Vec::with_capacity(ids.len());
+    let mut missing = Vec::new();
+    for id in ids {
+        match view.row(id) {
+            Some(row) => rows.push(row),
+            None => missing.push(id.clone()),
+        }
+    }
+    (rows, missing)
+}
+
+/// The rows whose price is the anchor's times the band; `None` (all) when no anchor has a price.
+fn price_band(view: &View, anchors: &[RowId], band: RelativePrice) -> Option<RoaringBitmap> {
+    let anchor = anchors.iter().find_map(|&row| view.price(row))?;
+    let times = |factor: f64| anchor.minor as f64 * factor;
+    let low = band.relative_min.map_or(f64::NEG_INFINITY, |factor| times(factor).round());
+    let high = band.relative_max.map_or(f64::INFINITY, |factor| times(factor).round());
+    let own = anchor.currency.to_bytes();
+    let is_in = |minor: i64, currency| -> Result<bool, Infallible> {
+        Ok(currency == own && (low..=high).contains(&(minor as f64)))
+    };
+    let Ok(rows) = view.rows_priced(is_in);
+    Some(rows)
+}
+
+fn check_model(generation: &Generation, embedder: &Embedder) -> Result<(), RecommendError> {
+    let model = &generation.manifest().model;
+    if model.fingerprint == embedder.fingerprint() {
+        return Ok(());
+    }
+    let describe = |name: &str, precision: &str, fingerprint: &str| {
+        format!("{name} {precision} ({})", fingerprint.get(..12).unwrap_or(fingerprint))
+    };
+    Err(RecommendError::ForeignModel {
+        catalog: generation.manifest().catalog.clone(),
+        indexed: describe(&model.name, &model.precision, &model.fingerprint),
+        loaded: describe(embedder.name(), embedder.precision().name(), embedder.fingerprint()),
+        setting: setting_that_differs(model, embedder),
+    })
 }
 
 fn check(query: &Query) -> Result<(), RecommendError> {

@@ -2,6 +2,7 @@
 
 use crate::embed::EmbedError;
 use crate::index::IndexError;
+use crate::live::LiveError;
 use crate::rules::FilterError;
 
 /// A question could not be answered.
@@ -34,19 +35,24 @@ pub enum RecommendError {
     /// The index of another model.
     #[error(
         "catalog `{catalog}` was indexed with model {indexed}, but model {loaded} is loaded; rebuild with `kindred index build {catalog}` \
-         or set embed.model"
+         or set {setting}"
     )]
     ForeignModel {
         /// The catalog's name.
         catalog: String,
-        /// Name and fingerprint in the manifest.
+        /// Name, precision and fingerprint in the manifest.
         indexed: String,
-        /// Name and fingerprint of the loaded model.
+        /// Name, precision and fingerprint of the loaded model.
         loaded: String,
+        /// The setting that loads the model of the index, with its value where that is known.
+        setting: String,
     },
     /// The index failed.
     #[error("cannot search the index")]
     Index(#[from] IndexError),
+    /// The live changes failed.
+    #[error(transparent)]
+    Live(#[from] LiveError),
     /// The text could not be embedded.
     #[error("cannot embed the text")]
     Embed(#[from] EmbedError),

@@ -1,10 +1,10 @@
-//! Looks a filter's conditions up in a generation: the rows that may appear, as one bitmap.
+//! Looks a filter's conditions up: the rows that may appear, as one bitmap.
 
 use roaring::RoaringBitmap;
 
 use super::error::RecommendError;
 use crate::catalog::{Currency, Money, MoneyError};
-use crate::index::{Generation, NO_PRICE};
+use crate::live::View;
 use crate::rules::{Bound, Clause, Condition, Filter, FilterError, Range};
 
 /// Fields that every catalog has, even where no product fills them.
@@ -13,13 +13,13 @@ const BUILT_IN: [&str; 6] = ["availability", "brand", "category", "family", "id"
 /// The rows that `filter` lets through; `None` means all.
 ///
 /// Returns an error at the condition that is malformed or names a field that no product has.
-pub(super) fn allowed_rows(generation: &Generation, filter: &Filter) -> Result<Option<RoaringBitmap>, RecommendError> {
+pub(super) fn allowed_rows(view: &View, filter: &Filter) -> Result<Option<RoaringBitmap>, RecommendError> {
     filter.check("filter")?;
     let mut allowed: Option<RoaringBitmap> = None;
     let mut any: Option<RoaringBitmap> = None;
     let mut excluded = RoaringBitmap::new();
     for (clause, place, condition) in filter.conditions() {
-        let rows = rows_of(generation, condition, &format!("filter.{place}"))?;
+        let rows = rows_of(view, condition, &format!("filter.{place}"))?;
         match clause {
             Clause::Must => allowed = intersect(allowed, Some(rows)),
             Clause::Should => any = Some(any.unwrap_or_default() | rows),
@@ -28,7 +28,7 @@ pub(super) fn allowed_rows(generation: &Generation, filter: &Filter) -> Result<O
     }
     let mut allowed = intersect(allowed, any);
     if !excluded.is_empty() {
-        allowed = Some(allowed.unwrap_or_else(|| all_rows(generation)) - excluded);
+        allowed = Some(allowed.unwrap_or_else(|| view.all_rows()) - excluded);
     }
     Ok(allowed)
 }
@@ -41,18 +41,12 @@ pub(super) fn intersect(a: Option<RoaringBitmap>, b: Option<RoaringBitmap>) -> O
     }
 }
 
-/// Every row of the generation.
-pub(super) fn all_rows(generation: &Generation) -> RoaringBitmap {
-    (0..generation.products().num_rows() as u32).collect()
-}
-
-fn rows_of(generation: &Generation, condition: &Condition, at: &str) -> Result<RoaringBitmap, RecommendError> {
-    let terms = generation.terms();
+fn rows_of(view: &View, condition: &Condition, at: &str) -> Result<RoaringBitmap, RecommendError> {
     if let Some(range) = &condition.range {
-        return Ok(rows_in_range(generation, range, &format!("{at}.range"))?);
+        return Ok(rows_in_range(view, range, &format!("{at}.range"))?);
     }
-    if !BUILT_IN.contains(&condition.key.as_str()) && !terms.has_field(&condition.key) {
-        let mut known = terms.fields();
+    if !BUILT_IN.contains(&condition.key.as_str()) && !view.has_field(&condition.key) {
+        let mut known = view.fields();
         known.push("price".into());
         known.sort();
         known.dedup();
@@ -61,19 +55,14 @@ fn rows_of(generation: &Generation, condition: &Condition, at: &str) -> Result<R
     }
     let mut rows = RoaringBitmap::new();
     for value in condition.matches.iter().flat_map(|matches| matches.values()) {
-        rows |= terms.rows(&condition.key, value)?;
+        rows |= view.rows_with(&condition.key, value)?;
     }
     Ok(rows)
 }
 
-fn rows_in_range(generation: &Generation, range: &Range, at: &str) -> Result<RoaringBitmap, FilterError> {
-    let products = generation.products();
+fn rows_in_range(view: &View, range: &Range, at: &str) -> Result<RoaringBitmap, FilterError> {
     let mut bounds: Vec<([u8; 3], Bounds)> = Vec::new();
-    let mut rows = RoaringBitmap::new();
-    for ((&minor, &currency), row) in products.prices().iter().zip(products.currencies()).zip(0u32..) {
-        if minor == NO_PRICE {
-            continue;
-        }
+    view.rows_priced(|minor, currency| {
         let known = match bounds.iter().find(|(of, _)| *of == currency) {
             Some((_, known)) => *known,
             None => {
@@ -82,11 +71,8 @@ fn rows_in_range(generation: &Generation, range: &Range, at: &str) -> Result<Roa
                 new
             }
         };
-        if known.contains(minor) {
-            rows.insert(row);
-        }
-    }
-    Ok(rows)
+        Ok(known.contains(minor))
+    })
 }
 
 /// A range in minor units of one currency, both ends included.

@@ -1,13 +1,13 @@
 //! Questions in, ranked products out: the one place that joins products, vectors and filters.
 //!
-//! It never reads HTTP or files of its own, and holds no state between two questions.
+//! It never reads HTTP; what changes between two questions is in `live`.
 //!
 //! | file | subject |
 //! |---|---|
 //! | `query` | the question and the answer |
 //! | `engine` | answering: what is asked about, what may appear |
 //! | `search` | the nearest rows, fit, families, floor |
-//! | `filter` | a filter's conditions looked up in a generation |
+//! | `filter` | a filter's conditions looked up |
 //! | `fit` | products made for another model than the one asked about |
 //! | `error` | what can be wrong with a question |
 

@@ -5,10 +5,9 @@ use std::collections::HashSet;
 use roaring::RoaringBitmap;
 
 use super::error::RecommendError;
-use super::filter::all_rows;
 use super::fit::Fit;
 use super::query::{Hit, Query};
-use crate::index::Generation;
+use crate::live::View;
 use crate::rank::{RowId, ScoredRow, best_first};
 
 /// Rows fetched beyond the limit, for families with several near variants.
@@ -26,7 +25,7 @@ pub(super) struct Allowed {
 
 /// One question on its way to a shelf.
 pub(super) struct Search<'a> {
-    pub generation: &'a Generation,
+    pub view: &'a View,
     pub query: &'a Query,
     /// What the question is about, of length 1.
     pub vector: &'a [f32],
@@ -73,7 +72,7 @@ impl Search<'_> {
         match &self.fit {
             None => self.fetch_part(k, self.allowed.rows.as_ref(), 1.0, &mut fetched)?,
             Some(fit) => {
-                let all = self.allowed.rows.clone().unwrap_or_else(|| all_rows(self.generation));
+                let all = self.allowed.rows.clone().unwrap_or_else(|| self.view.all_rows());
                 self.fetch_part(k, Some(&(&all - fit.other())), 1.0, &mut fetched)?;
                 self.fetch_part(k, Some(&(all & fit.other())), fit.factor, &mut fetched)?;
             }
@@ -90,8 +89,8 @@ impl Search<'_> {
         factor: f32,
         fetched: &mut Fetched,
     ) -> Result<(), RecommendError> {
-        let num_rows = part.map_or(self.generation.products().num_rows(), |rows| rows.len() as usize);
-        let found = self.search(k, part)?;
+        let num_rows = part.map_or_else(|| self.view.num_products(), |rows| rows.len() as usize);
+        let found = self.view.search(self.vector, k, part, self.query.exact)?;
         if let Some(last) = found.last().filter(|_| found.len() == k && k < num_rows) {
             let missed = last.score.max(0.0) * factor;
             fetched.missed = Some(fetched.missed.map_or(missed, |other| other.max(missed)));
@@ -103,18 +102,10 @@ impl Search<'_> {
         Ok(())
     }
 
-    fn search(&self, k: usize, allowed: Option<&RoaringBitmap>) -> Result<Vec<ScoredRow>, RecommendError> {
-        let found = match self.query.exact {
-            true => self.generation.search_exact(self.vector, k, allowed),
-            false => self.generation.search(self.vector, k, allowed),
-        };
-        Ok(found?)
-    }
-
     /// The shelf of these rows; `None` when a row that was not fetched could belong on it.
     fn one_per_family(&self, fetched: &Fetched) -> Option<Shelf> {
-        let (query, products) = (self.query, self.generation.products());
-        let mut families: HashSet<u32> = self.anchors.iter().filter_map(|&row| products.family(row)).collect();
+        let (query, view) = (self.query, self.view);
+        let mut families: HashSet<u32> = self.anchors.iter().filter_map(|&row| view.family(row)).collect();
         let mut hits = Vec::with_capacity(query.limit);
         for &(ScoredRow { row, score }, similarity) in &fetched.rows {
             if hits.len() == query.limit {
@@ -127,7 +118,7 @@ impl Search<'_> {
                 return Some(Shelf { hits, is_cut: true });
             }
             let is_out = self.allowed.out.contains(row.0);
-            if !is_out && products.family(row).is_some_and(|family| families.insert(family)) {
+            if !is_out && view.family(row).is_some_and(|family| families.insert(family)) {
                 hits.push(Hit { row, score, similarity });
             }
         }

@@ -1,4 +1,6 @@
-//! Answers as JSON. Product records go out as the index's own bytes.
+//! Answers as JSON. Product records that have not changed since the build go out as the index's own bytes.
+
+use std::borrow::Cow;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -6,7 +8,8 @@ use utoipa::ToSchema;
 use utoipa::openapi::schema::{ArrayBuilder, Object, ObjectBuilder, Schema, Type};
 
 use super::problem::Problem;
-use crate::recommend::{Answer, Engine, FewerBecause, Hit, Intent};
+use crate::live::View;
+use crate::recommend::{Answer, FewerBecause, Hit, Intent};
 
 /// Recommended products, best first.
 #[derive(Debug, Serialize, ToSchema)]
@@ -73,7 +76,7 @@ pub(super) struct ResultItem<'a> {
     /// The product record, on `include: ["product"]`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(schema_with = product_schema)]
-    product: Option<&'a RawValue>,
+    product: Option<Cow<'a, RawValue>>,
 }
 
 /// What each source says.
@@ -83,15 +86,14 @@ pub(super) struct Sources {
     similar: f32,
 }
 
-/// The hits as results, in order. The product records are the index's own bytes, not parsed again.
+/// The hits of an answer on `view` as results, in order.
 ///
 /// Returns an error if a hit's record is damaged.
-pub(super) fn results<'a>(engine: &'a Engine, hits: &[Hit], has_product: bool) -> Result<Vec<ResultItem<'a>>, Problem> {
-    let products = engine.generation().products();
+pub(super) fn results<'a>(view: &'a View, hits: &[Hit], has_product: bool) -> Result<Vec<ResultItem<'a>>, Problem> {
     let result = |(at, hit): (usize, &Hit)| {
-        let record = has_product.then(|| products.record(hit.row)).transpose();
+        let record = has_product.then(|| view.record(hit.row)).transpose();
         Ok(ResultItem {
-            id: products.id(hit.row).unwrap_or_default(),
+            id: view.id(hit.row).unwrap_or_default(),
             score: hit.score,
             rank: at + 1,
             sources: Sources { similar: hit.similarity },
@@ -104,7 +106,7 @@ pub(super) fn results<'a>(engine: &'a Engine, hits: &[Hit], has_product: bool) -
 impl<'a> RecommendResponse<'a> {
     /// An answer with its results packed; `placement` is echoed.
     pub(super) fn new(
-        engine: &'a Engine,
+        view: &'a View,
         answer: &'a Answer,
         placement: Option<&'a str>,
         has_product: bool,
@@ -114,9 +116,9 @@ impl<'a> RecommendResponse<'a> {
             recommendation_id: ulid::Ulid::generate().to_string(),
             placement,
             intent: Intent::Similar,
-            generation: engine.generation().name(),
+            generation: view.generation().name(),
             experiment: (),
-            results: results(engine, &answer.hits, has_product)?,
+            results: results(view, &answer.hits, has_product)?,
             fallback: (),
             fewer_because: answer.fewer_because,
             missing_ids: &answer.missing_ids,
@@ -138,7 +140,7 @@ pub(super) struct ProductResponse<'a> {
     pub(super) effective_price: Option<String>,
     /// The product record.
     #[schema(schema_with = product_schema)]
-    pub(super) product: &'a RawValue,
+    pub(super) product: Cow<'a, RawValue>,
 }
 
 /// Every catalog that the server knows.
@@ -157,8 +159,16 @@ pub(super) struct CatalogStatus {
     pub(super) state: CatalogState,
     /// The generation that answers; `null` when none does.
     pub(super) generation: Option<String>,
-    /// Its products.
+    /// Its products, live changes included.
     pub(super) products: usize,
+    /// Number of the last live change that answers reflect.
+    pub(super) live_seq: u64,
+    /// Products that are new or reworded since the build: each question compares them one by one.
+    pub(super) live_new: usize,
+    /// Products whose price, stock or labels have changed since the build.
+    pub(super) live_patched: usize,
+    /// Products of the build that are deleted or replaced.
+    pub(super) live_masked: usize,
     /// The newest generation when it was refused and an older one answers, or none; `null` otherwise.
     pub(super) refused_generation: Option<String>,
 }
@@ -171,6 +181,8 @@ pub(super) enum CatalogState {
     Serving,
     /// Its generation cannot be used; it answers 503.
     IndexDamaged,
+    /// Its live changes cannot be read; it answers 503.
+    LiveDamaged,
 }
 
 /// The process runs.

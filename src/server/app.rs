@@ -12,6 +12,7 @@ use super::catalogs::Catalogs;
 use super::config::ServerConfig;
 use super::metrics::Metrics;
 use super::problem::{Code, Problem};
+use crate::live::View;
 use crate::recommend::{Answer, Engine, Query};
 
 /// The handlers' state. Cheap to clone.
@@ -67,7 +68,7 @@ impl App {
         Instant::now() + self.0.request_timeout
     }
 
-    /// Asks `engine`, and returns the answer and the milliseconds it took.
+    /// Asks `engine` on `view`, and returns the answer and the milliseconds it took.
     ///
     /// A search of the index takes well under a millisecond, less than handing it to another thread and back costs under
     /// load, so it runs where it is. Embedding a text and scoring every product take tens of milliseconds: they run on
@@ -77,28 +78,37 @@ impl App {
     pub(super) async fn ask(
         &self,
         engine: &Arc<Engine>,
+        view: &View,
         query: Query,
         deadline: Instant,
     ) -> Result<(Answer, f64), Problem> {
         let began = Instant::now();
         let answer = if query.text.is_none() && !query.exact {
-            engine.answer(&query)?
+            engine.answer(view, &query)?
         } else {
-            self.ask_apart(engine.clone(), query, deadline).await?
+            let (engine, view) = (engine.clone(), view.clone());
+            self.apart(deadline, move || engine.answer(&view, &query)).await??
         };
         let took_us = began.elapsed().as_micros() as f64;
         Ok((answer, took_us / 1000.0))
     }
 
-    async fn ask_apart(&self, engine: Arc<Engine>, query: Query, deadline: Instant) -> Result<Answer, Problem> {
+    /// Runs `work` on a blocking thread, when one of the places for it is free.
+    ///
+    /// Returns a problem if it was not done by `deadline`, or panicked.
+    pub(super) async fn apart<T: Send + 'static>(
+        &self,
+        deadline: Instant,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Problem> {
         let too_late = |_| Problem::new(Code::Overloaded, "the answer was not ready in time");
         let turn = timeout_at(deadline, self.0.heavy.clone().acquire_owned()).await.map_err(too_late)?;
         let task = tokio::task::spawn_blocking(move || {
             let _turn = turn;
-            engine.answer(&query)
+            work()
         });
-        let answer = timeout_at(deadline, task).await.map_err(too_late)?;
-        Ok(answer.map_err(|error| Problem::internal(&error))??)
+        let done = timeout_at(deadline, task).await.map_err(too_late)?;
+        done.map_err(|error| Problem::internal(&error))
     }
 }
 

@@ -2,8 +2,8 @@
 //!
 //! The rules: a generation is checked hash by hash before it serves. When `CURRENT` is written and the new generation is
 //! damaged or of another model, it is refused, logged once, and the old one serves on until `CURRENT` is written again (a build
-//! or a rollback does so). A catalog whose generation is damaged when it is first seen answers `index_damaged`. Catalogs that appear
-//! are picked up; one that disappears serves on until the server stops, because its files stay mapped.
+//! or a rollback does so). A catalog whose generation or live changes are damaged when it is first seen answers `index_damaged` or
+//! `live_damaged`, until either file is written again. Catalogs that appear are picked up; one that disappears serves on until the server stops, because its files stay mapped.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -13,16 +13,20 @@ use std::time::SystemTime;
 use arc_swap::ArcSwap;
 
 use super::answers::{CatalogState, CatalogStatus};
+use super::config::CatalogSettings;
 use super::metrics::Metrics;
 use super::problem::{Code, Problem, with_causes};
+use crate::catalog::CatalogConfig;
 use crate::embed::Embedder;
 use crate::index::{CatalogDir, Check, IndexError};
+use crate::live::View;
 use crate::recommend::{Engine, RecommendConfig, RecommendError};
 
 /// The catalogs of one index root.
 pub(super) struct Catalogs {
     root: PathBuf,
     config: RecommendConfig,
+    settings: CatalogSettings,
     embedder: Arc<Embedder>,
     metrics: Arc<Metrics>,
     /// Readers take the whole map; a change replaces it.
@@ -34,6 +38,10 @@ pub(super) struct Catalogs {
 struct Served {
     /// Answers; `None` while no generation could be opened.
     engine: Option<Arc<Engine>>,
+    /// Why none answers.
+    failed: CatalogState,
+    /// Whether the live changes could not be read when they were last looked at.
+    is_stale: bool,
     /// `CURRENT` as it was last looked at.
     seen: Stamp,
     /// The generation that `CURRENT` names, when it was refused.
@@ -45,12 +53,20 @@ struct Served {
 struct Stamp {
     written: SystemTime,
     bytes: Vec<u8>,
+    /// When the live changes were written, and their length: what may have been mended while none answers.
+    live: Option<(SystemTime, u64)>,
 }
 
 impl Stamp {
     fn read(dir: &CatalogDir) -> std::io::Result<Self> {
         let path = dir.current_path();
-        Ok(Self { written: std::fs::metadata(&path)?.modified()?, bytes: std::fs::read(&path)? })
+        let live = std::fs::metadata(dir.live_path()).ok();
+        let live = live.and_then(|live| Some((live.modified().ok()?, live.len())));
+        Ok(Self { written: std::fs::metadata(&path)?.modified()?, bytes: std::fs::read(&path)?, live })
+    }
+
+    fn is_same_current(&self, other: &Self) -> bool {
+        (self.written, &self.bytes) == (other.written, &other.bytes)
     }
 }
 
@@ -61,10 +77,11 @@ impl Catalogs {
     pub(super) fn open(
         root: PathBuf,
         config: RecommendConfig,
+        settings: CatalogSettings,
         embedder: Arc<Embedder>,
         metrics: Arc<Metrics>,
     ) -> Result<Self, IndexError> {
-        let catalogs = Self { root, config, embedder, metrics, serving: ArcSwap::default() };
+        let catalogs = Self { root, config, settings, embedder, metrics, serving: ArcSwap::default() };
         catalogs.refresh()?;
         if catalogs.serving.load().is_empty() {
             tracing::warn!("no catalog below `{}` yet; `kindred index build` makes one", catalogs.root.display());
@@ -72,7 +89,7 @@ impl Catalogs {
         Ok(catalogs)
     }
 
-    /// Looks at every `CURRENT` and takes over what is new. Reads whole generations: never call it where requests are answered,
+    /// Looks at every `CURRENT` and takes over what is new, changes that other processes made included. Reads whole generations: never call it where requests are answered,
     /// and never twice at once.
     ///
     /// Returns an error if the root cannot be read; all catalogs then serve on.
@@ -81,10 +98,15 @@ impl Catalogs {
             // Stamped before the generation is opened: a write in between is looked at once more, never missed.
             let Ok(stamp) = Stamp::read(&dir) else { continue };
             let old = self.serving.load().get(dir.catalog()).cloned();
-            if old.as_ref().is_some_and(|old| old.seen == stamp) {
-                continue;
-            }
-            let served = self.take_over(&dir, stamp, old.and_then(|old| old.engine));
+            let is_served = |old: &Served| old.engine.is_some() && old.seen.is_same_current(&stamp);
+            let served = match old {
+                Some(old) if is_served(&old) => match self.catch_up(&dir, old) {
+                    Some(changed) => changed,
+                    None => continue,
+                },
+                Some(old) if old.seen == stamp => continue,
+                old => self.take_over(&dir, stamp, old.and_then(|old| old.engine)),
+            };
             let mut serving = BTreeMap::clone(&self.serving.load());
             serving.insert(dir.catalog().to_owned(), served);
             self.serving.store(Arc::new(serving));
@@ -92,28 +114,63 @@ impl Catalogs {
         Ok(())
     }
 
+    /// Makes changes of other processes visible and shows the figures. Returns the catalog when the log could be read before and now
+    /// cannot, or the other way round.
+    fn catch_up(&self, dir: &CatalogDir, old: Served) -> Option<Served> {
+        let engine = old.engine.as_ref()?;
+        let caught_up = engine.live().catch_up().and_then(|_| engine.live().log_size());
+        match &caught_up {
+            Ok(size) => self.metrics.live(dir.catalog(), &engine.view(), *size),
+            Err(error) if !old.is_stale => {
+                let catalog = dir.catalog();
+                tracing::error!(catalog, "live changes of other processes are not seen: {}", with_causes(error));
+            }
+            Err(_) => {}
+        }
+        let is_stale = caught_up.is_err();
+        (is_stale != old.is_stale).then(|| Served { is_stale, ..old })
+    }
+
     fn take_over(&self, dir: &CatalogDir, seen: Stamp, old: Option<Arc<Engine>>) -> Served {
         let catalog = dir.catalog();
-        let old_name = old.as_ref().map(|engine| engine.generation().name());
-        match self.open_engine(dir) {
+        let before = old.as_ref().map(|engine| engine.view());
+        let old_name = before.as_ref().map(|view| view.generation().name());
+        match self.open_engine(dir, old.clone()) {
             Ok(engine) => {
-                let (name, num_products) = (engine.generation().name(), engine.generation().products().num_rows());
-                tracing::info!(catalog, generation = name, products = num_products, "generation serves");
-                self.metrics.reloaded(catalog, true, old_name, Some((name, num_products)));
-                Served { engine: Some(Arc::new(engine)), seen, refused: None }
+                let view = engine.view();
+                let (name, products) = (view.generation().name(), view.num_products());
+                tracing::info!(catalog, generation = name, products, seq = view.seq(), "generation serves");
+                self.metrics.reloaded(catalog, true, old_name, Some((name, products)));
+                Served { engine: Some(engine), failed: CatalogState::Serving, is_stale: false, seen, refused: None }
             }
             Err(error) => {
                 let refused = dir.current().ok().flatten().unwrap_or_else(|| "unreadable CURRENT".to_owned());
                 let serving = old_name.unwrap_or("none");
                 tracing::error!(catalog, generation = refused, serving, "generation refused: {}", with_causes(&error));
                 self.metrics.reloaded(catalog, false, None, None);
-                Served { engine: old, seen, refused: Some(refused) }
+                let failed = match error {
+                    RecommendError::Live(_) => CatalogState::LiveDamaged,
+                    _ => CatalogState::IndexDamaged,
+                };
+                Served { engine: old, failed, is_stale: false, seen, refused: Some(refused) }
             }
         }
     }
 
-    fn open_engine(&self, dir: &CatalogDir) -> Result<Engine, RecommendError> {
-        Engine::new(dir.open_current(Check::Hashes)?, self.embedder.clone(), &self.config)
+    /// The engine that answers, with the generation in use; a new one when none answers yet.
+    fn open_engine(&self, dir: &CatalogDir, old: Option<Arc<Engine>>) -> Result<Arc<Engine>, RecommendError> {
+        let generation = dir.open_current(Check::Hashes)?;
+        if let Some(engine) = old {
+            engine.take_over(generation)?;
+            return Ok(engine);
+        }
+        let template = &self.settings.of(dir.catalog()).text;
+        Engine::new(dir, generation, self.embedder.clone(), template, &self.config).map(Arc::new)
+    }
+
+    /// How the catalog's products are read.
+    pub(super) fn settings(&self, catalog: &str) -> &CatalogConfig {
+        self.settings.of(catalog)
     }
 
     /// The engine that answers for `catalog` now.
@@ -122,6 +179,9 @@ impl Catalogs {
     pub(super) fn engine(&self, catalog: &str) -> Result<Arc<Engine>, Problem> {
         match self.serving.load().get(catalog) {
             Some(Served { engine: Some(engine), .. }) => Ok(engine.clone()),
+            Some(Served { engine: None, failed: CatalogState::LiveDamaged, .. }) => {
+                Err(Problem::new(Code::LiveDamaged, format!("the live changes of catalog `{catalog}` cannot be used")))
+            }
             Some(Served { engine: None, .. }) => {
                 Err(Problem::new(Code::IndexDamaged, format!("the index of catalog `{catalog}` cannot be used")))
             }
@@ -132,12 +192,17 @@ impl Catalogs {
     /// How every catalog stands, by name.
     pub(super) fn status(&self) -> Vec<CatalogStatus> {
         let status = |(catalog, served): (&String, &Served)| {
-            let generation = served.engine.as_ref().map(|engine| engine.generation());
+            let view = served.engine.as_ref().map(|engine| engine.view());
+            let count = |of: fn(&View) -> usize| view.as_ref().map_or(0, of);
             CatalogStatus {
                 catalog: catalog.clone(),
-                state: if generation.is_some() { CatalogState::Serving } else { CatalogState::IndexDamaged },
-                generation: generation.map(|generation| generation.name().to_owned()),
-                products: generation.map_or(0, |generation| generation.products().num_rows()),
+                state: if view.is_some() { CatalogState::Serving } else { served.failed },
+                generation: view.as_ref().map(|view| view.generation().name().to_owned()),
+                products: count(View::num_products),
+                live_seq: view.as_ref().map_or(0, View::seq),
+                live_new: count(View::num_new),
+                live_patched: count(View::num_patched),
+                live_masked: count(View::num_masked),
                 refused_generation: served.refused.clone(),
             }
         };

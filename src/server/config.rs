@@ -1,8 +1,11 @@
 //! Settings of the server.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
+
+use crate::catalog::CatalogConfig;
 
 /// Where the server listens and how much a client may take.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -39,5 +42,21 @@ impl Default for ServerConfig {
             reload_interval_ms: 250,
             cors_allow_origins: Vec::new(),
         }
+    }
+}
+
+/// How the products of each catalog are read.
+#[derive(Debug, Clone, Default)]
+pub struct CatalogSettings {
+    /// For every catalog that `named` leaves out.
+    pub default: CatalogConfig,
+    /// For single catalogs, by name.
+    pub named: BTreeMap<String, CatalogConfig>,
+}
+
+impl CatalogSettings {
+    /// The settings of one catalog.
+    pub fn of(&self, catalog: &str) -> &CatalogConfig {
+        self.named.get(catalog).unwrap_or(&self.default)
     }
 }

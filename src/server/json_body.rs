@@ -13,11 +13,16 @@ use tokio::time::{Instant, timeout_at};
 
 use super::app::App;
 use super::problem::{Code, Problem};
+use crate::catalog::RecordForm;
 
 /// Bytes of an overlong body that are read and thrown away, so that the client gets to read the answer.
 const MAX_DRAINED_BYTES: usize = 16 * 1024 * 1024;
 /// Most bytes set aside on the word of a `Content-Length`.
 const MAX_RESERVED_BYTES: usize = 64 * 1024;
+
+/// Media types of one JSON value a line.
+const JSON_LINES: [&str; 4] =
+    ["application/jsonl", "application/x-ndjson", "application/x-jsonlines", "application/jsonlines"];
 
 /// A parsed JSON body, and until when the answer is due.
 pub(super) struct JsonBody<T> {
@@ -30,23 +35,61 @@ impl<T: DeserializeOwned> FromRequest<App> for JsonBody<T> {
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
         let deadline = app.deadline();
-        let (head, body) = request.into_parts();
-        check_media_type(&head.headers)?;
-        let is_waiting = head.headers.contains_key(EXPECT);
-        let bytes = timeout_at(deadline, read(body, app.max_body_bytes(), is_waiting)).await;
-        let bytes = bytes.map_err(|_| Problem::new(Code::RequestTimeout, "the body did not arrive in time"))??;
-        Ok(Self { value: parse(&bytes)?, deadline })
+        check_media_type(request.headers())?;
+        Ok(Self { value: parse(&read_body(request, app, deadline).await?)?, deadline })
     }
+}
+
+/// A body of records, not yet parsed, and until when the answer is due.
+pub(super) struct RecordsBody {
+    pub(super) text: String,
+    pub(super) form: RecordForm,
+    pub(super) deadline: Instant,
+}
+
+impl FromRequest<App> for RecordsBody {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
+        let deadline = app.deadline();
+        let is_lines = JSON_LINES.contains(&essence(request.headers()).as_str());
+        if !is_lines {
+            check_media_type(request.headers())?;
+        }
+        let bytes = read_body(request, app, deadline).await?;
+        if bytes.iter().all(u8::is_ascii_whitespace) {
+            return Err(Problem::new(Code::InvalidJson, "the body is empty"));
+        }
+        let text = String::from_utf8(bytes).map_err(|error| not_utf8(error.utf8_error().valid_up_to()))?;
+        Ok(Self { text, form: if is_lines { RecordForm::JsonLines } else { RecordForm::Json }, deadline })
+    }
+}
+
+async fn read_body(request: Request, app: &App, deadline: Instant) -> Result<Vec<u8>, Problem> {
+    let (head, body) = request.into_parts();
+    let is_waiting = head.headers.contains_key(EXPECT);
+    let bytes = timeout_at(deadline, read(body, app.max_body_bytes(), is_waiting)).await;
+    bytes.map_err(|_| Problem::new(Code::RequestTimeout, "the body did not arrive in time"))?
+}
+
+fn not_utf8(at: usize) -> Problem {
+    Problem::new(Code::InvalidJson, format!("the body is not UTF-8 at byte {at}"))
+}
+
+/// The content type without its parameters, in lower case; empty when none is given.
+fn essence(headers: &HeaderMap) -> String {
+    let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
 /// JSON in any of its guises: `application/json`, `application/merge-patch+json`, with or without parameters.
 fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
-    let value = headers.get(CONTENT_TYPE).map(|value| value.to_str().unwrap_or_default());
-    let essence = value.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let essence = essence(headers);
     let subtype = essence.strip_prefix("application/").unwrap_or_default();
     if subtype == "json" || subtype.ends_with("+json") {
         return Ok(());
     }
+    let value = headers.get(CONTENT_TYPE).map(|value| value.to_str().unwrap_or_default());
     let detail = value.map_or("no content type is given".to_owned(), |value| format!("`{value}` is not JSON"));
     Err(Problem::field(Code::UnsupportedMediaType, "Content-Type", detail))
 }
@@ -78,9 +121,7 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Err(Problem::new(Code::InvalidJson, "the body is empty"));
     }
-    let text = std::str::from_utf8(bytes).map_err(|error| {
-        Problem::new(Code::InvalidJson, format!("the body is not UTF-8 at byte {}", error.valid_up_to()))
-    })?;
+    let text = std::str::from_utf8(bytes).map_err(|error| not_utf8(error.valid_up_to()))?;
     if text.trim_start().starts_with('[') {
         return Err(Problem::field(Code::InvalidField, "body", "the body is a list; send one JSON object"));
     }

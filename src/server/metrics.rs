@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use crate::live::{LogSize, View};
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Label, Level, Metadata, Recorder, Unit};
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
@@ -20,6 +21,12 @@ const REFUSED_CONNECTIONS: &str = "kindred_http_connections_refused_total";
 const RELOADS: &str = "kindred_reloads_total";
 const PRODUCTS: &str = "kindred_catalog_products";
 const GENERATION: &str = "kindred_generation_info";
+const CHANGES: &str = "kindred_live_changes_total";
+const LIVE_NEW: &str = "kindred_live_new_products";
+const LIVE_PATCHED: &str = "kindred_live_patched_products";
+const LIVE_MASKED: &str = "kindred_live_masked_products";
+const LOG_CHANGES: &str = "kindred_live_log_changes";
+const LOG_BYTES: &str = "kindred_live_log_bytes";
 
 const METADATA: Metadata<'static> = Metadata::new("kindred", Level::INFO, None);
 
@@ -92,6 +99,30 @@ impl Metrics {
         }
     }
 
+    /// Counts changes by what became of them.
+    pub(super) fn changed(&self, catalog: &str, num_accepted: usize, num_rejected: usize) {
+        for (result, count) in [("accepted", num_accepted), ("rejected", num_rejected)] {
+            let labels = vec![Label::new("catalog", catalog.to_owned()), Label::new("result", result)];
+            self.recorder.register_counter(&Key::from_parts(CHANGES, labels), &METADATA).increment(count as u64);
+        }
+    }
+
+    /// Shows how far a catalog is from its generation, and what its log holds.
+    pub(super) fn live(&self, catalog: &str, view: &View, log: LogSize) {
+        let figures = [
+            (PRODUCTS, view.num_products() as f64),
+            (LIVE_NEW, view.num_new() as f64),
+            (LIVE_PATCHED, view.num_patched() as f64),
+            (LIVE_MASKED, view.num_masked() as f64),
+            (LOG_CHANGES, log.changes as f64),
+            (LOG_BYTES, log.bytes as f64),
+        ];
+        for (name, figure) in figures {
+            let key = Key::from_parts(name, vec![Label::new("catalog", catalog.to_owned())]);
+            self.recorder.register_gauge(&key, &METADATA).set(figure);
+        }
+    }
+
     fn generation(&self, catalog: &str, generation: &str) -> Gauge {
         let labels = vec![Label::new("catalog", catalog.to_owned()), Label::new("generation", generation.to_owned())];
         self.recorder.register_gauge(&Key::from_parts(GENERATION, labels), &METADATA)
@@ -121,6 +152,20 @@ fn describe(recorder: &PrometheusRecorder) {
     recorder.describe_gauge(name(CONNECTIONS), count, "Connections open.".into());
     recorder.describe_counter(name(REFUSED_CONNECTIONS), count, "Connections refused at the limit.".into());
     recorder.describe_counter(name(RELOADS), count, "Generations opened, by catalog and result.".into());
-    recorder.describe_gauge(name(PRODUCTS), count, "Products of the generation that serves.".into());
+    recorder.describe_gauge(name(PRODUCTS), count, "Products that are served.".into());
+    recorder.describe_counter(
+        name(CHANGES),
+        count,
+        "Changes of products that were sent, by catalog and result.".into(),
+    );
+    recorder.describe_gauge(name(LIVE_NEW), count, "Products new or reworded since the build.".into());
+    recorder.describe_gauge(
+        name(LIVE_PATCHED),
+        count,
+        "Products with another price, stock or label than in the build.".into(),
+    );
+    recorder.describe_gauge(name(LIVE_MASKED), count, "Products of the build that are deleted or replaced.".into());
+    recorder.describe_gauge(name(LOG_CHANGES), count, "Changes that the log holds.".into());
+    recorder.describe_gauge(name(LOG_BYTES), Some(Unit::Bytes), "Length of the log.".into());
     recorder.describe_gauge(name(GENERATION), count, "1 for the generation that serves, 0 for earlier ones.".into());
 }

@@ -14,6 +14,8 @@
 //! | `router` | routes, layers, fallbacks |
 //! | `recommend_routes` | recommend, search, and the Shopify-shaped GET |
 //! | `product_routes` | catalogs and products |
+//! | `change_routes` | changes of products |
+//! | `changes` | changes as JSON |
 //! | `health_routes` | health, metrics, OpenAPI |
 //! | `requests` | requests as JSON |
 //! | `answers` | answers as JSON |
@@ -29,6 +31,8 @@
 mod answers;
 mod app;
 mod catalogs;
+mod change_routes;
+mod changes;
 mod config;
 mod connections;
 mod error;
@@ -45,6 +49,6 @@ mod router;
 mod serve;
 mod shopify;
 
-pub use config::ServerConfig;
+pub use config::{CatalogSettings, ServerConfig};
 pub use error::ServerError;
 pub use serve::{Serve, serve};

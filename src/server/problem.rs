@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::live::LiveError;
 use crate::recommend::RecommendError;
 
 /// Media type of a problem document.
@@ -48,6 +49,10 @@ pub(super) enum Code {
     Internal,
     /// The catalog's generation was damaged when the server started.
     IndexDamaged,
+    /// The catalog's live changes cannot be read or written.
+    LiveDamaged,
+    /// A change was not kept, as the disk is full.
+    DiskFull,
     /// Not every catalog serves.
     NotReady,
     /// More work than the server takes on.
@@ -89,6 +94,16 @@ impl Code {
                 StatusCode::SERVICE_UNAVAILABLE,
                 "The index is damaged",
                 "rebuild it with `kindred index build` or go back with `kindred index rollback`",
+            ),
+            Self::LiveDamaged => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "The live changes are damaged",
+                "restore `live.sqlite` from a backup, or move it away, which gives up the changes since the last build",
+            ),
+            Self::DiskFull => (
+                StatusCode::INSUFFICIENT_STORAGE,
+                "The disk is full",
+                "nothing was changed; free some space and send it again",
             ),
             Self::NotReady => {
                 (StatusCode::SERVICE_UNAVAILABLE, "Not every catalog serves", "`catalogs` says which and why")
@@ -230,9 +245,47 @@ impl From<RecommendError> for Problem {
                     .hint(format!("the catalog has {known}"))
             }
             RecommendError::IntentNotAvailable(_) => Self::field(Code::IntentNotAvailable, "intent", error),
+            RecommendError::Live(error) => error.into(),
             RecommendError::ForeignModel { .. } | RecommendError::Index(_) | RecommendError::Embed(_) => {
                 Self::internal(&error)
             }
+        }
+    }
+}
+
+impl From<LiveError> for Problem {
+    fn from(error: LiveError) -> Self {
+        let code = match &error {
+            LiveError::DiskFull { .. } => Code::DiskFull,
+            LiveError::Busy { .. } => Code::Overloaded,
+            LiveError::Damaged { .. }
+            | LiveError::Foreign { .. }
+            | LiveError::FormatVersion { .. }
+            | LiveError::Replaced { .. }
+            | LiveError::Purged { .. } => Code::LiveDamaged,
+            _ => return Self::internal(&error),
+        };
+        tracing::error!("a change was not kept: {}", with_causes(&error));
+        Self::new(code, "the change was not kept")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_that_was_not_kept_says_why_and_names_no_path() {
+        let path = std::path::PathBuf::from("/secret/live.sqlite");
+        for (error, status) in [
+            (LiveError::DiskFull { path: path.clone() }, 507),
+            (LiveError::Busy { path: path.clone() }, 503),
+            (LiveError::Damaged { path: path.clone(), reason: "r".into() }, 503),
+            (LiveError::NoWriter { path }, 500),
+        ] {
+            let document = Problem::from(error).document();
+            assert_eq!(document.status, status);
+            assert!(!serde_json::to_string(&document).unwrap().contains("secret"));
         }
     }
 }

@@ -37,14 +37,14 @@ pub(super) async fn product(
 ) -> Result<Response, Problem> {
     let Path((catalog, id)) = path.map_err(path_problem)?;
     let engine = app.catalogs().engine(&catalog)?;
-    let products = engine.generation().products();
+    let view = engine.view();
     let unknown = || Problem::field(Code::ProductNotFound, "id", format!("catalog `{catalog}` has no product `{id}`"));
-    let row = products.row(&id).ok_or_else(unknown)?;
+    let row = view.row(&id).ok_or_else(unknown)?;
     json(&ProductResponse {
         catalog: &catalog,
-        generation: engine.generation().name(),
+        generation: view.generation().name(),
         id: &id,
-        effective_price: products.price(row).map(|price| price.to_string()),
-        product: products.record(row).map_err(|error| Problem::internal(&error))?,
+        effective_price: view.price(row).map(|price| price.to_string()),
+        product: view.record(row).map_err(|error| Problem::internal(&error))?,
     })
 }

@@ -53,8 +53,9 @@ pub(super) async fn recommend(
     let engine = app.catalogs().engine(&catalog)?;
     let JsonBody { value, deadline } = request?;
     let (query, placement, has_product) = value.into_query()?;
-    let (answer, took_ms) = app.ask(&engine, query, deadline).await?;
-    json(&RecommendResponse::new(&engine, &answer, placement.as_deref(), has_product, took_ms)?)
+    let view = engine.view();
+    let (answer, took_ms) = app.ask(&engine, &view, query, deadline).await?;
+    json(&RecommendResponse::new(&view, &answer, placement.as_deref(), has_product, took_ms)?)
 }
 
 /// Searches products by free text.
@@ -117,12 +118,13 @@ async fn answer_search(
     deadline: Instant,
 ) -> Result<Response, Problem> {
     let (query, text, has_product) = request.into_query();
-    let (answer, took_ms) = app.ask(engine, query, deadline).await?;
+    let view = engine.view();
+    let (answer, took_ms) = app.ask(engine, &view, query, deadline).await?;
     json(&SearchResponse {
         recommendation_id: ulid::Ulid::generate().to_string(),
         query: &text,
-        generation: engine.generation().name(),
-        results: results(engine, &answer.hits, has_product)?,
+        generation: view.generation().name(),
+        results: results(&view, &answer.hits, has_product)?,
         fewer_because: answer.fewer_because,
         took_ms,
     })
@@ -154,14 +156,14 @@ pub(super) async fn shopify_recommendations(
     let product_id = parameters.required("product_id")?;
     let intent = shopify_intent(parameters.get("intent"))?;
     let limit = parameters.number("limit", 1..=SHOPIFY_LIMIT, SHOPIFY_LIMIT)?;
-    let products = engine.generation().products();
-    if products.row(product_id).is_none() {
+    let view = engine.view();
+    if view.row(product_id).is_none() {
         let message = format!("catalog `{catalog}` has no product `{product_id}`");
         return Err(Problem::field(Code::ProductNotFound, "product_id", message));
     }
     let query = Query { intent, anchors: vec![product_id.to_owned()], limit, ..Query::default() };
-    let (answer, _) = app.ask(&engine, query, app.deadline()).await?;
-    let products = answer.hits.iter().map(|hit| products.product(hit.row).map(Into::into));
+    let (answer, _) = app.ask(&engine, &view, query, app.deadline()).await?;
+    let products = answer.hits.iter().map(|hit| view.product(hit.row).map(Into::into));
     let products = products.collect::<Result<_, _>>().map_err(|error| Problem::internal(&error))?;
     json(&ShopifyResponse { products })
 }

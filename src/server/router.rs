@@ -19,7 +19,7 @@ use super::app::App;
 use super::error::ServerError;
 use super::metrics::Metrics;
 use super::problem::{Code, Problem};
-use super::{health_routes, openapi, product_routes, recommend_routes};
+use super::{change_routes, health_routes, openapi, product_routes, recommend_routes};
 
 /// Every route and its description.
 pub(super) fn routes() -> (Router<App>, OpenApi) {
@@ -27,7 +27,8 @@ pub(super) fn routes() -> (Router<App>, OpenApi) {
         .routes(routes!(recommend_routes::recommend))
         .routes(routes!(recommend_routes::search, recommend_routes::search_by_address))
         .routes(routes!(recommend_routes::shopify_recommendations))
-        .routes(routes!(product_routes::product))
+        .routes(routes!(product_routes::product, change_routes::delete_product))
+        .routes(routes!(change_routes::patch_products, change_routes::put_products, change_routes::delete_products))
         .routes(routes!(product_routes::catalogs))
         .routes(routes!(health_routes::live))
         .routes(routes!(health_routes::ready))

@@ -14,7 +14,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::app::App;
 use super::catalogs::Catalogs;
-use super::config::ServerConfig;
+use super::config::{CatalogSettings, ServerConfig};
 use super::connections::ConnectionLimit;
 use super::error::ServerError;
 use super::metrics::Metrics;
@@ -34,7 +34,9 @@ pub struct Serve {
     pub index_root: PathBuf,
     /// Settings of answers.
     pub recommend: RecommendConfig,
-    /// The model for free text.
+    /// How products that come over HTTP are read.
+    pub catalogs: CatalogSettings,
+    /// The model for free text and new products.
     pub embedder: Arc<Embedder>,
     /// Called once with the address that is listened on, when requests are about to be answered.
     pub ready: Option<Box<dyn FnOnce(SocketAddr) + Send>>,
@@ -46,15 +48,15 @@ pub struct Serve {
 /// A catalog that is damaged is logged and answers 503; it does not keep the others from serving. Returns an error if the
 /// address cannot be listened on, a setting has no use, or the index root cannot be read.
 pub async fn serve(serve: Serve, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<(), ServerError> {
-    let Serve { config, index_root, recommend, embedder, ready } = serve;
+    let Serve { config, index_root, recommend, catalogs: settings, embedder, ready } = serve;
     check(&config)?;
     let bind_failed = |source| ServerError::Bind { address: config.bind, source };
     let listener = TcpListener::bind(config.bind).await.map_err(bind_failed)?;
     let address = listener.local_addr().map_err(bind_failed)?;
     let (routes, api) = router::routes();
     let metrics = router::metrics_of(&api)?;
-    let opening = (recommend, embedder, metrics.clone());
-    let catalogs = spawn_blocking(move || Catalogs::open(index_root, opening.0, opening.1, opening.2)).await;
+    let opening = (recommend, settings, embedder, metrics.clone());
+    let catalogs = spawn_blocking(move || Catalogs::open(index_root, opening.0, opening.1, opening.2, opening.3)).await;
     let catalogs = Arc::new(catalogs.map_err(ServerError::Task)?.map_err(ServerError::IndexRoot)?);
     let api = openapi::document(api)
         .map_err(|error| ServerError::Setting { setting: "openapi", reason: error.to_string() })?;

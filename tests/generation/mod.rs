@@ -102,6 +102,7 @@ pub fn publish_vectors(
             text: "title".into(),
             dim,
         },
+        live: None,
         num_rejects: 0,
         num_embedded: products.len(),
         num_reused: 0,

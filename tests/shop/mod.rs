@@ -10,11 +10,11 @@ use std::sync::{Arc, LazyLock, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use kindred::catalog::Product;
+use kindred::catalog::{CatalogConfig, Product, TextTemplate};
 use kindred::embed::{EmbedConfig, Embedder};
 use kindred::index::{CatalogDir, GenerationInput, IndexConfig, Manifest, ModelRecord, write_generation};
 use kindred::recommend::RecommendConfig;
-use kindred::server::{Serve, ServerConfig, ServerError, serve};
+use kindred::server::{CatalogSettings, Serve, ServerConfig, ServerError, serve};
 use serde_json::{Value, json};
 
 /// The real model, loaded once a test binary.
@@ -58,6 +58,17 @@ pub fn records() -> Vec<Value> {
     products().iter().map(|product| serde_json::to_value(product).unwrap()).collect()
 }
 
+/// The text that [`publish`] embeds: the title alone.
+pub fn template() -> TextTemplate {
+    serde_json::from_value(json!({"separator": ". ", "fields": [{"field": "title", "max_chars": 300}]})).unwrap()
+}
+
+/// How the shop's products are read.
+pub fn settings() -> CatalogSettings {
+    let default = CatalogConfig { text: template(), currency: Some("USD".into()), ..CatalogConfig::default() };
+    CatalogSettings { default, ..CatalogSettings::default() }
+}
+
 /// Builds a generation of `products` and puts it in use.
 pub fn publish(root: &Path, catalog: &str, products: &[Product]) -> Manifest {
     publish_as(root, catalog, products, EMBEDDER.fingerprint())
@@ -84,6 +95,7 @@ pub fn publish_as(root: &Path, catalog: &str, products: &[Product], fingerprint:
             text: "title".into(),
             dim: EMBEDDER.dim(),
         },
+        live: None,
         num_rejects: 0,
         num_embedded: titles.len(),
         num_reused: 0,
@@ -123,7 +135,7 @@ impl Running {
         let thread = std::thread::spawn(move || {
             let ready: Box<dyn FnOnce(SocketAddr) + Send> = Box::new(move |address| ready.send(address).unwrap());
             let (recommend, embedder) = (RecommendConfig::default(), EMBEDDER.clone());
-            let settings = Serve { config, index_root, recommend, embedder, ready: Some(ready) };
+            let settings = Serve { config, index_root, recommend, catalogs: settings(), embedder, ready: Some(ready) };
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
             runtime.block_on(serve(settings, async move { drop(stopped.await) }))
         });
@@ -148,6 +160,14 @@ impl Running {
 
     pub fn post(&self, path: &str, body: &Value) -> Reply {
         self.send("POST", path, &[("content-type", "application/json")], body.to_string().as_bytes())
+    }
+
+    pub fn patch(&self, path: &str, body: &Value) -> Reply {
+        self.send("PATCH", path, &[("content-type", "application/json")], body.to_string().as_bytes())
+    }
+
+    pub fn delete(&self, path: &str, body: &Value) -> Reply {
+        self.send("DELETE", path, &[("content-type", "application/json")], body.to_string().as_bytes())
     }
 
     /// One request on a connection of its own.

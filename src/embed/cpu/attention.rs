@@ -5,8 +5,9 @@ use super::functions::exp2;
 use super::lanes::{Lanes, Task};
 use super::product::{AddToColumns, Product, Rows, ScaleRows};
 
-/// A score that softmax turns into nothing, for columns past the last token.
-const NO_TOKEN: f32 = -1e30;
+/// A score that softmax turns into nothing, for columns past the last token. Less than any finite score, so that scores which
+/// overflow leave no number to take for the greatest.
+const NO_TOKEN: f32 = f32::NEG_INFINITY;
 
 /// Sizes of the heads of a model.
 #[derive(Debug, Clone, Copy)]
@@ -148,7 +149,8 @@ impl Attend<'_> {
     }
 }
 
-/// Replaces scores by 2 to the power of their distance to the greatest and returns the sum.
+/// Replaces scores by 2 to the power of their distance to the greatest and returns the sum: NaN if a score is NaN or the
+/// greatest is infinite, since then a distance is NaN.
 #[inline(always)]
 fn softmax_numerators<L: Lanes>(lanes: L, row: &mut [f32]) -> f32 {
     let mut greatest = lanes.splat(NO_TOKEN);

@@ -141,6 +141,10 @@ impl Encoder for CpuBert {
         })
     }
 
+    fn name(&self) -> &'static str {
+        "kindred"
+    }
+
     fn instructions(&self) -> String {
         self.machine.describe(self.precision)
     }

@@ -8,6 +8,9 @@ use super::bytes::{BytePanels, ByteRows};
 use super::lanes::{Lanes, PANEL_VECTORS, Task};
 use super::product::{Finish, by_num_rows, prefetch_ahead};
 
+/// Inputs of the widest layer whose sums fit 32 bits, whatever its bytes: 255 · 127 each.
+pub(in crate::embed) const MAX_INPUTS: usize = i32::MAX as usize / (255 * 127);
+
 /// `out = finish(rows · panels)`.
 pub(in crate::embed) struct ByteProduct<'a, E> {
     pub(in crate::embed) num_rows: usize,

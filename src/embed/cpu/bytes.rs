@@ -108,24 +108,28 @@ impl Task for Quantise<'_> {
     }
 }
 
-/// Spreads 0 to 255 over the row's least to greatest number, zero always among them, and returns scale and zero point.
+/// Spreads 0 to 255 over the row's least to greatest number, zero always among them, and returns scale and zero point. The
+/// scale of a row with a number that is not finite is NaN, as bytes have no way to say so, and least and greatest pass over it.
 #[inline(always)]
 fn quantise_row<L: Lanes>(lanes: L, numbers: &[f32], bytes: &mut [u8]) -> (f32, f32) {
-    let (mut least, mut greatest) = (lanes.splat(0.0), lanes.splat(0.0));
+    let zero = lanes.splat(0.0);
+    let (mut least, mut greatest, mut blemish) = (zero, zero, zero);
     for x in numbers.chunks_exact(L::WIDTH) {
         let x = lanes.load(x);
         least = lanes.min(least, x);
         greatest = lanes.max(greatest, x);
+        // Zero times a finite number is zero; times any other it is NaN, and so are all sums from there on.
+        blemish = lanes.mul_add(x, zero, blemish);
     }
-    let least = -lanes.greatest(lanes.sub(lanes.splat(0.0), least));
-    let scale = ((lanes.greatest(greatest) - least) / 255.0).max(LEAST_SCALE);
-    let zero = (-least / scale).round_ties_even();
-    let (steps, zeros) = (lanes.splat(1.0 / scale), lanes.splat(zero));
+    let least = -lanes.greatest(lanes.sub(zero, least));
+    let scale = ((lanes.greatest(greatest) - least) / 255.0).max(LEAST_SCALE) + lanes.sum(blemish);
+    let zero_point = (-least / scale).round_ties_even();
+    let (steps, zeros) = (lanes.splat(1.0 / scale), lanes.splat(zero_point));
     for (x, bytes) in numbers.chunks_exact(L::WIDTH).zip(bytes.chunks_exact_mut(L::WIDTH)) {
         // Rounding may end one step outside.
         let byte = lanes.mul_add(lanes.load(x), steps, zeros);
-        let byte = lanes.min(lanes.max(byte, lanes.splat(0.0)), lanes.splat(255.0));
+        let byte = lanes.min(lanes.max(byte, zero), lanes.splat(255.0));
         lanes.store_bytes(bytes, lanes.round(byte));
     }
-    (scale, zero)
+    (scale, zero_point)
 }

@@ -27,10 +27,10 @@ const LOG2_TAIL: [f32; 12] = [
     2.663_115e-9,
 ];
 
-/// 2 to the power of each lane; below 2⁻¹²⁶ and above 2¹²⁶ it stays at these.
+/// 2 to the power of each lane; below 2⁻¹²⁶ and above 2¹²⁶ it stays at these. NaN stays NaN.
 #[inline(always)]
 pub(in crate::embed) fn exp2<L: Lanes>(lanes: L, x: L::F) -> L::F {
-    let x = lanes.max(lanes.min(x, lanes.splat(126.0)), lanes.splat(-126.0));
+    let x = lanes.max(lanes.splat(-126.0), lanes.min(lanes.splat(126.0), x));
     let whole = lanes.round(x);
     let rest = lanes.sub(x, lanes.to_f32(whole));
     lanes.mul(polynomial(lanes, &EXP2, rest), lanes.power_of_2(whole))
@@ -47,7 +47,7 @@ fn polynomial<L: Lanes, const N: usize>(lanes: L, coefficients: &[f32; N], x: L:
 
 /// A function of one number.
 pub(in crate::embed) trait Function {
-    /// Must be `#[inline(always)]`, and 0 at 0, so that padding stays zero.
+    /// Must be `#[inline(always)]`, 0 at 0, so that padding stays zero, and NaN at NaN, so that no damage is hidden.
     fn of<L: Lanes>(lanes: L, x: L::F) -> L::F;
 }
 
@@ -94,7 +94,8 @@ pub(in crate::embed) struct Relu;
 impl Function for Relu {
     #[inline(always)]
     fn of<L: Lanes>(lanes: L, x: L::F) -> L::F {
-        lanes.max(x, lanes.splat(0.0))
+        // In this order, so that NaN stays NaN.
+        lanes.max(lanes.splat(0.0), x)
     }
 }
 

@@ -1,7 +1,7 @@
 //! A linear layer, packed once for the instruction set and precision that will run it.
 
 #[cfg(target_arch = "x86_64")]
-use super::amx::Amx;
+use super::amx::{self, Amx};
 use super::byte_product::ByteProduct;
 use super::bytes::{BytePanels, ByteRows};
 use super::functions::{BiasThen, Function, GeluErf, GeluTanh, Identity, Relu};
@@ -44,10 +44,15 @@ pub(in crate::embed) struct Machine {
 impl Machine {
     /// The fastest way on this processor.
     pub(in crate::embed) fn best() -> Self {
+        Self::with(InstructionSet::best())
+    }
+
+    /// The fastest way with this instruction set: with tiles too where its panels are theirs.
+    pub(in crate::embed) fn with(set: InstructionSet) -> Self {
         Self {
-            set: InstructionSet::best(),
+            set,
             #[cfg(target_arch = "x86_64")]
-            tiles: Amx::detect(),
+            tiles: Amx::detect().filter(|_| set.panel() == amx::PANEL),
         }
     }
 

@@ -35,4 +35,7 @@ mod tests;
 mod workspace;
 
 pub(super) use bert::CpuBert;
+pub(super) use byte_product::MAX_INPUTS;
+#[cfg(test)]
+pub(super) use lanes::InstructionSet;
 pub(super) use linear::Machine;

@@ -8,9 +8,9 @@ use proptest::prelude::*;
 use super::amx::Amx;
 use super::attention::{Attend, AttentionBuffers, Heads};
 use super::bert::CpuBert;
-use super::byte_product::ByteProduct;
+use super::byte_product::{ByteProduct, MAX_INPUTS};
 use super::bytes::{BytePanels, ByteRows};
-use super::functions::{BiasThen, Function, GeluErf, GeluTanh, Identity, exp2};
+use super::functions::{BiasThen, Function, GeluErf, GeluTanh, Identity, Relu, exp2};
 use super::lanes::{InstructionSet, Lanes, Task};
 use super::linear::Machine;
 use super::norm::{AddNorm, Norm};
@@ -122,6 +122,49 @@ proptest! {
                     let found = f64::from(plain[row * panels.num_panels * set.panel() + output]);
                     prop_assert!((found - expected).abs() < 1e-3, "{}: {} and not {}", set.name(), found, expected);
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn a_row_of_bytes_with_a_number_that_is_none_has_no_result_and_spoils_no_other(
+        num_rows in 2usize..40, inputs in 1usize..200, at: prop::sample::Index, seed: u64,
+    ) {
+        let weight = Draw(seed).numbers(20 * inputs);
+        for set in InstructionSet::available() {
+            let stride = inputs.next_multiple_of(set.panel());
+            let (spoiled, input) = (at.index(num_rows), at.index(inputs));
+            for special in [f32::NAN, -f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+                let mut numbers = Draw(seed).numbers(num_rows * stride);
+                numbers.chunks_exact_mut(stride).for_each(|row| row[inputs..].fill(0.0));
+                numbers[spoiled * stride + input] = special;
+                let mut bytes = ByteRows::default();
+                bytes.quantise(set, num_rows, Rows { numbers: &numbers, stride }, inputs);
+                let panels = BytePanels::pack(&weight, inputs, set.panel(), 1.0);
+                let out = byte_product(set, num_rows, &bytes, &panels, true);
+                for (row, out) in out.chunks_exact(panels.num_panels * set.panel()).enumerate() {
+                    prop_assert!(out[..20].iter().all(|x| x.is_nan() == (row == spoiled)), "{}: {}", set.name(), special);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_widest_layer_of_the_greatest_bytes_does_not_overflow() {
+    let inputs = MAX_INPUTS;
+    for set in InstructionSet::available() {
+        let stride = inputs.next_multiple_of(set.panel());
+        let mut numbers = vec![0.0; stride];
+        numbers[..inputs].fill(1.0);
+        let mut bytes = ByteRows::default();
+        bytes.quantise(set, 1, Rows { numbers: &numbers, stride }, inputs);
+        for weight in [1.0, -1.0] {
+            let panels = BytePanels::pack(&vec![weight; inputs], inputs, set.panel(), 1.0);
+            for with_tiles in [false, true] {
+                let out = byte_product(set, 1, &bytes, &panels, with_tiles)[0];
+                let exact = weight * inputs as f32;
+                assert!((out / exact - 1.0).abs() < 1e-5, "{}: {out} and not {exact}", set.name());
             }
         }
     }
@@ -253,6 +296,25 @@ fn huge_numbers_go_through_every_function() {
 }
 
 #[test]
+fn a_number_that_is_none_stays_none_through_every_function() {
+    let numbers = [f32::NAN, -f32::NAN, 1.0, -1.0].repeat(8);
+    for set in InstructionSet::available() {
+        let results = [
+            apply::<Identity>(set, &numbers),
+            apply::<GeluErf>(set, &numbers),
+            apply::<GeluTanh>(set, &numbers),
+            apply::<Relu>(set, &numbers),
+            apply::<PowerOf2>(set, &numbers),
+        ];
+        for (function, results) in results.iter().enumerate() {
+            for (x, ours) in numbers.iter().zip(results) {
+                assert_eq!(x.is_nan(), ours.is_nan(), "{}: function {function} of {x} is {ours}", set.name());
+            }
+        }
+    }
+}
+
+#[test]
 fn norm_agrees_with_the_formula() {
     let (size, mut draw) = (45, Draw(1));
     let (weight, bias) = (draw.numbers(size), draw.numbers(size));
@@ -303,6 +365,42 @@ fn attention_agrees_with_the_formula() {
                     let found = f64::from(out[token * width + head * head_dim + dimension]);
                     assert!((found - exact).abs() < 1e-5, "{}: {found} and not {exact}", set.name());
                 }
+            }
+        }
+    }
+}
+
+/// One head's attention among so many tokens whose parts are all 1, but for one part (query, key or value) of one token.
+fn attend_with(set: InstructionSet, num_tokens: usize, (token, part): (usize, usize), special: f32) -> Vec<f32> {
+    let head_dim = 4;
+    let mut parts = vec![1.0; num_tokens * 3 * head_dim];
+    parts[token * 3 * head_dim + part * head_dim..][..head_dim].fill(special);
+    let mut out = vec![0.0; num_tokens * head_dim];
+    set.run(Attend {
+        heads: Heads { num_heads: 1, head_dim, part_stride: head_dim },
+        num_tokens,
+        parts: Rows { numbers: &parts, stride: 3 * head_dim },
+        out: &mut out,
+        out_stride: head_dim,
+        buffers: &mut AttentionBuffers::default(),
+    });
+    out
+}
+
+#[test]
+fn attention_to_scores_that_are_none_is_none() {
+    let num_tokens = 37;
+    for set in InstructionSet::available() {
+        // A key is seen by every token, a query by its own alone.
+        for token in [0, 1, 20, 36] {
+            for special in [f32::NAN, f32::INFINITY] {
+                let out = attend_with(set, num_tokens, (token, 1), special);
+                assert!(out.iter().all(|x| x.is_nan()), "{}: key {token} = {special}", set.name());
+            }
+            for special in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+                let out = attend_with(set, num_tokens, (token, 0), special);
+                let is_right = |(row, numbers): (usize, &[f32])| numbers.iter().all(|x| x.is_nan() == (row == token));
+                assert!(out.chunks(4).enumerate().all(is_right), "{}: query {token} = {special}", set.name());
             }
         }
     }
@@ -381,7 +479,7 @@ fn every_instruction_set_agrees_with_candles_own_operators() {
             let expected = BertEncoder::new(shape.clone(), pooling, &weights(&shape), Device::Cpu).unwrap();
             let expected = encode(&expected, &rows, shape.hidden);
             for set in InstructionSet::available() {
-                let machine = Machine { set, ..Machine::best() };
+                let machine = Machine::with(set);
                 let ours = CpuBert::new(shape.clone(), pooling, weights(&shape), Precision::F32, machine).unwrap();
                 for (ours, expected) in encode(&ours, &rows, shape.hidden).iter().zip(&expected) {
                     assert!((ours - expected).abs() < 2e-4, "{}: {ours} and not {expected}", set.name());
@@ -399,7 +497,7 @@ fn a_text_gets_the_same_bits_in_any_batch() {
     let shape = shape(64, 2, 128, Activation::GeluErf);
     for precision in [Precision::F32, Precision::Fast] {
         for set in InstructionSet::available() {
-            let machine = Machine { set, ..Machine::best() };
+            let machine = Machine::with(set);
             let encoder = CpuBert::new(shape.clone(), Pooling::Mean, weights(&shape), precision, machine).unwrap();
             let together = encode(&encoder, &rows, shape.hidden);
             let backwards = encode(&encoder, &reversed, shape.hidden);

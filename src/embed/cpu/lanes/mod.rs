@@ -54,18 +54,21 @@ pub(in crate::embed) trait Lanes: Copy {
     fn div(self, a: Self::F, b: Self::F) -> Self::F;
     /// `a · b + c`, rounded once where the processor can.
     fn mul_add(self, a: Self::F, b: Self::F, c: Self::F) -> Self::F;
+    /// The greater; `b` where either is NaN.
     fn max(self, a: Self::F, b: Self::F) -> Self::F;
+    /// The lesser; `b` where either is NaN.
     fn min(self, a: Self::F, b: Self::F) -> Self::F;
     fn abs(self, x: Self::F) -> Self::F;
-    /// To the nearest whole number, ties to even. Lanes must be within ±2³⁰.
+    /// To the nearest whole number, ties to even. Lanes must be within ±2³⁰; of NaN, some whole number.
     fn round(self, x: Self::F) -> Self::I;
     fn to_f32(self, x: Self::I) -> Self::F;
-    /// 2 to the power of each lane, which must be in -126..=127.
+    /// 2 to the power of each lane, which must be in -126..=127; of any other, some number.
     fn power_of_2(self, x: Self::I) -> Self::F;
     /// Adds to each lane the dot product of four unsigned bytes of `a` with four signed bytes of `b`, exactly.
     fn dot_bytes(self, sum: Self::I, a: Self::I, b: Self::I) -> Self::I;
     /// Sum of the lanes, in an order that depends on nothing but the instruction set.
     fn sum(self, x: Self::F) -> f32;
+    /// The greatest lane; any of them where one is NaN.
     fn greatest(self, x: Self::F) -> f32;
 
     /// Asks for the cache line at an address that will be read soon. Any address will do.
@@ -132,10 +135,12 @@ impl InstructionSet {
         let mut sets = Vec::new();
         #[cfg(target_arch = "x86_64")]
         {
-            let avx512 = is_x86_feature_detected!("avx512f")
+            // All that the functions which run a task are compiled with.
+            let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+            let avx512 = avx2
+                && is_x86_feature_detected!("avx512f")
                 && is_x86_feature_detected!("avx512bw")
                 && is_x86_feature_detected!("avx512dq");
-            let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
             let found = [
                 (avx512 && is_x86_feature_detected!("avx512vnni"), Kind::Avx512Vnni),
                 (avx512, Kind::Avx512),

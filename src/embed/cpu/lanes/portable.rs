@@ -103,7 +103,7 @@ impl Lanes for Portable {
     }
     #[inline(always)]
     fn power_of_2(self, x: Self::I) -> Self::F {
-        each(x, |x| f32::from_bits(((x + 127) as u32) << 23))
+        each(x, |x| f32::from_bits((x.wrapping_add(127) as u32) << 23))
     }
     #[inline(always)]
     fn dot_bytes(self, sum: Self::I, a: Self::I, b: Self::I) -> Self::I {

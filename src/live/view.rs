@@ -1,0 +1,278 @@
+//! A generation with the changes since, as one consistent whole: what questions are answered on.
+//!
+//! A view never changes. It is taken once a question, without a lock, and all of an answer comes from it.
+
+use std::borrow::Cow;
+use std::ops::Bound;
+use std::sync::{Arc, OnceLock};
+
+use roaring::RoaringBitmap;
+use serde_json::value::{RawValue, to_raw_value};
+
+use super::delta;
+use super::overlay::{Baseline, Overlay};
+use crate::catalog::{Money, Product};
+use crate::index::{FITS_ANY, FITS_FIELD, Generation, IndexError, NO_PRICE, is_offer_field, term};
+use crate::rank::{RowId, ScoredRow, keep_best};
+
+/// A generation with the changes since. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct View(Arc<State>);
+
+/// What a [`View`] shares.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) baseline: Arc<Baseline>,
+    pub(super) overlay: Overlay,
+    /// The rows that are not out of stock, once asked for; `None` when all are.
+    in_stock: OnceLock<Option<RoaringBitmap>>,
+}
+
+impl State {
+    pub(super) fn new(baseline: Arc<Baseline>, overlay: Overlay) -> Self {
+        Self { baseline, overlay, in_stock: OnceLock::new() }
+    }
+}
+
+impl View {
+    pub(super) fn of(state: Arc<State>) -> Self {
+        Self(state)
+    }
+
+    /// The generation as it was built.
+    pub fn generation(&self) -> &Generation {
+        &self.0.baseline.generation
+    }
+
+    /// Number of the last change in it; 0 before the first.
+    pub fn seq(&self) -> u64 {
+        self.0.overlay.seq
+    }
+
+    /// How many products are not in the generation, or not in this form: they are compared one by one.
+    pub fn num_new(&self) -> usize {
+        self.0.overlay.delta.len()
+    }
+
+    /// How many products of the generation have another price, stock or label than in it.
+    pub fn num_patched(&self) -> usize {
+        self.0.overlay.offers.len()
+    }
+
+    /// How many products of the generation are gone or replaced.
+    pub fn num_masked(&self) -> usize {
+        self.0.overlay.masked.len() as usize
+    }
+
+    /// How many products there are.
+    pub fn num_products(&self) -> usize {
+        (self.0.baseline.num_rows() as usize).saturating_sub(self.num_masked()) + self.num_new()
+    }
+
+    /// The rows of all products.
+    pub fn all_rows(&self) -> RoaringBitmap {
+        let mut rows = RoaringBitmap::new();
+        rows.insert_range(0..self.0.baseline.num_rows());
+        rows -= &*self.0.overlay.masked;
+        rows.extend(self.0.overlay.delta.keys().copied());
+        rows
+    }
+
+    /// The row of the product with this id.
+    pub fn row(&self, id: &str) -> Option<RowId> {
+        self.0.overlay.row(&self.0.baseline, id)
+    }
+
+    /// The row's product id; `None` when there is no such row.
+    pub fn id(&self, row: RowId) -> Option<&str> {
+        match self.0.overlay.delta.get(&row.0) {
+            Some(new) => Some(new.product.id.as_str()),
+            None => self.generation().products().id(row),
+        }
+    }
+
+    /// The row's record as JSON text, ready to be sent.
+    ///
+    /// Returns an error if there is no such row or its record is damaged.
+    pub fn record(&self, row: RowId) -> Result<Cow<'_, RawValue>, IndexError> {
+        let overlay = &self.0.overlay;
+        if overlay.offers.contains_key(&row.0) || overlay.delta.contains_key(&row.0) {
+            let record = to_raw_value(&self.product(row)?);
+            return Ok(Cow::Owned(record.expect("texts, numbers, lists and maps with text keys are always JSON")));
+        }
+        self.generation().products().record(row).map(Cow::Borrowed)
+    }
+
+    /// The row's product.
+    ///
+    /// Returns an error if there is no such row or its record is damaged.
+    pub fn product(&self, row: RowId) -> Result<Product, IndexError> {
+        if let Some(new) = self.0.overlay.delta.get(&row.0) {
+            return Ok(new.product.clone());
+        }
+        let mut product = self.generation().products().product(row)?;
+        if let Some(offer) = self.0.overlay.offers.get(&row.0) {
+            offer.put_into(&mut product);
+        }
+        Ok(product)
+    }
+
+    /// What a shopper pays; `None` without a price.
+    pub fn price(&self, row: RowId) -> Option<Money> {
+        let overlay = &self.0.overlay;
+        match (overlay.delta.get(&row.0), overlay.offers.get(&row.0)) {
+            (Some(new), _) => new.product.effective_price(),
+            (None, Some(offer)) => offer.effective_price(),
+            (None, None) => self.generation().products().price(row),
+        }
+    }
+
+    /// Number of the row's family; rows of one family share it.
+    pub fn family(&self, row: RowId) -> Option<u32> {
+        match self.0.overlay.delta.get(&row.0) {
+            Some(new) => Some(new.family),
+            None => self.generation().products().family(row),
+        }
+    }
+
+    /// The models that the row's product says it fits.
+    pub fn models(&self, row: RowId) -> Vec<&str> {
+        match self.0.overlay.delta.get(&row.0) {
+            Some(new) => new.models.iter().map(String::as_str).collect(),
+            None => self.generation().products().models(row).collect(),
+        }
+    }
+
+    /// The row's vector, of length 1; `None` when there is no such row.
+    pub fn vector(&self, row: RowId) -> Option<Vec<f32>> {
+        match self.0.overlay.delta.get(&row.0) {
+            Some(new) => Some(new.vector.to_vec()),
+            None => self.generation().vector(row).map(Into::into),
+        }
+    }
+
+    /// The rows whose `field` has `value`, compared as a filter compares; empty when none has.
+    ///
+    /// Returns an error if the generation's bitmap does not parse.
+    pub fn rows_with(&self, field: &str, value: &str) -> Result<RoaringBitmap, IndexError> {
+        let rows = self.generation().terms().rows(field, value)?;
+        Ok(self.corrected(rows, field, value))
+    }
+
+    /// The rows that name any model they fit.
+    pub fn rows_that_fit_any(&self) -> RoaringBitmap {
+        self.corrected(self.0.baseline.fits_any.clone(), FITS_FIELD, FITS_ANY)
+    }
+
+    /// The generation's rows of a term as they are now.
+    fn corrected(&self, mut rows: RoaringBitmap, field: &str, value: &str) -> RoaringBitmap {
+        let overlay = &self.0.overlay;
+        rows -= &*overlay.masked;
+        if is_offer_field(field) {
+            rows -= &*overlay.patched;
+        }
+        if !overlay.terms.is_empty()
+            && let Some(changed) = overlay.terms.get(term(field, value).as_slice())
+        {
+            rows |= &**changed;
+        }
+        rows
+    }
+
+    /// The rows that can be bought now or later; `None` when all can.
+    pub fn in_stock(&self) -> Option<&RoaringBitmap> {
+        let compute = || {
+            let sold_out = crate::index::availability_word(crate::catalog::Availability::OutOfStock);
+            let sold_out = self.corrected(self.0.baseline.sold_out.clone(), "availability", sold_out);
+            (!sold_out.is_empty()).then(|| self.all_rows() - sold_out)
+        };
+        self.0.in_stock.get_or_init(compute).as_ref()
+    }
+
+    /// The rows for whose effective price (minor units, and the currency's letters) `is_in` says so; rows without a price are not
+    /// asked about.
+    ///
+    /// Returns an error when `is_in` does.
+    pub fn rows_priced<E>(&self, mut is_in: impl FnMut(i64, [u8; 3]) -> Result<bool, E>) -> Result<RoaringBitmap, E> {
+        let (products, overlay) = (self.generation().products(), &self.0.overlay);
+        let mut found = RoaringBitmap::new();
+        for ((&minor, &currency), row) in products.prices().iter().zip(products.currencies()).zip(0u32..) {
+            if minor != NO_PRICE && is_in(minor, currency)? {
+                found.insert(row);
+            }
+        }
+        found -= &*overlay.masked;
+        found -= &*overlay.patched;
+        let patched = overlay.offers.iter().map(|(row, offer)| (*row, offer.effective_price()));
+        let new = overlay.delta.iter().map(|(row, new)| (*row, new.product.effective_price()));
+        for (row, price) in patched.chain(new) {
+            if let Some(price) = price
+                && is_in(price.minor, price.currency.to_bytes())?
+            {
+                found.insert(row);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Whether any product has the field.
+    pub fn has_field(&self, field: &str) -> bool {
+        let prefix = [field.as_bytes(), &[0]].concat();
+        let mut terms = self.0.overlay.terms.range::<_, [u8]>((Bound::Included(prefix.as_slice()), Bound::Unbounded));
+        self.generation().terms().has_field(field) || terms.next().is_some_and(|(term, _)| term.starts_with(&prefix))
+    }
+
+    /// The names of all fields, ascending.
+    pub fn fields(&self) -> Vec<String> {
+        let name =
+            |term: &Arc<[u8]>| term.split(|&b| b == 0).next().map(|name| String::from_utf8_lossy(name).into_owned());
+        let mut fields = self.generation().terms().fields();
+        fields.extend(self.0.overlay.terms.keys().filter_map(name));
+        fields.sort();
+        fields.dedup();
+        fields
+    }
+
+    /// The `k` rows nearest to `query` (of length 1) among `allowed` (all when `None`), best first, scored by cosine similarity: the
+    /// generation's search without masked rows, and the new products one by one. `is_exact` scores every row.
+    ///
+    /// Never fewer than `k` when that many are allowed. Returns an error if `query` has another number of dimensions.
+    pub fn search(
+        &self,
+        query: &[f32],
+        k: usize,
+        allowed: Option<&RoaringBitmap>,
+        is_exact: bool,
+    ) -> Result<Vec<ScoredRow>, IndexError> {
+        let built = self.allowed_in_generation(allowed);
+        let generation = self.generation();
+        let mut found = match is_exact {
+            true => generation.search_exact(query, k, built.as_deref())?,
+            false => generation.search(query, k, built.as_deref())?,
+        };
+        if !self.0.overlay.delta.is_empty() {
+            found.extend(delta::scan(&self.0.overlay.delta, query, allowed));
+            keep_best(&mut found, k);
+        }
+        Ok(found)
+    }
+
+    /// The allowed rows that the generation may return; `None` when it may return all.
+    fn allowed_in_generation<'a>(&self, allowed: Option<&'a RoaringBitmap>) -> Option<Cow<'a, RoaringBitmap>> {
+        let (overlay, num_rows) = (&self.0.overlay, self.0.baseline.num_rows());
+        match allowed {
+            Some(rows) if overlay.masked.is_empty() && overlay.delta.is_empty() => Some(Cow::Borrowed(rows)),
+            Some(rows) => {
+                let mut rows = rows - &*overlay.masked;
+                rows.remove_range(num_rows..);
+                Some(Cow::Owned(rows))
+            }
+            None if overlay.masked.is_empty() => None,
+            None => {
+                let mut rows = self.all_rows();
+                rows.remove_range(num_rows..);
+                Some(Cow::Owned(rows))
+            }
+        }
+    }
+}
