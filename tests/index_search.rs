@@ -4,7 +4,7 @@ mod generation;
 
 use generation::{DIM, Random, config, publish, shop, unit, vectors};
 use kindred::index::{Check, Generation, IndexConfig, IndexError};
-use kindred::rank::RowId;
+use kindred::rank::{RowId, ScoredRow};
 use roaring::RoaringBitmap;
 
 const ROWS: usize = 3000;
@@ -14,7 +14,17 @@ fn opened() -> (tempfile::TempDir, Generation, Vec<f32>) {
     let root = tempfile::tempdir().unwrap();
     publish(&shop(root.path()), ROWS, SEED, &config()).unwrap();
     let generation = shop(root.path()).open_current(Check::Hashes).unwrap();
-    (root, generation, vectors(ROWS, SEED))
+    let vectors = by_row(&generation, &vectors(ROWS, SEED));
+    (root, generation, vectors)
+}
+
+/// The vectors in the order of the generation's rows, which is its own.
+fn by_row(generation: &Generation, vectors: &[f32]) -> Vec<f32> {
+    let vector = |row: usize| {
+        let id = generation.products().id(RowId(row as u32)).unwrap().strip_prefix("sku/").unwrap();
+        &vectors[id.parse::<usize>().unwrap() * DIM..][..DIM]
+    };
+    (0..vectors.len() / DIM).flat_map(vector).copied().collect()
 }
 
 /// A query as shops see them: near some product, equal to none.
@@ -23,11 +33,20 @@ fn query(vectors: &[f32], random: &mut Random) -> Vec<f32> {
     unit(near.iter().map(|x| x + 0.1 * random.signed()).collect())
 }
 
+fn score(vectors: &[f32], row: u32, query: &[f32]) -> f64 {
+    let vector = &vectors[row as usize * DIM..][..DIM];
+    vector.iter().zip(query).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
+}
+
+/// How many of `hits` score at least `last`, by a plain loop in f64.
+fn count_hits(vectors: &[f32], query: &[f32], hits: &[ScoredRow], last: f64) -> usize {
+    hits.iter().filter(|hit| score(vectors, hit.row.0, query) >= last - 1e-6).count()
+}
+
 /// The best `k` scores among `allowed`, by a plain loop in f64.
 fn best_scores(vectors: &[f32], query: &[f32], k: usize, allowed: impl Fn(u32) -> bool) -> Vec<f64> {
-    let score = |vector: &[f32]| vector.iter().zip(query).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
-    let rows = vectors.chunks(DIM).zip(0u32..).filter(|(_, row)| allowed(*row));
-    let mut scores: Vec<f64> = rows.map(|(vector, _)| score(vector)).collect();
+    let rows = (0..(vectors.len() / DIM) as u32).filter(|row| allowed(*row));
+    let mut scores: Vec<f64> = rows.map(|row| score(vectors, row, query)).collect();
     scores.sort_by(|a, b| b.total_cmp(a));
     scores.truncate(k);
     scores
@@ -44,7 +63,7 @@ fn graph_search_finds_98_percent_of_the_ten_nearest() {
         let hits = generation.search(&query, 10, None).unwrap();
         assert_eq!(hits.len(), 10);
         assert!(hits.is_sorted_by(|a, b| a.score >= b.score));
-        found += hits.iter().filter(|hit| f64::from(hit.score) >= best[9] - 1e-6).count();
+        found += count_hits(&vectors, &query, &hits, best[9]);
     }
     assert!(found >= 1960, "recall@10 was {}", found as f64 / 2000.0);
 }
@@ -58,7 +77,8 @@ fn exact_search_is_the_plain_scan() {
         let hits = generation.search_exact(&query, 25, None).unwrap();
         let best = best_scores(&vectors, &query, 25, |_| true);
         assert_eq!(hits.len(), 25);
-        hits.iter().zip(best).for_each(|(hit, best)| assert!((f64::from(hit.score) - best).abs() < 1e-5));
+        // The generation keeps half-precision numbers.
+        hits.iter().zip(best).for_each(|(hit, best)| assert!((f64::from(hit.score) - best).abs() < 1e-3));
     }
 }
 
@@ -76,7 +96,7 @@ fn a_filter_of_any_width_costs_no_hit_and_little_recall() {
             assert_eq!(hits.len(), best.len(), "one in {one_in}");
             assert!(hits.iter().all(|hit| allowed.contains(hit.row.0)));
             let last = best.last().copied().unwrap_or(0.0);
-            found += hits.iter().filter(|hit| f64::from(hit.score) >= last - 1e-6).count();
+            found += count_hits(&vectors, &query, &hits, last);
             wanted += best.len();
         }
         assert!(found * 100 >= wanted * 95, "recall@10 was {found}/{wanted} with one row in {one_in} allowed");
@@ -88,7 +108,7 @@ fn every_row_can_be_reached_and_finds_itself() {
     let (_root, generation, _) = opened();
     for row in (0..ROWS as u32).map(RowId) {
         let hits = generation.search(&generation.vector(row).unwrap(), 1, None).unwrap();
-        assert!((hits[0].score - 1.0).abs() < 1e-5, "row {} finds {hits:?}", row.0);
+        assert!((hits[0].score - 1.0).abs() < 1e-3, "row {} finds {hits:?}", row.0);
     }
 }
 

@@ -20,7 +20,7 @@ const ONLY_IN: [(&str, &[&str]); 10] = [
     ("html5gum", &["catalog"]),
     ("candle_", &["embed"]),
     ("tokenizers::", &["embed"]),
-    ("hnsw_rs::", &["index/build.rs"]),
+    ("hnsw_rs::", &["index/build/upper.rs"]),
     ("memmap2", &["index"]),
     ("rusqlite", &["live"]),
     ("axum", &["server"]),

@@ -28,7 +28,11 @@ pub(super) fn run(context: &Context, command: &BenchCommand) -> Result<ExitCode>
 fn compare(context: &Context, path: &Path, texts: &[&str]) -> Result<ExitCode> {
     let overlap = embed::compare_precisions(&context.config.embed, texts)
         .with_context(|| format!("cannot compare precisions on `{}`", path.display()))?;
-    if context.json { print_json(&overlap)? } else { print_overlap(&overlap)? }
+    if context.json {
+        print_json(&overlap)?
+    } else {
+        print_overlap(&overlap)?
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -28,7 +28,11 @@ pub(super) fn run(context: &Context, args: &AnnArgs) -> Result<ExitCode> {
     };
     let report = bench_ann(&subject, &settings, &mut |step| bar.set_message(step.to_owned()))?;
     bar.finish_and_clear();
-    if context.json { print_json(&report)? } else { print(&report, args.recall)? }
+    if context.json {
+        print_json(&report)?
+    } else {
+        print(&report, args.recall)?
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -89,7 +93,11 @@ fn print(report: &AnnReport, target: f64) -> Result<()> {
     say!("open        {:.2} ms{private}, first query {:.2} ms", open.open_ms, open.first_query_ms)?;
     if let Some(cold) = &open.cold {
         let (open, first) = (cold.open_ms, cold.first_query_ms);
-        say!("cold        open {open:.2} ms, first query {first:.2} ms, p50 {:.0} us, p99 {:.0} us", cold.p50_us, cold.p99_us)?;
+        say!(
+            "cold        open {open:.2} ms, first query {first:.2} ms, p50 {:.0} us, p99 {:.0} us",
+            cold.p50_us,
+            cold.p99_us
+        )?;
     }
     say!("queries     {} on one thread, {k} wanted", thousands(*queries))?;
     let mut points = table(&["ef_search", "recall", "queries/s", "p50 us", "p99 us"]);

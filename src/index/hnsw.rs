@@ -20,13 +20,14 @@
 use std::path::Path;
 
 use half::f16;
-use half::slice::{HalfBitsSliceExt, HalfFloatSliceExt};
+use half::slice::HalfFloatSliceExt;
 use rayon::prelude::*;
 
 use super::build::Built;
 use super::codes;
 use super::disk;
 use super::error::IndexError;
+use super::half_vector;
 use super::kernels;
 use super::projection::Projection;
 use super::section::{FileDigest, Section, SectionFile, Tag, write_sections};
@@ -117,8 +118,8 @@ impl Hnsw {
             layer_starts.push(layer_starts.last().copied().unwrap_or(0) + count as usize);
         }
         let num_upper = layer_starts.last().copied().unwrap_or(0);
-        let num_directions =
-            Projection::new(file.section(*b"PROJ")?, projection_scale, dim).map_or(0, |projection| projection.num_directions());
+        let num_directions = Projection::new(file.section(*b"PROJ")?, projection_scale, dim)
+            .map_or(0, |projection| projection.num_directions());
         let fits = dim <= MAX_DIM
             && m0 > 0
             && num_directions > 0
@@ -148,19 +149,16 @@ impl Hnsw {
     pub fn vector(&self, row: RowId) -> Option<Vec<f32>> {
         let halves: &[u16] = self.file.section(*b"HALF").unwrap_or_default();
         let halves = halves.get(row.index() * self.dim..(row.index() + 1) * self.dim)?;
-        Some(halves.reinterpret_cast::<f16>().to_f32_vec())
+        Some(half_vector::widen(halves))
     }
 
     pub(super) fn view(&self) -> Result<View<'_>, IndexError> {
         let misfit = || self.file.damaged("section PROJ has another length");
-        let projection = Projection::new(self.file.section(*b"PROJ")?, self.projection_scale, self.dim).ok_or_else(misfit)?;
+        let projection =
+            Projection::new(self.file.section(*b"PROJ")?, self.projection_scale, self.dim).ok_or_else(misfit)?;
         let stride = codes::stride(projection.num_directions());
-        let graph = Graph0 {
-            codes: self.file.section(*b"CODE")?,
-            stride,
-            links: self.file.section(*b"LNK0")?,
-            m0: self.m0,
-        };
+        let graph =
+            Graph0 { codes: self.file.section(*b"CODE")?, stride, links: self.file.section(*b"LNK0")?, m0: self.m0 };
         Ok(View {
             graph,
             projection,
@@ -191,7 +189,7 @@ impl View<'_> {
     /// Cosine similarity of the query and the row, which must be below `n`.
     pub(super) fn score(&self, query: &[f32], row: u32) -> ScoredRow {
         let half = &self.halves[row as usize * self.dim..][..self.dim];
-        ScoredRow { row: RowId(row), score: (self.score)(query, half).clamp(-1.0, 1.0) }
+        ScoredRow { row: RowId(row), score: half_vector::score(self.score, query, half) }
     }
 
     /// Asks for the row's full vector, which will be scored soon.
@@ -209,7 +207,8 @@ impl View<'_> {
             while let Some(list) = links.get(best.1 as usize * m..(best.1 as usize + 1) * m) {
                 let num_links = list.iter().position(|row| *row as usize >= self.graph.num_rows()).unwrap_or(m);
                 let products = walker.products_of(self.graph, &list[..num_links]);
-                let nearest = products.iter().copied().zip(list.iter().copied()).max_by_key(|(product, row)| (*product, !row));
+                let nearest =
+                    products.iter().copied().zip(list.iter().copied()).max_by_key(|(product, row)| (*product, !row));
                 match nearest {
                     Some(nearest) if nearest.0 > best.0 => best = nearest,
                     _ => break,

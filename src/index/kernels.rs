@@ -51,7 +51,8 @@ pub type SquaredDistance = fn(&[i8], &[i8]) -> i32;
 /// The fastest version of [`SquaredDistance`] that this processor runs.
 pub fn squared_distance() -> SquaredDistance {
     static CHOSEN: OnceLock<SquaredDistance> = OnceLock::new();
-    *CHOSEN.get_or_init(|| *available_squared_distance().last().unwrap_or(&(squared_distance_portable as SquaredDistance)))
+    *CHOSEN
+        .get_or_init(|| *available_squared_distance().last().unwrap_or(&(squared_distance_portable as SquaredDistance)))
 }
 
 /// The versions that this processor runs, slowest first.
@@ -107,11 +108,18 @@ fn available_score_rows() -> Vec<ScoreRows> {
     {
         if is_x86_feature_detected!("avx2") {
             // SAFETY: the processor has AVX2, as was just checked.
-            versions.push(|codes, stride, rows, query, out| unsafe { x86::score_rows_avx2(codes, stride, rows, query, out) });
+            versions.push(|codes, stride, rows, query, out| unsafe {
+                x86::score_rows_avx2(codes, stride, rows, query, out)
+            });
         }
-        if is_x86_feature_detected!("avx512vnni") && is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx2") {
+        if is_x86_feature_detected!("avx512vnni")
+            && is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx2")
+        {
             // SAFETY: the processor has AVX-512F, VNNI and AVX2, as was just checked.
-            versions.push(|codes, stride, rows, query, out| unsafe { x86::score_rows_vnni(codes, stride, rows, query, out) });
+            versions.push(|codes, stride, rows, query, out| unsafe {
+                x86::score_rows_vnni(codes, stride, rows, query, out)
+            });
         }
     }
     versions
@@ -124,7 +132,9 @@ fn score_rows_portable(codes: &[u8], stride: usize, rows: &[u32], query: &[i8], 
         let of_line = |(line, query): (&[u8; LINE], &[i8; 2 * LINE])| -> i32 {
             let (low, high) = query.split_at(LINE);
             let halves = line.iter().zip(low.iter().zip(high));
-            halves.map(|(code, (l, h))| i32::from(code & 15) * i32::from(*l) + i32::from(code >> 4) * i32::from(*h)).sum()
+            halves
+                .map(|(code, (l, h))| i32::from(code & 15) * i32::from(*l) + i32::from(code >> 4) * i32::from(*h))
+                .sum()
         };
         *out = lines.iter().zip(query).map(of_line).sum();
     }
@@ -148,7 +158,10 @@ fn available_multiply() -> Vec<Multiply> {
             // SAFETY: the processor has AVX2, as was just checked.
             versions.push(|matrix, vector, out| unsafe { x86::multiply_avx2(matrix, vector, out) });
         }
-        if is_x86_feature_detected!("avx512vnni") && is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx2") {
+        if is_x86_feature_detected!("avx512vnni")
+            && is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx2")
+        {
             // SAFETY: the processor has AVX-512F, VNNI and AVX2, as was just checked.
             versions.push(|matrix, vector, out| unsafe { x86::multiply_vnni(matrix, vector, out) });
         }
@@ -262,7 +275,11 @@ mod x86 {
             let query = query.as_ptr();
             // SAFETY: a line holds 64 bytes, one register, and its query 128, two; loads need no alignment.
             let (line, low, high) = unsafe {
-                (_mm512_loadu_si512(line.as_ptr().cast()), _mm512_loadu_si512(query.cast()), _mm512_loadu_si512(query.add(LINE).cast()))
+                (
+                    _mm512_loadu_si512(line.as_ptr().cast()),
+                    _mm512_loadu_si512(query.cast()),
+                    _mm512_loadu_si512(query.add(LINE).cast()),
+                )
             };
             low_sum = _mm512_dpbusd_epi32(low_sum, _mm512_and_si512(line, half), low);
             high_sum = _mm512_dpbusd_epi32(high_sum, _mm512_and_si512(_mm512_srli_epi32::<4>(line), half), high);
@@ -413,7 +430,12 @@ mod x86 {
             // SAFETY: a block holds 32 numbers: two registers of 16 floats, two of 16 halves; loads need no alignment.
             let (a0, a1, b0, b1) = unsafe {
                 let b1 = b.add(16);
-                (_mm512_loadu_ps(a), _mm512_loadu_ps(a.add(16)), _mm256_loadu_si256(b.cast()), _mm256_loadu_si256(b1.cast()))
+                (
+                    _mm512_loadu_ps(a),
+                    _mm512_loadu_ps(a.add(16)),
+                    _mm256_loadu_si256(b.cast()),
+                    _mm256_loadu_si256(b1.cast()),
+                )
             };
             low = _mm512_add_ps(low, _mm512_mul_ps(a0, _mm512_cvtph_ps(b0)));
             high = _mm512_add_ps(high, _mm512_mul_ps(a1, _mm512_cvtph_ps(b1)));
@@ -430,8 +452,9 @@ mod x86 {
         for (a, b) in a_blocks.iter().zip(b_blocks) {
             for (part, sum) in sums.iter_mut().enumerate() {
                 // SAFETY: a block holds 32 numbers, four registers of 8; loads need no alignment.
-                let (a, b) =
-                    unsafe { (_mm256_loadu_ps(a.as_ptr().add(8 * part)), _mm_loadu_si128(b.as_ptr().add(8 * part).cast())) };
+                let (a, b) = unsafe {
+                    (_mm256_loadu_ps(a.as_ptr().add(8 * part)), _mm_loadu_si128(b.as_ptr().add(8 * part).cast()))
+                };
                 *sum = _mm256_add_ps(*sum, _mm256_mul_ps(a, _mm256_cvtph_ps(b)));
             }
         }

@@ -11,6 +11,7 @@
 //! | `build` | the HNSW graph over all vectors |
 //! | `recall` | recall@10 against exact search |
 //! | `hnsw` | `hnsw.bin`: vectors and graph, mapped |
+//! | `half_vector` | vectors in half precision |
 //! | `search` | plans of a search, scan and exact search |
 //! | `walk` | the beam that build and search share |
 //! | `projection` | the directions that codes hold |
@@ -28,6 +29,7 @@ mod codes;
 mod disk;
 mod error;
 mod generation;
+mod half_vector;
 mod hnsw;
 mod kernels;
 mod manifest;
@@ -41,12 +43,13 @@ mod terms;
 mod walk;
 
 pub use bench::{
-    AnnReport, AnnSettings, AtRecall, ColdFigures, FilterKind, FilteredFigures, OpenFigures, Point, SHARES, Subject, bench_ann,
-    read_raw_vectors,
+    AnnReport, AnnSettings, AtRecall, ColdFigures, FilterKind, FilteredFigures, OpenFigures, Point, SHARES, Subject,
+    bench_ann, read_raw_vectors,
 };
 pub use build::IndexConfig;
 pub use error::IndexError;
 pub use generation::{Check, Generation, GenerationInput, write_generation};
+pub use half_vector::HalfVector;
 pub use manifest::{BuildFigures, Counts, LiveMark, MANIFEST_FILE, Manifest, ModelRecord};
 pub use products::{NO_PRICE, Products};
 pub use search::Plan;

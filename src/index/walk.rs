@@ -40,7 +40,10 @@ impl<'a> Graph0<'a> {
     /// The row's neighbors; `row` must be below the number of rows.
     pub fn neighbors(&self, row: u32) -> impl Iterator<Item = u32> + 'a {
         let num_rows = self.num_rows();
-        self.links[row as usize * self.m0..][..self.m0].iter().copied().take_while(move |&row| (row as usize) < num_rows)
+        self.links[row as usize * self.m0..][..self.m0]
+            .iter()
+            .copied()
+            .take_while(move |&row| (row as usize) < num_rows)
     }
 }
 

@@ -11,7 +11,9 @@ use roaring::RoaringBitmap;
 use super::change::{Change, Upsert};
 use super::delta::DeltaProduct;
 use crate::catalog::{Availability, Compatibility, Offer, OfferPatch, Product, ProductId, RecordFault, RejectCode};
-use crate::index::{FITS_ANY, FITS_FIELD, Generation, IndexError, availability_word, offer_terms, product_terms};
+use crate::index::{
+    FITS_ANY, FITS_FIELD, Generation, HalfVector, IndexError, availability_word, offer_terms, product_terms,
+};
 use crate::rank::RowId;
 
 /// A generation and what is looked up in it once.
@@ -218,7 +220,7 @@ impl Overlay {
         let row = self.next_row;
         self.next_row += 1;
         let family = self.family(baseline, row, &upsert.product)?;
-        let (product, vector) = (upsert.product.clone(), upsert.vector.as_slice().into());
+        let (product, vector) = (upsert.product.clone(), Arc::new(HalfVector::new(&upsert.vector)));
         let models = baseline.compatibility.fits(&product);
         self.insert_delta(baseline, row, DeltaProduct { product, vector, family, models });
         Ok(())

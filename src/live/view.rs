@@ -147,7 +147,7 @@ impl View {
     pub fn vector(&self, row: RowId) -> Option<Vec<f32>> {
         match self.0.overlay.delta.get(&row.0) {
             Some(new) => Some(new.vector.to_vec()),
-            None => self.generation().vector(row).map(Into::into),
+            None => self.generation().vector(row),
         }
     }
 

@@ -240,14 +240,8 @@ fn measure_filter(
 ) -> Result<FilteredFigures, IndexError> {
     let num_queries = subject.num_queries().min(FILTERED_QUERIES);
     let truth = subject.truth(settings.k, Some(allowed), num_queries)?;
-    let asked = |plan| Asked {
-        subject,
-        truth: &truth,
-        k: settings.k,
-        allowed: Some(allowed),
-        plan,
-        rounds: settings.rounds,
-    };
+    let asked =
+        |plan| Asked { subject, truth: &truth, k: settings.k, allowed: Some(allowed), plan, rounds: settings.rounds };
     let best = fastest(&asked(None), settings)?;
     let mut plans = Vec::new();
     if settings.plans {

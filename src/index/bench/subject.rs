@@ -78,7 +78,14 @@ impl Subject {
         hnsw::write(path, &base, dim, &built)?;
         let build_seconds = Some(started.elapsed().as_secs_f64());
         let hnsw = Hnsw::open(path)?;
-        Ok(Self { path: path.to_owned(), hnsw, queries, own_rows: None, base: Some((base, built.order)), build_seconds })
+        Ok(Self {
+            path: path.to_owned(),
+            hnsw,
+            queries,
+            own_rows: None,
+            base: Some((base, built.order)),
+            build_seconds,
+        })
     }
 
     /// Seconds that the build took, writing included; `None` for a file that was there.
@@ -183,7 +190,12 @@ impl Subject {
         best.into_iter().map(|best| (best.last().copied().unwrap_or(f32::INFINITY), best.len())).collect()
     }
 
-    fn truth_by_file(&self, query: usize, k: usize, allowed: Option<&RoaringBitmap>) -> Result<(f32, usize), IndexError> {
+    fn truth_by_file(
+        &self,
+        query: usize,
+        k: usize,
+        allowed: Option<&RoaringBitmap>,
+    ) -> Result<(f32, usize), IndexError> {
         let mut found = self.hnsw.search_exact(self.query(query), k + 1, allowed)?;
         found.retain(|found| Some(found.row) != self.own_row(query));
         found.truncate(k);

@@ -109,7 +109,8 @@ fn thread_seconds() -> Option<f64> {
 /// The `k` nearest of `rows`, each of `dim` numbers, by plain products.
 pub(super) fn plain_scan(query: &[f32], rows: &[f32], dim: usize, k: usize) -> Vec<ScoredRow> {
     let dot = kernels::dot();
-    let scored = rows.chunks_exact(dim).zip(0u32..).map(|(row, at)| ScoredRow { row: RowId(at), score: dot(query, row) });
+    let scored =
+        rows.chunks_exact(dim).zip(0u32..).map(|(row, at)| ScoredRow { row: RowId(at), score: dot(query, row) });
     let mut scored: Vec<ScoredRow> = scored.collect();
     keep_best(&mut scored, k);
     scored

@@ -123,11 +123,8 @@ impl<'a> Layer0<'a> {
             rows.iter().zip(&found).flat_map(|(row, links)| links.iter().map(move |link| (*link, *row))).collect();
         backward.par_sort_unstable();
         let groups: Vec<&[(u32, u32)]> = backward.chunk_by(|a, b| a.0 == b.0).collect();
-        let lists: Vec<Vec<u32>> = groups
-            .par_iter()
-            .with_min_len(8)
-            .map(|group| self.with_backward(group, pass))
-            .collect();
+        let lists: Vec<Vec<u32>> =
+            groups.par_iter().with_min_len(8).map(|group| self.with_backward(group, pass)).collect();
         for (group, links) in groups.iter().zip(lists) {
             let places = self.list_mut(group[0].0);
             places.fill(NONE);
@@ -162,7 +159,8 @@ impl<'a> Layer0<'a> {
     fn prune(&self, row: u32, candidates: &[u32], alpha: f32) -> Vec<u32> {
         let fine = self.rows.fine;
         candidates.iter().for_each(|candidate| fine.fetch(*candidate));
-        let mut nearest: Vec<(i32, u32)> = candidates.iter().map(|other| (fine.distance(row, *other), *other)).collect();
+        let mut nearest: Vec<(i32, u32)> =
+            candidates.iter().map(|other| (fine.distance(row, *other), *other)).collect();
         nearest.sort_unstable();
         let mut kept: Vec<u32> = Vec::with_capacity(self.m0);
         for (own, candidate) in nearest {
