@@ -24,10 +24,14 @@ const RERANK_FACTOR: usize = 3;
 const RERANK_AT_LEAST: usize = 30;
 /// … and at least one in so many of a wide walk: who walks far wants the last hundredth of recall.
 const RERANK_SHARE: usize = 4;
+/// Score exactly, without a look at codes, when at most so many rows are allowed: encoding the query alone costs as much.
+const EXACT_AT_MOST: usize = 256;
 /// Scan when at most so many rows are allowed.
 const SCAN_AT_MOST: usize = 8_000;
 /// Scan when at most one row in so many is allowed.
 const SCAN_SHARE: usize = 50;
+/// When a walk is given up, try one over allowed rows alone when there are at least so many; fewer are scanned in less time.
+const TWO_HOP_FROM: usize = 100_000;
 /// A walk may look at one row for so many allowed ones before a scan of those would have been faster: a row met on a walk costs
 /// more than the next row of a scan.
 const SCANNED_PER_STEP: usize = 2;
@@ -87,6 +91,11 @@ impl Hnsw {
         if self.num_rows() == 0 || params.k == 0 {
             return Ok(Vec::new());
         }
+        if let (Some(allowed), None) = (params.allowed, params.plan)
+            && allowed.len() <= EXACT_AT_MOST as u64
+        {
+            return Ok(self.score_each(&view, query, params.k, allowed));
+        }
         WALKER.with_borrow_mut(|walker| {
             walker.set_query(query, &view.projection, view.steps);
             match params.allowed {
@@ -111,24 +120,48 @@ impl Hnsw {
         let gate = Gate { is_allowed: |row| allowed.contains(row), width, budget };
         let is_few = num_allowed <= SCAN_AT_MOST || num_allowed * SCAN_SHARE <= self.num_rows();
         let plan = params.plan.unwrap_or(if is_few { Plan::Scan } else { Plan::Gated });
-        let is_done = match plan {
-            Plan::Scan => false,
-            Plan::Gated => {
-                let entry = view.descend(walker);
-                walker.walk_gated(view.graph, entry, gate)
+        let is_done = match (plan, params.plan) {
+            (Plan::Scan, _) => false,
+            (Plan::Gated, None) => {
+                // Its recall is poorer, so it is only for sets that take long to scan, and keeps more rows.
+                let wide = Gate { width: params.ef_search.max(gate.width), ..gate };
+                self.walk_gated(view, walker, gate)
+                    || num_allowed >= TWO_HOP_FROM && self.walk_two_hop(view, walker, wide, allowed)
             }
-            Plan::TwoHop => {
-                let entry = view.descend(walker);
-                let seed = |at: u32| allowed.select((at as u64 * allowed.len() / NUM_SEEDS as u64) as u32);
-                let seeds = (0..NUM_SEEDS).filter_map(seed).take_while(|row| (*row as usize) < self.num_rows());
-                walker.walk_two_hop(view.graph, std::iter::once(entry).chain(seeds), gate)
-            }
+            (Plan::Gated, Some(_)) => self.walk_gated(view, walker, gate),
+            (Plan::TwoHop, _) => self.walk_two_hop(view, walker, gate, allowed),
         };
         let is_enough = is_done && (params.plan.is_some() || walker.beam.rows().len() >= params.k.min(num_allowed));
         if !is_enough {
             let rows = allowed.iter().take_while(|row| (*row as usize) < self.num_rows());
             walker.scan(view.graph, rows, num_rescored(params));
         }
+    }
+
+    fn walk_gated(&self, view: &View<'_>, walker: &mut Walker, gate: Gate<impl Fn(u32) -> bool>) -> bool {
+        let entry = view.descend(walker);
+        walker.walk_gated(view.graph, entry, gate)
+    }
+
+    fn walk_two_hop(
+        &self,
+        view: &View<'_>,
+        walker: &mut Walker,
+        gate: Gate<impl Fn(u32) -> bool>,
+        allowed: &RoaringBitmap,
+    ) -> bool {
+        let entry = view.descend(walker);
+        let seed = |at: u32| allowed.select((u64::from(at) * allowed.len() / u64::from(NUM_SEEDS)) as u32);
+        let seeds = (0..NUM_SEEDS).filter_map(seed).take_while(|row| (*row as usize) < self.num_rows());
+        walker.walk_two_hop(view.graph, std::iter::once(entry).chain(seeds), gate)
+    }
+
+    /// The `k` best of `allowed`, each scored exactly on this thread.
+    fn score_each(&self, view: &View<'_>, query: &[f32], k: usize, allowed: &RoaringBitmap) -> Vec<ScoredRow> {
+        let rows = allowed.iter().take_while(|row| (*row as usize) < self.num_rows());
+        let mut rows: Vec<ScoredRow> = rows.map(|row| view.score(query, row)).collect();
+        keep_best(&mut rows, k);
+        rows
     }
 
     /// The rows nearest to `query` among `allowed` (all when `None`), found by scoring each of them exactly on all threads.

@@ -172,7 +172,7 @@ impl Visited {
 }
 
 /// Which rows a filtered walk may keep, and how far it goes.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub struct Gate<F> {
     /// Whether the row may be kept.
     pub is_allowed: F,

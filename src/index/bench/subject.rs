@@ -33,8 +33,8 @@ pub struct Subject {
     build_seconds: Option<f64>,
 }
 
-/// For each query, the score that a row must reach to be among the nearest, and how many there are.
-pub type Truth = Vec<(f32, usize)>;
+/// The score that a row must reach to be among a query's nearest, and how many there are.
+pub type TruthOfQuery = (f32, usize);
 
 /// Reads a file of little-endian f32 numbers, rows of `dim` one after the other.
 ///
@@ -160,7 +160,7 @@ impl Subject {
         k: usize,
         allowed: Option<&RoaringBitmap>,
         num_queries: usize,
-    ) -> Result<Truth, IndexError> {
+    ) -> Result<Vec<TruthOfQuery>, IndexError> {
         let queries: Vec<usize> = (0..num_queries).collect();
         match &self.base {
             Some((base, order)) => {
@@ -176,7 +176,7 @@ impl Subject {
     }
 
     /// Block of rows after block of rows, so that a block is read from memory once for all of `queries`.
-    fn truth_by(&self, base: &[f32], rows: &[u32], queries: &[usize], k: usize) -> Truth {
+    fn truth_by(&self, base: &[f32], rows: &[u32], queries: &[usize], k: usize) -> Vec<TruthOfQuery> {
         let (dot, dim) = (kernels::dot(), self.dim());
         let mut best = vec![Vec::with_capacity(k + 1); queries.len()];
         for block in rows.chunks(ROWS_TOGETHER) {
@@ -195,7 +195,7 @@ impl Subject {
         query: usize,
         k: usize,
         allowed: Option<&RoaringBitmap>,
-    ) -> Result<(f32, usize), IndexError> {
+    ) -> Result<TruthOfQuery, IndexError> {
         let mut found = self.hnsw.search_exact(self.query(query), k + 1, allowed)?;
         found.retain(|found| Some(found.row) != self.own_row(query));
         found.truncate(k);
@@ -203,7 +203,7 @@ impl Subject {
     }
 
     /// The share of the true neighbors that `found` holds.
-    pub(super) fn recall(&self, query: usize, (last, num): (f32, usize), found: &[ScoredRow], k: usize) -> f64 {
+    pub(super) fn recall(&self, query: usize, (last, num): TruthOfQuery, found: &[ScoredRow], k: usize) -> f64 {
         let found = found.iter().filter(|found| Some(found.row) != self.own_row(query)).take(k);
         let hits = found.filter(|found| self.true_score(query, **found) >= last - TIE).count();
         if num == 0 { 1.0 } else { hits as f64 / num as f64 }

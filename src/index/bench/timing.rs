@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use roaring::RoaringBitmap;
 
-use super::subject::{Subject, Truth};
+use super::subject::{Subject, TruthOfQuery};
 use super::{IndexError, Point};
 use crate::index::hnsw::Hnsw;
 use crate::index::kernels;
@@ -17,7 +17,7 @@ const DEFAULT_EF: usize = 96;
 /// A question to all queries.
 pub(super) struct Asked<'a> {
     pub subject: &'a Subject,
-    pub truth: &'a Truth,
+    pub truth: &'a [TruthOfQuery],
     pub k: usize,
     pub allowed: Option<&'a RoaringBitmap>,
     pub plan: Option<Plan>,
