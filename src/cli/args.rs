@@ -130,6 +130,14 @@ pub(super) enum ModelCommand {
         #[arg(long, value_name = "FILE")]
         reference: Option<PathBuf>,
     },
+    /// Embed a file of texts, one a line, and write their vectors: little-endian f32, row after row, each of length 1
+    Embed {
+        /// One text a line; empty lines are left out
+        texts: PathBuf,
+        /// The file to write
+        #[arg(value_name = "VECTORS")]
+        out: PathBuf,
+    },
 }
 
 #[derive(Debug, Subcommand)]

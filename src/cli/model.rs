@@ -1,4 +1,4 @@
-//! `kindred model check`.
+//! `kindred model`.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -9,17 +9,45 @@ use serde_json::json;
 use super::args::ModelCommand;
 use super::context::Context;
 use super::exit;
-use super::output::{print_json, say};
-use crate::embed::{Embedder, Parity, check_parity};
+use super::output::{print_json, say, thousands};
+use super::progress::BuildBars;
+use crate::embed::{EmbedProgress, Embedder, Parity, check_parity, read_texts};
+use crate::index::write_raw_vectors;
+use crate::pipeline::BuildStep;
 
 /// Reference vectors of the model that comes with the project, used when it is checked and they are there.
 const DEFAULT_REFERENCE: &str = "tests/data/minilm_reference.jsonl.zst";
 const DEFAULT_MODEL: &str = "all-MiniLM-L6-v2";
 
 pub(super) fn run(context: &Context, command: &ModelCommand) -> Result<ExitCode> {
-    let ModelCommand::Check { reference } = command;
+    match command {
+        ModelCommand::Check { reference } => check(context, reference.clone()),
+        ModelCommand::Embed { texts, out } => embed(context, texts, out),
+    }
+}
+
+fn embed(context: &Context, texts: &Path, out: &Path) -> Result<ExitCode> {
+    let texts = read_texts(texts)?;
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     let embedder = context.embedder()?;
-    let reference = reference.clone().or_else(|| default_reference(&embedder));
+    let bars = BuildBars::new(context.quiet || context.json);
+    let vectors = embedder.embed(&texts, &|embedded| {
+        bars.show(BuildStep::Embedding(EmbedProgress { embedded, to_embed: texts.len() }));
+    })?;
+    bars.clear();
+    write_raw_vectors(out, vectors.as_slice())?;
+    let (rows, dim) = (texts.len(), embedder.dim());
+    if context.json {
+        print_json(&json!({"vectors": out, "rows": rows, "dim": dim}))?;
+    } else {
+        say!("{} vectors of {dim} numbers in {}", thousands(rows), out.display())?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn check(context: &Context, reference: Option<PathBuf>) -> Result<ExitCode> {
+    let embedder = context.embedder()?;
+    let reference = reference.or_else(|| default_reference(&embedder));
     let parity = reference.as_deref().map(|path| check_parity(&embedder, path)).transpose()?;
     let min_cosine = embedder.precision().min_cosine();
     let is_right = parity.as_ref().is_none_or(|parity| parity.min_cosine >= min_cosine);

@@ -44,7 +44,7 @@ mod walk;
 
 pub use bench::{
     AnnReport, AnnSettings, AtRecall, ColdFigures, FilterKind, FilteredFigures, OpenFigures, Point, SHARES, Subject,
-    bench_ann, read_raw_vectors,
+    bench_ann, read_raw_vectors, write_raw_vectors,
 };
 pub use build::IndexConfig;
 pub use error::IndexError;

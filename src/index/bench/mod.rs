@@ -21,7 +21,7 @@ use super::disk;
 use super::error::IndexError;
 use super::search::Plan;
 pub use filters::{FilterKind, SHARES};
-pub use subject::{Subject, read_raw_vectors};
+pub use subject::{Subject, read_raw_vectors, write_raw_vectors};
 use timing::{Asked, Pass};
 
 /// What to measure.

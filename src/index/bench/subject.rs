@@ -48,6 +48,14 @@ pub fn read_raw_vectors(path: &Path, dim: usize) -> Result<Vec<f32>, IndexError>
     Ok(bytes.as_chunks::<4>().0.iter().map(|number| f32::from_le_bytes(*number)).collect())
 }
 
+/// Writes `vectors` as [`read_raw_vectors`] reads them.
+///
+/// Returns an error if the file cannot be written.
+pub fn write_raw_vectors(path: &Path, vectors: &[f32]) -> Result<(), IndexError> {
+    let bytes: Vec<u8> = vectors.iter().flat_map(|number| number.to_le_bytes()).collect();
+    std::fs::write(path, bytes).map_err(|source| IndexError::Write { path: path.to_owned(), source })
+}
+
 impl Subject {
     /// A generation's file; evenly spaced rows are asked for their neighbors.
     ///
