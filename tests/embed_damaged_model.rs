@@ -193,6 +193,22 @@ fn activations_that_overflow_are_an_error_in_every_precision() {
     }
 }
 
+/// Numbers that are finite, but whose squares are not, would leave LayerNorm as its bias: the same sound-looking vector for every text.
+#[test]
+fn activations_whose_squares_overflow_are_an_error_in_every_precision() {
+    for precision in [Precision::F32, Precision::Fast] {
+        for layer in ["attention.output.dense", "output.dense"] {
+            let mut model = TinyModel::new();
+            let weight = &mut model.tensors.get_mut(&format!("encoder.layer.1.{layer}.weight")).unwrap().1;
+            weight.iter_mut().for_each(|x| *x *= 1e25);
+            let dir = model.write();
+            let config = EmbedConfig { model: dir.path().to_owned(), threads: 1, precision, ..EmbedConfig::default() };
+            let error = Embedder::load(&config).unwrap().embed(&["red", "red bag"], &|_| {}).err();
+            assert!(matches!(error, Some(EmbedError::NoDirection { .. })), "{precision:?}, {layer}: {error:?}");
+        }
+    }
+}
+
 #[test]
 fn a_vector_without_a_direction_is_an_error() {
     let mut model = TinyModel::new();

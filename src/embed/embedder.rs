@@ -126,14 +126,14 @@ impl Embedder {
 
     /// BLAKE3, in hex, over all that decides what vector a text gets, the processor aside: weights, tokenizer, model and pooling
     /// configuration, [`Embedder::max_tokens`], [`Embedder::precision`]. Vectors of one fingerprint are equal bit for bit when
-    /// one processor makes them, and as near as [`Precision::min_cosine_between_processors`] says when several do, so that
+    /// one processor makes them with its own kernels (not on a GPU), and as near as [`Precision::min_cosine_between_processors`] says when several do, so that
     /// generations and caches may move between machines.
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
     }
 
     /// Embeds `texts`: one row a text, in order, each of length 1 (L2). A text's row does not depend, bit for bit, on the other
-    /// texts, their order, or the number of threads. `progress` is called after every batch with the number of texts done so far, never two calls at once.
+    /// texts, their order, or the number of threads, as the processor's kernels compute it; on a GPU, up to rounding. `progress` is called after every batch with the number of texts done so far, never two calls at once.
     ///
     /// Returns an error if a text cannot be tokenized, the forward pass fails, or a vector is not finite.
     pub fn embed(&self, texts: &[&str], progress: &(dyn Fn(usize) + Sync)) -> Result<Embeddings, EmbedError> {

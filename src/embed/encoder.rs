@@ -10,7 +10,8 @@ pub(super) trait Encoder: Send + Sync {
     /// The time spent is counted on `stopwatch`, as far as the encoder knows its stages.
     ///
     /// Rows are never empty, no id reaches past the vocabulary, and no row is longer than the model's positions: the caller
-    /// checked all three at load or by cutting. A row's vector does not depend on the other rows.
+    /// checked all three at load or by cutting. A row's vector does not depend on the other rows, but
+    /// for rounding where a GPU computes.
     ///
     /// Returns an error if a tensor operation fails.
     fn encode(&self, rows: &[&[u32]], out: &mut [f32], stopwatch: &mut Stopwatch) -> Result<(), candle_core::Error>;

@@ -65,7 +65,9 @@ impl Norm {
             let x = lanes.mul(lanes.sub(lanes.load(&hidden[at..]), mean), lanes.load(&self.is_number[at..]));
             squares = lanes.mul_add(x, x, squares);
         }
-        let scale = lanes.splat(1.0 / (lanes.sum(squares) / self.num_numbers + self.epsilon).sqrt());
+        let variance = lanes.sum(squares) / self.num_numbers + self.epsilon;
+        // Squares that overflow would make the scale 0 and the row its bias: a vector that looks sound.
+        let scale = lanes.splat(if variance.is_finite() { 1.0 / variance.sqrt() } else { f32::NAN });
         for at in (0..hidden.len()).step_by(L::WIDTH) {
             let x = lanes.mul(lanes.sub(lanes.load(&hidden[at..]), mean), scale);
             let x = lanes.mul_add(x, lanes.load(&self.weight[at..]), lanes.load(&self.bias[at..]));
