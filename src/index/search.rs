@@ -26,10 +26,8 @@ const RERANK_AT_LEAST: usize = 30;
 const RERANK_SHARE: usize = 4;
 /// Score exactly, without a look at codes, when at most so many rows are allowed: encoding the query alone costs as much.
 const EXACT_AT_MOST: usize = 256;
-/// Scan when at most so many rows are allowed.
-const SCAN_AT_MOST: usize = 8_000;
-/// Scan when at most one row in so many is allowed.
-const SCAN_SHARE: usize = 50;
+/// A walk expands one row in the time in which a scan compares so many: 350 ns against 18, measured on 200,000 rows of 256 codes.
+const SCANNED_PER_EXPANSION: f64 = 19.0;
 /// When a walk is given up, try one over allowed rows alone when there are at least so many; fewer are scanned in less time.
 const TWO_HOP_FROM: usize = 100_000;
 /// A walk may look at one row for so many allowed ones before a scan of those would have been faster: a row met on a walk costs
@@ -118,7 +116,9 @@ impl Hnsw {
             None => num_allowed / SCANNED_PER_STEP,
         };
         let gate = Gate { is_allowed: |row| allowed.contains(row), width, budget };
-        let is_few = num_allowed <= SCAN_AT_MOST || num_allowed * SCAN_SHARE <= self.num_rows();
+        // A walk expands about so many rows until it has met enough allowed ones.
+        let num_expanded = width as f64 / share;
+        let is_few = num_allowed as f64 <= num_expanded * SCANNED_PER_EXPANSION;
         let plan = params.plan.unwrap_or(if is_few { Plan::Scan } else { Plan::Gated });
         let is_done = match (plan, params.plan) {
             (Plan::Scan, _) => false,
