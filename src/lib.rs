@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! catalog · rank                      a feed file → products · scored rows and their one order
-//! embed · index · rules               text → vectors · vectors → nearest rows, on disk · which products may appear
+//! embed · index · events · rules      text → vectors · vectors → nearest rows, on disk · what shoppers did · which products may appear
 //! live                                changes between two builds: kept, visible at once
 //! pipeline                            feed → published generation: joins the above for a build
 //! recommend                           question → answer: joins the above for a request
@@ -63,6 +63,7 @@ pub mod catalog;
 pub mod cli;
 pub mod config;
 pub mod embed;
+pub mod events;
 pub mod index;
 pub mod live;
 pub mod pipeline;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// Modules from the lowest line to the highest; modules of one line may not use each other.
 const LINES: [&[&str]; 7] = [
     &["catalog", "rank"],
-    &["embed", "index", "rules"],
+    &["embed", "index", "events", "rules"],
     &["live"],
     &["pipeline", "recommend"],
     &["server"],
@@ -22,7 +22,7 @@ const ONLY_IN: [(&str, &[&str]); 10] = [
     ("tokenizers::", &["embed"]),
     ("hnsw_rs::", &["index/build/upper.rs"]),
     ("memmap2", &["index"]),
-    ("rusqlite", &["live"]),
+    ("rusqlite", &["live", "events"]),
     ("axum", &["server"]),
     ("clap::", &["cli"]),
     ("anyhow::", &["cli"]),

@@ -1,0 +1,186 @@
+//! What shoppers did, in memory, by session: what behaviour is learned from and what quality is measured on.
+//!
+//! Columns of fixed width: 24 bytes an interaction, 16 a session, and each product id once. It never holds who the shoppers were, only
+//! which sessions are of one shopper.
+
+use std::collections::HashMap;
+
+use super::kind::EventKind;
+
+/// [`Interaction::order`] of what is no part of an order.
+pub const NO_ORDER: u32 = u32::MAX;
+
+/// One thing done with one product.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Interaction {
+    /// Its product: an index into [`History::products`].
+    pub product: u32,
+    /// Seconds since 1970.
+    pub time_s: u32,
+    /// The order that it is a line of, [`NO_ORDER`] for none. Lines of one order share a number; a refund bears the number of the order
+    /// that it takes back where that is known.
+    pub order: u32,
+    /// Pieces, 1 or more; a refund's pieces count against.
+    pub quantity: u32,
+    /// Price of a piece in the currency's major unit; NaN when not told.
+    pub price: f32,
+    /// What was done.
+    pub kind: EventKind,
+}
+
+/// The interactions of one session, by time.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Session<'a> {
+    /// Number of the shopper: equal numbers are one shopper.
+    pub visitor: u32,
+    /// What was done, oldest first; never empty.
+    pub interactions: &'a [Interaction],
+}
+
+impl Session<'_> {
+    /// When the last thing was done, in seconds since 1970.
+    pub fn last_s(&self) -> u32 {
+        self.interactions.last().map_or(0, |last| last.time_s)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Head {
+    visitor: u32,
+    end: usize,
+}
+
+/// Sessions in the order of their last interaction, oldest first.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct History {
+    products: Vec<String>,
+    heads: Vec<Head>,
+    interactions: Vec<Interaction>,
+}
+
+impl History {
+    /// Product ids; [`Interaction::product`] is an index into them. Not every product need be in the catalog.
+    pub fn products(&self) -> &[String] {
+        &self.products
+    }
+
+    /// How many sessions there are.
+    pub fn num_sessions(&self) -> usize {
+        self.heads.len()
+    }
+
+    /// How many interactions there are in all.
+    pub fn num_interactions(&self) -> usize {
+        self.interactions.len()
+    }
+
+    /// Session `number`, counted from the one that ended first; `None` past the last.
+    pub fn session(&self, number: usize) -> Option<Session<'_>> {
+        let head = self.heads.get(number)?;
+        let start = if number == 0 { 0 } else { self.heads[number - 1].end };
+        Some(Session { visitor: head.visitor, interactions: &self.interactions[start..head.end] })
+    }
+
+    /// Every session, the one that ended first first.
+    pub fn sessions(&self) -> impl Iterator<Item = Session<'_>> {
+        let starts = std::iter::once(0).chain(self.heads.iter().map(|head| head.end));
+        self.heads
+            .iter()
+            .zip(starts)
+            .map(|(head, start)| Session { visitor: head.visitor, interactions: &self.interactions[start..head.end] })
+    }
+
+    /// The part of it whose interactions `is_kept` accepts, with the same products. Sessions with nothing left are gone.
+    pub fn filtered(&self, is_kept: impl Fn(&Interaction) -> bool) -> Self {
+        let mut builder = HistoryBuilder { products: self.products.clone(), ..HistoryBuilder::default() };
+        for (number, session) in self.sessions().enumerate() {
+            for &interaction in session.interactions.iter().filter(|interaction| is_kept(interaction)) {
+                builder.push(number as u64, session.visitor, interaction);
+            }
+        }
+        builder.finish()
+    }
+}
+
+/// Collects interactions in any order.
+#[derive(Debug, Default)]
+pub struct HistoryBuilder {
+    products: Vec<String>,
+    numbers: HashMap<String, u32>,
+    entries: Vec<(u64, u32, Interaction)>,
+}
+
+impl HistoryBuilder {
+    /// The number of product `id`, given out on first sight.
+    pub fn product(&mut self, id: &str) -> u32 {
+        if let Some(&number) = self.numbers.get(id) {
+            return number;
+        }
+        let number = self.products.len() as u32;
+        self.products.push(id.to_owned());
+        self.numbers.insert(id.to_owned(), number);
+        number
+    }
+
+    /// Adds what `visitor` did in `session`: any number that no other session has.
+    pub fn push(&mut self, session: u64, visitor: u32, interaction: Interaction) {
+        self.entries.push((session, visitor, interaction));
+    }
+
+    /// The history: interactions by session and time, equal times as they were pushed.
+    pub fn finish(self) -> History {
+        let Self { products, mut entries, .. } = self;
+        let mut last_s: HashMap<u64, u32> = HashMap::new();
+        for (session, _, interaction) in &entries {
+            let last = last_s.entry(*session).or_default();
+            *last = (*last).max(interaction.time_s);
+        }
+        // Stable: what was done in the same second stays in the order in which it was told.
+        entries.sort_by_key(|(session, _, interaction)| (last_s[session], *session, interaction.time_s));
+        let mut history = History { products, ..History::default() };
+        let mut current = None;
+        for (session, visitor, interaction) in entries {
+            if current != Some(session) {
+                current = Some(session);
+                history.heads.push(Head { visitor, end: history.interactions.len() });
+            }
+            history.interactions.push(interaction);
+            if let Some(head) = history.heads.last_mut() {
+                head.end = history.interactions.len();
+            }
+        }
+        history
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn view(product: u32, time_s: u32) -> Interaction {
+        Interaction { product, time_s, order: NO_ORDER, quantity: 1, price: f32::NAN, kind: EventKind::ViewItem }
+    }
+
+    fn products_by_session(history: &History) -> Vec<(u32, Vec<u32>)> {
+        let products = |session: Session<'_>| session.interactions.iter().map(|i| i.product).collect();
+        history.sessions().map(|session| (session.visitor, products(session))).collect()
+    }
+
+    #[test]
+    fn sessions_come_by_their_last_interaction_and_hold_theirs_by_time() {
+        let mut builder = HistoryBuilder::default();
+        let [a, b, c] = ["a", "b", "c"].map(|id| builder.product(id));
+        assert_eq!(builder.product("b"), b);
+        for (session, visitor, product, time_s) in
+            [(7, 1, a, 50), (3, 2, b, 20), (7, 1, b, 10), (3, 2, c, 20), (9, 1, c, 20)]
+        {
+            builder.push(session, visitor, view(product, time_s));
+        }
+        let history = builder.finish();
+        assert_eq!(history.products(), ["a", "b", "c"]);
+        assert_eq!(products_by_session(&history), [(2, vec![b, c]), (1, vec![c]), (1, vec![b, a])]);
+        let early = history.filtered(|interaction| interaction.time_s < 20);
+        assert_eq!(products_by_session(&early), [(1, vec![b])]);
+        assert_eq!(early.products(), history.products());
+    }
+}
