@@ -163,13 +163,16 @@ pub(super) enum BenchCommand {
 #[derive(Debug, clap::Args)]
 pub(super) struct AnnArgs {
     /// The catalog whose generation in use is measured: its own products are asked for their neighbors
-    #[arg(required_unless_present = "base")]
+    #[arg(required_unless_present_any = ["base", "saved"])]
     pub catalog: Option<String>,
     /// Build an index of this file instead: little-endian f32, rows of length 1
     #[arg(long, value_name = "FILE", requires_all = ["queries", "dim"], conflicts_with = "catalog")]
     pub base: Option<PathBuf>,
-    /// The queries to ask it, in the same form
-    #[arg(long, value_name = "FILE", requires = "base")]
+    /// Measure an index that an earlier run left with --save
+    #[arg(long, value_name = "FILE", requires = "queries", conflicts_with_all = ["catalog", "base"])]
+    pub saved: Option<PathBuf>,
+    /// The queries to ask it, in the same form as --base
+    #[arg(long, value_name = "FILE", conflicts_with = "catalog")]
     pub queries: Option<PathBuf>,
     /// Numbers in a row
     #[arg(long, requires = "base")]

@@ -14,9 +14,10 @@ use crate::index::{AnnReport, AnnSettings, FilteredFigures, Point, Subject, benc
 pub(super) fn run(context: &Context, args: &AnnArgs) -> Result<ExitCode> {
     let bar = progress_bar(context);
     let mut temporary = None;
-    let subject = match (&args.base, &args.catalog) {
-        (Some(base), _) => build(context, args, base, &bar, &mut temporary)?,
-        (None, catalog) => of_catalog(context, catalog.as_deref().unwrap_or_default())?,
+    let subject = match (&args.base, &args.saved, &args.catalog) {
+        (Some(base), ..) => build(context, args, base, &bar, &mut temporary)?,
+        (None, Some(saved), _) => Subject::saved(saved, args.queries.as_deref().context("give --queries")?)?,
+        (None, None, catalog) => of_catalog(context, catalog.as_deref().unwrap_or_default())?,
     };
     let settings = AnnSettings {
         k: args.k as usize,

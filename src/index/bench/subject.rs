@@ -69,6 +69,15 @@ impl Subject {
         Ok(Self { path, hnsw, queries, own_rows: Some(rows), base: None, build_seconds: None })
     }
 
+    /// The file at `path`, to be asked the queries in the raw file `queries`. Its own half-precision vectors tell the true neighbors.
+    ///
+    /// Returns an error if either cannot be read or they differ in dimensions.
+    pub fn saved(path: &Path, queries: &Path) -> Result<Self, IndexError> {
+        let hnsw = Hnsw::open(path)?;
+        let queries = read_raw_vectors(queries, hnsw.dim())?;
+        Ok(Self { path: path.to_owned(), hnsw, queries, own_rows: None, base: None, build_seconds: None })
+    }
+
     /// Builds a file at `path` over `base`, row after row of `dim` numbers and length 1, to be asked `queries`.
     ///
     /// `progress` is called with the number of rows linked. Returns an error if the vectors cannot be indexed or the file
