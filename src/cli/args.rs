@@ -160,6 +160,12 @@ pub(super) enum BenchCommand {
     },
 }
 
+/// A number above 0 and at most 1.
+fn share(text: &str) -> Result<f64, String> {
+    let share = text.parse().ok().filter(|share| *share > 0.0 && *share <= 1.0);
+    share.ok_or_else(|| format!("`{text}` is not a number above 0 and at most 1"))
+}
+
 #[derive(Debug, clap::Args)]
 pub(super) struct AnnArgs {
     /// The catalog whose generation in use is measured: its own products are asked for their neighbors
@@ -189,6 +195,9 @@ pub(super) struct AnnArgs {
     /// Passes over the queries for each figure; the median counts
     #[arg(long, default_value_t = 3)]
     pub rounds: usize,
+    /// Shares of the rows that measured filters allow
+    #[arg(long, value_delimiter = ',', default_value = "1,0.5,0.1,0.01,0.001,0.0001", value_parser = share)]
+    pub shares: Vec<f64>,
     /// Measure without filters only
     #[arg(long)]
     pub no_filters: bool,

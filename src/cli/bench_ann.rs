@@ -23,7 +23,7 @@ pub(super) fn run(context: &Context, args: &AnnArgs) -> Result<ExitCode> {
         k: args.k as usize,
         ef_search: args.ef.clone(),
         rounds: args.rounds,
-        filters: !args.no_filters,
+        shares: if args.no_filters { Vec::new() } else { args.shares.clone() },
         plans: args.plans,
         target_recall: args.recall,
     };

@@ -192,10 +192,15 @@ impl View<'_> {
         ScoredRow { row: RowId(row), score: half_vector::score(self.score, query, half) }
     }
 
-    /// Asks for the row's full vector, which will be scored soon.
-    pub(super) fn fetch(&self, row: u32) {
-        let row = row as usize * self.dim;
-        kernels::fetch(bytemuck::cast_slice(self.halves.get(row..row + self.dim).unwrap_or_default()));
+    /// Cosine similarity of the query and each of `rows`, which must be below `n`, in `scores`.
+    pub(super) fn score_rows(&self, query: &[f32], rows: &[u32], scores: &mut Vec<f32>) {
+        for row in rows {
+            let row = *row as usize * self.dim;
+            kernels::fetch(bytemuck::cast_slice(self.halves.get(row..row + self.dim).unwrap_or_default()));
+        }
+        scores.resize(rows.len(), 0.0);
+        kernels::dot_half_rows()(query, self.halves, rows, scores);
+        scores.iter_mut().for_each(|score| *score = score.clamp(-1.0, 1.0));
     }
 
     /// Walks down the upper layers to the row nearest to the walker's query.

@@ -13,16 +13,19 @@
 //! | `hnsw` | `hnsw.bin`: vectors and graph, mapped |
 //! | `half_vector` | vectors in half precision |
 //! | `search` | plans of a search, scan and exact search |
-//! | `walk` | the beam that build and search share |
+//! | `walk` | the walk that build and search share |
+//! | `beam` | the best rows of a walk |
+//! | `visited` | the rows that a walk has met |
 //! | `projection` | the directions that codes hold |
 //! | `codes` | vectors as bytes |
-//! | `kernels` | the dot product for each instruction set |
+//! | `kernels` | inner loops for each instruction set |
 //! | `products` | `products.bin`: records, ids, columns |
 //! | `terms` | `terms.bin`: which rows carry which value |
 //! | `section` | the container of all of them |
 //! | `disk` | durable writes |
 //! | `error` | what can go wrong |
 
+mod beam;
 mod bench;
 mod build;
 mod codes;
@@ -40,11 +43,12 @@ mod search;
 mod section;
 mod store;
 mod terms;
+mod visited;
 mod walk;
 
 pub use bench::{
-    AnnReport, AnnSettings, AtRecall, ColdFigures, FilterKind, FilteredFigures, OpenFigures, Point, SHARES, Subject,
-    bench_ann, read_raw_vectors, write_raw_vectors,
+    AnnReport, AnnSettings, AtRecall, ColdFigures, FilterKind, FilteredFigures, OpenFigures, Point, Subject, bench_ann,
+    read_raw_vectors, write_raw_vectors,
 };
 pub use build::IndexConfig;
 pub use error::IndexError;

@@ -81,7 +81,7 @@ impl<'a> Projection<'a> {
             out.extend_from_slice(vector);
             return;
         }
-        let scale = codes::LARGEST / vector.iter().fold(f32::MIN_POSITIVE, |most, x| most.max(x.abs()));
+        let scale = codes::LARGEST / codes::largest(vector);
         scratch.vector.resize(self.dim.next_multiple_of(PAD), 0);
         codes::quantise(vector.iter().copied(), scale, &mut scratch.vector);
         scratch.products.resize(self.num_directions(), 0);

@@ -182,17 +182,18 @@ impl SectionFile {
     ///
     /// Returns an error if the file has no such section or its elements have another width.
     pub fn section<T: AnyBitPattern>(&self, tag: Tag) -> Result<&[T], IndexError> {
-        let name = String::from_utf8_lossy(&tag).into_owned();
+        // Only an error takes memory: a search looks several sections up.
+        let name = || String::from_utf8_lossy(&tag).into_owned();
         let entry = self
             .table
             .iter()
             .find(|e| e.tag == tag)
-            .ok_or_else(|| self.damaged(format!("section {name} is missing")))?;
+            .ok_or_else(|| self.damaged(format!("section {} is missing", name())))?;
         if entry.elem_bytes != size_of::<T>() {
-            return Err(self.damaged(format!("section {name} has elements of {} bytes", entry.elem_bytes)));
+            return Err(self.damaged(format!("section {} has elements of {} bytes", name(), entry.elem_bytes)));
         }
         bytemuck::try_cast_slice(&self.map[entry.range.clone()])
-            .map_err(|e| self.damaged(format!("section {name} cannot be read in place: {e}")))
+            .map_err(|e| self.damaged(format!("section {} cannot be read in place: {e}", name())))
     }
 
     /// The error for contents of this file that do not fit.

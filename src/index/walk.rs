@@ -5,14 +5,13 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use super::beam::{Beam, Ranked};
 use super::codes;
-use super::kernels::{self, ScoreRows};
+use super::kernels::{self, ScoreRows, TakeNew};
 use super::projection::{Projection, Scratch};
+use super::visited::{Seen, Visited};
 
-/// Rows expanded at a time: their neighbors come from memory together.
-const TOGETHER: usize = 2;
-
-/// Rows and their links, as the walk sees them. Links at or above the number of rows end a list.
+/// Rows and their links, as the walk sees them. Links at or above the number of rows stand behind a list's last.
 #[derive(Clone, Copy)]
 pub struct Graph0<'a> {
     /// Codes, row after row.
@@ -37,6 +36,12 @@ impl<'a> Graph0<'a> {
         kernels::fetch(bytemuck::cast_slice(&links[..self.m0.min(links.len())]));
     }
 
+    /// Asks for the row's codes, which will be read soon.
+    fn fetch_codes(&self, row: u32) {
+        let codes = self.codes.get(row as usize * self.stride..).unwrap_or_default();
+        kernels::fetch(&codes[..self.stride.min(codes.len())]);
+    }
+
     /// The row's neighbors; `row` must be below the number of rows.
     pub fn neighbors(&self, row: u32) -> impl Iterator<Item = u32> + 'a {
         let num_rows = self.num_rows();
@@ -44,130 +49,6 @@ impl<'a> Graph0<'a> {
             .iter()
             .copied()
             .take_while(move |&row| (row as usize) < num_rows)
-    }
-}
-
-/// A row and the product of its codes with the query's, packed so that the smaller number is the better row: the product, turned
-/// round, then the row, then whether its neighbors have been looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Ranked(u64);
-
-impl Ranked {
-    const EXPANDED: u64 = 1;
-    /// Most rows that fit.
-    pub const MAX_ROWS: usize = 1 << 31;
-
-    /// `row` must be below [`Ranked::MAX_ROWS`].
-    pub fn new(product: i32, row: u32) -> Self {
-        let turned = !(product as u32 ^ 0x8000_0000);
-        Self(u64::from(turned) << 32 | u64::from(row) << 1)
-    }
-
-    /// The row.
-    pub fn row(self) -> u32 {
-        (self.0 as u32) >> 1
-    }
-}
-
-/// The best rows met so far, best first, at most as many as the beam is wide.
-#[derive(Default)]
-pub struct Beam {
-    rows: Vec<Ranked>,
-    width: usize,
-    /// Rows before this place have all been expanded.
-    next: usize,
-}
-
-impl Beam {
-    fn start(&mut self, width: usize) {
-        self.rows.clear();
-        self.rows.reserve(width + 1);
-        self.width = width;
-        self.next = 0;
-    }
-
-    /// Keeps `new` when it is among the best.
-    #[inline(always)]
-    fn offer(&mut self, new: Ranked) {
-        if self.is_closed_to(new) {
-            return;
-        }
-        if self.rows.len() == self.width {
-            self.rows.pop();
-        }
-        let at = self.rows.partition_point(|kept| *kept < new);
-        self.rows.insert(at, new);
-        self.next = self.next.min(at);
-    }
-
-    /// Keeps those of `rows`, which have these products, that are among the best.
-    fn offer_all(&mut self, rows: &[u32], products: &[i32], promising: &mut Vec<Ranked>) {
-        // Sorted out without a branch first: most rows of a full beam's neighborhood are not among the best, but which cannot be foreseen.
-        let worst = if self.rows.len() == self.width { self.rows.last().copied() } else { None };
-        let worst = worst.unwrap_or(Ranked(u64::MAX));
-        promising.resize(rows.len(), worst);
-        let mut len = 0;
-        for (row, product) in rows.iter().zip(products) {
-            let met = Ranked::new(*product, *row);
-            promising[len] = met;
-            len += usize::from(met < worst);
-        }
-        promising[..len].iter().for_each(|met| self.offer(*met));
-    }
-
-    /// Whether it is full of better rows.
-    #[inline(always)]
-    fn is_closed_to(&self, row: Ranked) -> bool {
-        self.rows.len() == self.width && self.rows.last().is_some_and(|worst| row >= *worst)
-    }
-
-    /// The best row that has not been expanded, which it then counts as.
-    fn take_next(&mut self) -> Option<Ranked> {
-        while let Some(kept) = self.rows.get_mut(self.next) {
-            self.next += 1;
-            if kept.0 & Ranked::EXPANDED == 0 {
-                kept.0 |= Ranked::EXPANDED;
-                return Some(*kept);
-            }
-        }
-        None
-    }
-
-    /// The rows that will probably be expanded next.
-    fn next_rows(&self) -> &[Ranked] {
-        &self.rows[self.next..self.rows.len().min(self.next + TOGETHER + 1)]
-    }
-
-    /// The rows, best first.
-    pub fn rows(&self) -> &[Ranked] {
-        &self.rows
-    }
-}
-
-/// The rows that a walk has met: those that bear the walk's stamp, so that a new walk forgets them all by taking another.
-#[derive(Default)]
-struct Visited {
-    stamps: Vec<u8>,
-    stamp: u8,
-}
-
-impl Visited {
-    fn start(&mut self, num_rows: usize) {
-        if self.stamps.len() < num_rows || self.stamp == u8::MAX {
-            self.stamps.clear();
-            self.stamps.resize(num_rows.max(self.stamps.capacity()), 0);
-            self.stamp = 0;
-        }
-        self.stamp += 1;
-    }
-
-    /// Marks the row; false when it was marked before.
-    #[inline(always)]
-    fn insert(&mut self, row: u32) -> bool {
-        let stamp = &mut self.stamps[row as usize];
-        let is_new = *stamp != self.stamp;
-        *stamp = self.stamp;
-        is_new
     }
 }
 
@@ -187,12 +68,18 @@ pub struct Gate<F> {
 pub struct Walker {
     /// The query of the next walk, as codes.
     query: Vec<i8>,
+    /// What one of a product with the query's codes stands for.
+    pub unit: f32,
     projected: Vec<f32>,
     scratch: Scratch,
     /// What the last walk found.
     pub beam: Beam,
     visited: Visited,
+    seen: Seen,
+    /// Rows whose codes are compared next.
     fresh: Vec<u32>,
+    /// Rows whose codes are compared after those.
+    coming: Vec<u32>,
     products: Vec<i32>,
     promising: Vec<Ranked>,
     /// Rows that a walk with a gate has yet to expand, the best on top.
@@ -205,26 +92,55 @@ impl Walker {
     /// Takes `query`, a whole vector, as the query of the next walk over codes made with `projection` and levels `steps` apart.
     pub fn set_query(&mut self, query: &[f32], projection: &Projection<'_>, steps: &[f32]) {
         projection.apply(query, &mut self.scratch, &mut self.projected);
-        codes::encode_query(&self.projected, steps, &mut self.query);
+        self.unit = codes::encode_query(&mut self.projected, steps, &mut self.query);
     }
 
     /// Walks from `entry` to the rows nearest to the query, which stand in `beam` afterwards, at most `width` of them.
+    ///
+    /// Three rows are on their way at any time: the links of one come from memory, so do the codes of another's neighbors, while a third's
+    /// are compared. So a row is chosen before the neighbors of the last two are known, which costs less than waiting for them.
     pub fn walk(&mut self, graph: Graph0<'_>, entry: u32, width: usize) {
-        let score_rows = kernels::score_rows();
-        self.start(graph, width);
-        self.visited.insert(entry);
+        let (score_rows, take_new) = (kernels::score_rows(), kernels::take_new());
+        self.beam.start(width.max(1));
+        self.seen.start(width);
+        self.fresh.clear();
         self.fresh.push(entry);
-        self.score_fresh(graph, score_rows);
-        while let Some(best) = self.beam.take_next() {
-            self.fresh.clear();
-            self.gather(graph, best.row());
-            for _ in 1..TOGETHER {
-                if let Some(next) = self.beam.take_next() {
-                    self.gather(graph, next.row());
+        let mut chosen = None;
+        loop {
+            self.coming.clear();
+            if let Some(row) = chosen {
+                self.take_neighbors(graph, row, take_new);
+            }
+            chosen = self.choose(graph);
+            if !self.fresh.is_empty() {
+                self.score_fresh(graph, score_rows);
+            }
+            std::mem::swap(&mut self.fresh, &mut self.coming);
+            if self.fresh.is_empty() && chosen.is_none() {
+                chosen = self.choose(graph);
+                if chosen.is_none() {
+                    return;
                 }
             }
-            self.score_fresh(graph, score_rows);
         }
+    }
+
+    /// The row to expand next, whose links are asked for.
+    #[inline(always)]
+    fn choose(&mut self, graph: Graph0<'_>) -> Option<u32> {
+        let row = self.beam.take_next()?.row();
+        graph.fetch_links(row);
+        Some(row)
+    }
+
+    /// Adds the row's neighbors that have not been met to `coming`, and asks for their codes.
+    #[inline(always)]
+    fn take_neighbors(&mut self, graph: Graph0<'_>, row: u32, take_new: TakeNew) {
+        self.coming.resize(graph.m0 + kernels::SPARE, 0);
+        let list = &graph.links[row as usize * graph.m0..][..graph.m0];
+        let num_new = take_new(self.seen.table(), list, graph.num_rows() as u32, &mut self.coming);
+        self.coming.truncate(num_new);
+        self.coming.iter().for_each(|row| graph.fetch_codes(*row));
     }
 
     /// As [`Walker::walk`], over all rows, but keeping only those that the gate allows. Returns false when it was given up.
@@ -343,7 +259,7 @@ impl Walker {
     fn score_fresh(&mut self, graph: Graph0<'_>, score_rows: ScoreRows) {
         self.compare(graph, score_rows);
         self.beam.offer_all(&self.fresh, &self.products, &mut self.promising);
-        for soon in self.beam.next_rows() {
+        if let Some(soon) = self.beam.next_row() {
             graph.fetch_links(soon.row());
         }
     }

@@ -7,8 +7,6 @@ use serde::Serialize;
 use super::subject::Subject;
 use crate::index::kernels;
 
-/// Shares of the rows that measured filters allow.
-pub const SHARES: [f64; 6] = [1.0, 0.5, 0.1, 0.01, 0.001, 0.0001];
 /// Clusters that the rows are divided into.
 const NUM_CLUSTERS: usize = 200;
 

@@ -20,7 +20,7 @@ use serde::Serialize;
 use super::disk;
 use super::error::IndexError;
 use super::search::Plan;
-pub use filters::{FilterKind, SHARES};
+pub use filters::FilterKind;
 pub use subject::{Subject, read_raw_vectors, write_raw_vectors};
 use timing::{Asked, Pass};
 
@@ -33,8 +33,8 @@ pub struct AnnSettings {
     pub ef_search: Vec<usize>,
     /// Passes over the queries for each figure, of which the median counts.
     pub rounds: usize,
-    /// Whether to measure filters.
-    pub filters: bool,
+    /// Shares of the rows that measured filters allow, above 0 and at most 1.
+    pub shares: Vec<f64>,
     /// Whether to measure every plan of a filtered search apart.
     pub plans: bool,
     /// Recall that a filtered search must reach.
@@ -158,7 +158,7 @@ pub fn bench_ann(
         progress(&format!("ef_search {ef_search}"));
         unfiltered.push(asked.measure(ef_search)?);
     }
-    let filtered = if settings.filters { measure_filters(subject, settings, progress)? } else { Vec::new() };
+    let filtered = measure_filters(subject, settings, progress)?;
     Ok(AnnReport {
         rows: subject.num_rows(),
         dim: subject.dim(),
@@ -221,10 +221,13 @@ fn measure_filters(
     settings: &AnnSettings,
     progress: &mut dyn FnMut(&str),
 ) -> Result<Vec<FilteredFigures>, IndexError> {
+    if settings.shares.is_empty() {
+        return Ok(Vec::new());
+    }
     let clusters = filters::clusters(subject);
     let mut figures = Vec::new();
     for kind in [FilterKind::Random, FilterKind::Clustered] {
-        for share in SHARES {
+        for &share in &settings.shares {
             progress(&format!("filter {} {}", kind.name(), share));
             let allowed = filters::draw(kind, share, subject.num_rows(), &clusters);
             figures.push(measure_filter(subject, settings, kind, share, &allowed)?);
@@ -283,9 +286,7 @@ fn plain_scan_qps(subject: &Subject, k: usize, allowed: &RoaringBitmap, num_quer
     let copied: Vec<f32> = rows.par_iter().flat_map_iter(|row| subject.vector(*row)).collect();
     // Larger sets need fewer queries for the same certainty.
     let num_queries = num_queries.min(2_000_000_usize.div_ceil(rows.len().max(1))).max(5);
-    let started = Instant::now();
-    for query in 0..num_queries {
+    timing::rate(num_queries, |query| {
         std::hint::black_box(timing::plain_scan(subject.query(query % subject.num_queries()), &copied, dim, k));
-    }
-    num_queries as f64 / started.elapsed().as_secs_f64()
+    })
 }

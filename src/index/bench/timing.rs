@@ -60,11 +60,17 @@ pub(super) struct Pass {
 
 impl Pass {
     fn over(hnsw: &Hnsw, subject: &Subject, num_queries: usize, params: SearchParams<'_>) -> Result<Self, IndexError> {
+        Self::of(num_queries, |query| {
+            hnsw.search(subject.query(query), params).map(|found| drop(std::hint::black_box(found)))
+        })
+    }
+
+    fn of(num_queries: usize, mut ask: impl FnMut(usize) -> Result<(), IndexError>) -> Result<Self, IndexError> {
         let mut times_us = Vec::with_capacity(num_queries);
         let began = thread_seconds();
         for query in 0..num_queries {
             let started = Instant::now();
-            std::hint::black_box(hnsw.search(subject.query(query), params)?);
+            ask(query)?;
             times_us.push(started.elapsed().as_secs_f64() * 1e6);
         }
         let waited: f64 = times_us.iter().sum::<f64>() / 1e6;
@@ -93,6 +99,15 @@ impl Pass {
         let rank = (self.sorted.len() as f64 * share).ceil() as usize;
         self.sorted.get(rank.saturating_sub(1)).copied().unwrap_or(0.0)
     }
+}
+
+/// Queries a second, timed as a search is: each by itself.
+pub(super) fn rate(num_queries: usize, mut ask: impl FnMut(usize)) -> f64 {
+    let pass = Pass::of(num_queries, |query| {
+        ask(query);
+        Ok(())
+    });
+    pass.map_or(0.0, |pass| pass.qps())
 }
 
 /// Processor time of this thread.

@@ -18,12 +18,12 @@ mod upper;
 
 use serde::{Deserialize, Serialize};
 
+use super::beam::Ranked;
 use super::codes::{self, Levels};
 use super::error::IndexError;
 use super::hnsw::{Graph, MAX_DIM};
 use super::kernels;
 use super::projection::Projection;
-use super::walk::Ranked;
 use copies::Copies;
 use fine::FineRows;
 use layer0::{Layer0, Pass, Rows};
