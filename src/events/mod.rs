@@ -21,15 +21,19 @@
 //! | `live`, `restore` | the session that each shopper is in · after a restart |
 //! | `sessions` | stored events to a [`History`] |
 //! | `erase` | erasure, export, retention |
+//! | `import`, `columns` | [`Import`]: files of orders and interactions · what their columns say |
+//! | `status` | what there is, counted |
 //! | `history` | [`History`]: interactions by session, in memory |
 //! | `error` | [`EventError`] |
 
+mod columns;
 mod erase;
 mod error;
 mod event;
 mod file;
 mod history;
 mod identity;
+mod import;
 mod kind;
 mod live;
 mod names;
@@ -39,9 +43,11 @@ mod restore;
 mod row;
 mod sessions;
 mod settings;
+mod status;
 mod store;
 mod time;
 
+pub use columns::ColumnMap;
 pub use erase::{ErasureReceipt, ExportedEvent, ExportedItem};
 pub use error::EventError;
 pub use event::{
@@ -50,11 +56,13 @@ pub use event::{
 pub use file::EVENTS_FILE;
 pub use history::{History, HistoryBuilder, Interaction, NO_ORDER, Session};
 pub use identity::KEY_FILE;
+pub use import::{Import, Imported};
 pub use kind::EventKind;
 pub use live::{LiveInteraction, MAX_LIVE_INTERACTIONS};
 pub use parse::{EventReader, ReadEvents, Reading};
 pub use reject::{EventFault, EventReject, EventRejectCode};
 pub use sessions::HistoryPart;
 pub use settings::{EventsConfig, RetentionDays};
+pub use status::EventStatus;
 pub use store::{EventReceipt, EventStore};
 pub use time::{FIRST_MS, MAX_AHEAD_MS};
