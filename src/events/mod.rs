@@ -9,7 +9,7 @@
 //! |---|---|
 //! | `kind` | [`EventKind`] |
 //! | `event` | [`Event`] and the bounds that it must keep |
-//! | `parse` | [`EventReader`]: JSON to events |
+//! | `parse`, `fields` | [`EventReader`]: JSON to events · the fields of one |
 //! | `names` | other systems' names of events |
 //! | `time` | times read, and held against the clock |
 //! | `reject` | why an event is not kept |
@@ -30,6 +30,7 @@ mod columns;
 mod erase;
 mod error;
 mod event;
+mod fields;
 mod file;
 mod history;
 mod identity;
