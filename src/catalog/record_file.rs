@@ -12,7 +12,7 @@ use super::source::Lines;
 pub struct RecordFile(Form);
 
 enum Form {
-    Table(Records),
+    Table(Box<Records>),
     Json(Lines),
 }
 
@@ -53,7 +53,7 @@ impl RecordFile {
         let split = |delimiter: &u8| header_cells(&header.bytes, *delimiter).map(|cells| (*delimiter, cells));
         let best = DELIMITERS.iter().rev().filter_map(split).max_by_key(|(_, cells)| cells.len());
         let (delimiter, columns) = best.unwrap_or((b',', Vec::new()));
-        Ok(Self(Form::Table(Records::new(lines, delimiter, columns, "", max_record_bytes))))
+        Ok(Self(Form::Table(Box::new(Records::new(lines, delimiter, columns, "", max_record_bytes)))))
     }
 
     /// Names of the columns as the file writes them; `None` for JSON Lines.

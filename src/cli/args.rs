@@ -151,6 +151,11 @@ pub(super) enum ModelCommand {
 pub(super) enum BenchCommand {
     /// Search an index, or one built from raw vectors, and report recall, queries a second and latency, with and without filters
     Ann(AnnArgs),
+    /// Open a catalog's events and read them all as behaviour is learned from them, and report the times and the memory
+    Events {
+        /// The catalog
+        catalog: String,
+    },
     /// Embed a file of texts and report texts and tokens a second, latency of single short texts, and where the time goes
     Embed {
         /// One text a line; empty lines are left out

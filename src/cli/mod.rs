@@ -14,6 +14,7 @@ mod args;
 mod ask;
 mod bench;
 mod bench_ann;
+mod bench_events;
 mod context;
 mod events;
 mod exit;

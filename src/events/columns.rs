@@ -88,7 +88,7 @@ impl Columns {
         let mut places = [None; NUM_ROLES];
         for (role, (_, _, names)) in ROLES.iter().enumerate() {
             let is_named = |name: &&str| header.iter().position(|column| plain(column) == **name);
-            places[role] = names.iter().find_map(|name| is_named(&name));
+            places[role] = names.iter().find_map(is_named);
         }
         for (role, name) in &map.0 {
             let place = header.iter().position(|column| column == name);

@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 
 use super::error::{EventError, Step};
 use super::event::PRICE_PARTS;
-use super::file::{EventFile, scan};
+use super::file::{EventFile, last_seq, name_of, scan};
 use super::identity::Domain;
 use super::kind::EventKind;
 use super::row::Columns;
@@ -150,18 +150,18 @@ impl EventStore {
         let path = file.path().to_owned();
         let failed = |error| Step::Write.failed(&path, error);
         let append = file.begin()?;
-        let last: Option<i64> =
-            append.transaction().query_row("SELECT max(seq) FROM events", [], |row| row.get(0)).map_err(failed)?;
+        let last = last_seq(append.transaction()).map_err(failed)?;
         let until = from.saturating_add(PURGE_STEP);
-        let mut num_purged = 0;
-        for kind in EventKind::ALL {
-            let Some(oldest_ms) = self.shared.config.oldest_ms(kind, now_ms) else { continue };
-            let delete = "DELETE FROM events WHERE kind = ?1 AND time_ms < ?2 AND seq >= ?3 AND seq < ?4";
-            let num_rows = append.transaction().execute(delete, params![kind.number(), oldest_ms, from, until]);
-            num_purged += num_rows.map_err(failed)? as u64;
-        }
+        // One pass over the rows, whatever the number of kinds; what is kept for ever compares with the least time there is.
+        let oldest = EventKind::ALL.map(|kind| {
+            let oldest_ms = self.shared.config.oldest_ms(kind, now_ms).unwrap_or(i64::MIN);
+            format!("WHEN {} THEN {oldest_ms}", kind.number())
+        });
+        let delete =
+            format!("DELETE FROM events WHERE seq >= ?1 AND seq < ?2 AND time_ms < CASE kind {} END", oldest.join(" "));
+        let num_purged = append.transaction().execute(&delete, params![from, until]).map_err(failed)? as u64;
         append.commit()?;
-        Ok((num_purged, last.filter(|last| *last >= until).map(|_| until)))
+        Ok((num_purged, (last >= until).then_some(until)))
     }
 
     fn finish_purge(&self) -> Result<(), EventError> {
@@ -270,7 +270,11 @@ fn exported(file: &EventFile, row: &Columns<'_>) -> Result<ExportedEvent, EventE
     let stored = row.stored_items().ok_or_else(|| damaged("an event's products cannot be read"))?;
     let items = stored.iter().map(|item| {
         let price = item.price.map(|price| price as f64 / PRICE_PARTS as f64);
-        Ok(ExportedItem { item_id: file.product(item.product)?, quantity: item.quantity, price })
+        Ok(ExportedItem {
+            item_id: name_of(file.path(), file.connection(), "products", item.product)?,
+            quantity: item.quantity,
+            price,
+        })
     });
     let text = |text: Option<&str>| text.map(str::to_owned);
     let hex = |hash: Option<i64>| hash.map(|hash| format!("{hash:016x}"));
@@ -279,7 +283,10 @@ fn exported(file: &EventFile, row: &Columns<'_>) -> Result<ExportedEvent, EventE
         timestamp: Timestamp::from_millisecond(row.time_ms).map_err(|_| damaged("an event has no possible time"))?,
         items: items.collect::<Result<_, EventError>>()?,
         currency: text(row.currency),
-        placement: row.placement.map(|number| file.placement(number)).transpose()?,
+        placement: row
+            .placement
+            .map(|number| name_of(file.path(), file.connection(), "placements", number))
+            .transpose()?,
         recommendation_id: text(row.recommendation),
         device: text(row.device),
         search_term: text(row.query),

@@ -23,6 +23,8 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, Transactio
 use super::error::{EventError, Step};
 use super::event::Event;
 use super::identity::{Domain, IdentityKey, KEY_FILE};
+use super::live::LiveSessions;
+use super::restore;
 use super::row::{COLUMNS, Columns, Hashes, StoredItem, pack_items};
 
 /// Name of the file in a catalog's folder.
@@ -80,6 +82,10 @@ pub(super) struct EventFile {
     names: Names,
     /// `PRAGMA data_version` when other processes' writes were last looked for.
     seen: i64,
+    /// Number of the last event that the live sessions have.
+    last_live: i64,
+    /// Erasures when they were last counted.
+    num_erasures: i64,
     /// Which file was opened.
     file: Option<(u64, u64)>,
 }
@@ -107,7 +113,7 @@ impl EventFile {
         connection.pragma_update(None, "cache_size", -65_536).map_err(failed)?;
         let seen = data_version(&connection).map_err(failed)?;
         let file = file_at(&path);
-        Ok(Self { path, connection, names: Names::default(), seen, file })
+        Ok(Self { path, connection, names: Names::default(), seen, last_live: 0, num_erasures: 0, file })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -137,6 +143,28 @@ impl EventFile {
         Ok(std::mem::replace(&mut self.seen, version) != version)
     }
 
+    /// Whether anything was erased since this was last asked.
+    ///
+    /// Returns an error if the file cannot be read.
+    pub(super) fn take_erasures(&mut self) -> Result<bool, EventError> {
+        let count = self.connection.query_row("SELECT count(*) FROM erasures", [], |row| row.get(0));
+        let count = count.map_err(|error| Step::Read.failed(&self.path, error))?;
+        Ok(std::mem::replace(&mut self.num_erasures, count) != count)
+    }
+
+    /// Puts into `live` what other processes added since it was last looked.
+    ///
+    /// Returns an error if the file is damaged or cannot be read.
+    pub(super) fn show_others(&mut self, live: &mut LiveSessions) -> Result<(), EventError> {
+        self.last_live = restore::since(&self.path, &self.connection, self.last_live, live)?;
+        Ok(())
+    }
+
+    /// Number of the last event that the live sessions have; whoever shows them events moves it on.
+    pub(super) fn last_live(&mut self) -> &mut i64 {
+        &mut self.last_live
+    }
+
     /// Starts to change the file; no other process changes it until the result is dropped.
     ///
     /// Returns an error if another process keeps the file to itself, it cannot be written, or another file has taken its place.
@@ -148,25 +176,14 @@ impl EventFile {
         self.names.forget_uncommitted();
         let failed = |error| Step::Write.failed(&self.path, error);
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
-        Ok(Append { path: &self.path, transaction, names: &mut self.names })
-    }
-
-    /// The name of product `number`.
-    ///
-    /// Returns an error if the file cannot be read or has no such product.
-    pub(super) fn product(&self, number: u32) -> Result<String, EventError> {
-        name_of(&self.path, &self.connection, "products", number)
-    }
-
-    /// The name of placement `number`.
-    ///
-    /// Returns an error if the file cannot be read or has no such placement.
-    pub(super) fn placement(&self, number: u32) -> Result<String, EventError> {
-        name_of(&self.path, &self.connection, "placements", number)
+        Ok(Append { path: &self.path, transaction, names: &mut self.names, last_live: &mut self.last_live })
     }
 }
 
-fn name_of(path: &Path, connection: &Connection, table: &str, number: u32) -> Result<String, EventError> {
+/// The name of number `number` in `table`: `products` or `placements`.
+///
+/// Returns an error if the file cannot be read or has no such number.
+pub(super) fn name_of(path: &Path, connection: &Connection, table: &str, number: u32) -> Result<String, EventError> {
     let failed = |error| Step::Read.failed(path, error);
     let mut select =
         connection.prepare_cached(&format!("SELECT name FROM {table} WHERE number = ?1")).map_err(failed)?;
@@ -197,11 +214,20 @@ pub(super) struct Append<'a> {
     path: &'a Path,
     transaction: Transaction<'a>,
     names: &'a mut Names,
+    last_live: &'a mut i64,
 }
 
 impl Append<'_> {
     pub(super) fn transaction(&self) -> &Connection {
         &self.transaction
+    }
+
+    /// Puts into `live` what other processes added since it was last looked.
+    ///
+    /// Returns an error if the file is damaged or cannot be read.
+    pub(super) fn show_others(&mut self, live: &mut LiveSessions) -> Result<(), EventError> {
+        *self.last_live = restore::since(self.path, &self.transaction, *self.last_live, live)?;
+        Ok(())
     }
 
     /// Adds an event unless it is there. Returns whether it was added.
@@ -287,10 +313,19 @@ impl Append<'_> {
     ///
     /// Returns an error if it cannot be written; then nothing is kept.
     pub(super) fn commit(self) -> Result<(), EventError> {
-        self.transaction.commit().map_err(|error| Step::Write.failed(self.path, error))?;
+        let failed = |error| Step::Write.failed(self.path, error);
+        let last = last_seq(&self.transaction).map_err(failed)?;
+        self.transaction.commit().map_err(failed)?;
         self.names.is_uncommitted = false;
+        *self.last_live = last;
         Ok(())
     }
+}
+
+/// Number of the last event; 0 without one.
+pub(super) fn last_seq(connection: &Connection) -> rusqlite::Result<i64> {
+    let last: Option<i64> = connection.query_row("SELECT max(seq) FROM events", [], |row| row.get(0))?;
+    Ok(last.unwrap_or(0))
 }
 
 /// A connection that only reads, beside the one that writes.

@@ -21,7 +21,7 @@ use super::parse::{EventReader, ReadEvents, Reading};
 use super::reject::{EventFault, EventReject, EventRejectCode};
 use super::store::EventStore;
 use super::time;
-use crate::catalog::{FileRecord, ProductId, RecordFile};
+use crate::catalog::{FileRecord, ProductId, ProductIdError, RecordFile};
 
 /// Events that are acknowledged together.
 const BATCH_EVENTS: usize = 5_000;
@@ -172,56 +172,69 @@ impl Orders {
 fn event_of(columns: &Columns, cells: &[String]) -> Result<Option<Event>, EventFault> {
     let cell = |role| columns.cell(role, cells);
     let order = id(Role::Order, cell(Role::Order))?;
-    let number = cell(Role::Quantity).map(|text| number(Role::Quantity, text)).transpose()?;
-    let kind = match cell(Role::Event).map(named) {
-        Some(Some(Named::Kind(kind))) => kind,
+    let pieces = cell(Role::Quantity).map(|text| number(Role::Quantity, text)).transpose()?;
+    let Some(kind) = kind_of(columns, cells, order.as_deref(), pieces)? else { return Ok(None) };
+    let is_sale = matches!(kind, EventKind::Purchase | EventKind::Refund);
+    // The sign has told a refund already.
+    let pieces = if columns.has(Role::Event) { pieces } else { pieces.map(f64::abs) };
+    let price = cell(Role::Price).or(if is_sale { cell(Role::Value) } else { None });
+    let bad_id = |error: ProductIdError| EventFault::new("product", EventRejectCode::BadId, error.to_string());
+    let item = Item {
+        product: ProductId::new(cell(Role::Product).ok_or_else(|| missing(Role::Product))?).map_err(bad_id)?,
+        quantity: pieces.map_or(Ok(1), |pieces| quantity_of("quantity", pieces))?,
+        price: price.map(|text| price_parts("price", number(Role::Price, text)?)).transpose()?,
+    };
+    let bad_currency =
+        |_| EventFault::new("currency", EventRejectCode::BadCurrency, "write an ISO 4217 code such as USD");
+    Ok(Some(Event {
+        ids: ids_of(columns, cells)?,
+        order: order.filter(|_| is_sale),
+        currency: cell(Role::Currency).map(|code| code.parse().map_err(bad_currency)).transpose()?,
+        recommendation: id(Role::Recommendation, cell(Role::Recommendation))?,
+        items: vec![item],
+        ..Event::new(kind, time_of(cell(Role::Time))?)
+    }))
+}
+
+/// What a line's event is called, or else what its numbers say.
+fn kind_of(
+    columns: &Columns,
+    cells: &[String],
+    order: Option<&str>,
+    pieces: Option<f64>,
+) -> Result<Option<EventKind>, EventFault> {
+    match columns.cell(Role::Event, cells).map(named) {
+        Some(Some(Named::Kind(kind))) => return Ok(Some(kind)),
         Some(Some(Named::Unused)) => return Ok(None),
         Some(None) => {
             let message = "it is no event that is known; write GA4's names, such as view_item or purchase";
             return Err(EventFault::new("event", EventRejectCode::UnknownEvent, message));
         }
         None if columns.has(Role::Event) => return Err(missing(Role::Event)),
-        None if !columns.has(Role::Order) && !columns.has(Role::Quantity) => EventKind::ViewItem,
-        None if number.is_some_and(|number| number < 0.0) || order.as_deref().is_some_and(is_cancelled) => {
-            EventKind::Refund
-        }
-        None => EventKind::Purchase,
-    };
-    let is_sale = matches!(kind, EventKind::Purchase | EventKind::Refund);
-    // The sign has told a refund already.
-    let pieces = if columns.has(Role::Event) { number } else { number.map(f64::abs) };
-    let price = cell(Role::Price).or(if is_sale { cell(Role::Value) } else { None });
-    let bad_id =
-        |error: crate::catalog::ProductIdError| EventFault::new("product", EventRejectCode::BadId, error.to_string());
-    let item = Item {
-        product: ProductId::new(cell(Role::Product).ok_or_else(|| missing(Role::Product))?).map_err(bad_id)?,
-        quantity: pieces.map_or(Ok(1), |pieces| quantity_of("quantity", pieces))?,
-        price: price.map(|text| price_parts("price", self::number(Role::Price, text)?)).transpose()?,
-    };
-    let told = cell(Role::Time).ok_or_else(|| missing(Role::Time))?;
-    let bad_time = || {
-        EventFault::new(
-            "time",
-            EventRejectCode::BadTime,
-            "write RFC 3339, a date and a time of day, or an epoch number",
-        )
-    };
-    let ids = Ids {
-        event: id(Role::EventId, cell(Role::EventId))?,
-        visitor: id(Role::Visitor, cell(Role::Visitor))?,
-        user: id(Role::User, cell(Role::User))?,
-        session: id(Role::Session, cell(Role::Session))?,
-    };
-    let bad_currency =
-        |_| EventFault::new("currency", EventRejectCode::BadCurrency, "write an ISO 4217 code such as USD");
-    Ok(Some(Event {
-        ids,
-        order: order.filter(|_| is_sale),
-        currency: cell(Role::Currency).map(|code| code.parse().map_err(bad_currency)).transpose()?,
-        recommendation: id(Role::Recommendation, cell(Role::Recommendation))?,
-        items: vec![item],
-        ..Event::new(kind, time::from_text(told).ok_or_else(bad_time)?)
+        None => {}
+    }
+    let is_refund = pieces.is_some_and(|pieces| pieces < 0.0) || order.is_some_and(is_cancelled);
+    Ok(Some(match (columns.has(Role::Order) || columns.has(Role::Quantity), is_refund) {
+        (false, _) => EventKind::ViewItem,
+        (true, true) => EventKind::Refund,
+        (true, false) => EventKind::Purchase,
     }))
+}
+
+fn ids_of(columns: &Columns, cells: &[String]) -> Result<Ids, EventFault> {
+    let of = |role| id(role, columns.cell(role, cells));
+    Ok(Ids {
+        event: of(Role::EventId)?,
+        visitor: of(Role::Visitor)?,
+        user: of(Role::User)?,
+        session: of(Role::Session)?,
+    })
+}
+
+fn time_of(cell: Option<&str>) -> Result<i64, EventFault> {
+    let message = "write RFC 3339, a date and a time of day, or an epoch number";
+    let told = cell.ok_or_else(|| missing(Role::Time))?;
+    time::from_text(told).ok_or_else(|| EventFault::new("time", EventRejectCode::BadTime, message))
 }
 
 /// Whether an order's number says that it was cancelled, such as `C536379`.

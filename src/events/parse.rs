@@ -128,9 +128,7 @@ impl<'a> EventReader<'a> {
             return Err(EventFault::new("event", EventRejectCode::BadJson, "it is no JSON object"));
         };
         let fields = Fields::of(own, shared);
-        let name = fields
-            .text(EVENT, MAX_WORD_BYTES)?
-            .ok_or_else(|| missing("event", "name what was done, such as view_item"))?;
+        let name = fields.name()?.ok_or_else(|| missing("event", "name what was done, such as view_item"))?;
         let kind = match named(&name) {
             Some(Named::Kind(kind)) => kind,
             Some(Named::Unused) => return Ok(Reading::Unused),

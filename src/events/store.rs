@@ -182,7 +182,11 @@ impl EventStore {
         if !file.take_news()? {
             return Ok(false);
         }
-        self.shared.restore(file)?;
+        if file.take_erasures()? {
+            self.shared.restore(file)?;
+        } else {
+            file.show_others(&mut self.shared.live())?;
+        }
         Ok(true)
     }
 
@@ -260,7 +264,8 @@ impl Shared {
         let now_ms = Timestamp::now().as_millisecond();
         let mut live = self.live();
         live.clear();
-        restore::live_sessions(file, now_ms, &mut live)
+        *file.last_live() = restore::latest(file.path(), file.connection(), now_ms, &mut live)?;
+        Ok(())
     }
 
     /// The writer's life: everything that waits, again and again.
@@ -292,6 +297,7 @@ impl Shared {
             (None, None) => return Err(EventError::MissingKey { path: self.folder.join(KEY_FILE) }),
         };
         let mut append = file.begin()?;
+        append.show_others(&mut self.live())?;
         let mut receipts = Vec::with_capacity(group.len());
         let mut added: Vec<&(Event, Hashes)> = Vec::new();
         for request in group {
