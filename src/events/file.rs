@@ -38,8 +38,9 @@ const VERSION: i32 = 1;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Names of products and placements that are held in memory; past it they are looked up anew.
 const MAX_NAMES: usize = 1_000_000;
-/// Pages of the log after which it is written back: 32 MiB.
-const CHECKPOINT_PAGES: i64 = 8192;
+/// Pages of the log after which it is written back: 64 MiB. Keys are spread all over their index, so that a page changes many times
+/// until then, and is written back once.
+const CHECKPOINT_PAGES: i64 = 16_384;
 
 const SCHEMA: &str = "
     CREATE TABLE store (key_check BLOB NOT NULL) STRICT;

@@ -8,7 +8,9 @@ use rusqlite::{Connection, ToSql};
 
 use super::error::{EventError, Step};
 use super::file::{last_seq, name_of, scan};
+use super::kind::EventKind;
 use super::live::{LiveInteraction, LiveSessions};
+use super::row::Hashes;
 
 /// How far back events are looked at, in milliseconds: one day.
 const BACK_MS: i64 = 24 * 3600 * 1000;
@@ -24,11 +26,16 @@ pub(super) fn latest(
     now_ms: i64,
     live: &mut LiveSessions,
 ) -> Result<i64, EventError> {
-    let last = last_seq(connection).map_err(|error| Step::Read.failed(path, error))?;
+    let failed = |error| Step::Read.failed(path, error);
+    // One snapshot: what another process adds meanwhile comes after `last`, and is read by the next look.
+    let snapshot = connection.unchecked_transaction().map_err(failed)?;
+    let last = last_seq(&snapshot).map_err(failed)?;
     let since_ms = now_ms.saturating_sub(BACK_MS);
-    let condition = "WHERE seq IN (SELECT seq FROM events WHERE time_ms >= ?1 ORDER BY time_ms DESC, seq DESC LIMIT ?2)
-        AND seq <= ?3 ORDER BY time_ms, seq";
-    add(path, connection, condition, &[&since_ms, &MAX_EVENTS, &last], live)?;
+    // Read backwards along the index of times, which needs no sorting of rows.
+    let condition = "WHERE time_ms >= ?1 ORDER BY time_ms DESC, seq DESC LIMIT ?2";
+    let mut found = read(path, &snapshot, condition, &[&since_ms, &MAX_EVENTS])?;
+    found.reverse();
+    found.into_iter().for_each(|event| live.add_all(event.kind, &event.hashes, event.interactions.into_iter()));
     Ok(last)
 }
 
@@ -45,19 +52,28 @@ pub(super) fn since(
     // Of very many the latest are enough: they are what was done last.
     let first = seq.max(last.saturating_sub(MAX_EVENTS));
     if first < last {
-        add(path, connection, "WHERE seq > ?1 AND seq <= ?2 ORDER BY seq", &[&first, &last], live)?;
+        let found = read(path, connection, "WHERE seq > ?1 AND seq <= ?2 ORDER BY seq", &[&first, &last])?;
+        found.into_iter().for_each(|event| live.add_all(event.kind, &event.hashes, event.interactions.into_iter()));
     }
     Ok(last)
 }
 
-fn add(
+/// An event as the live sessions take it.
+struct Found {
+    kind: EventKind,
+    hashes: Hashes,
+    interactions: Vec<LiveInteraction>,
+}
+
+/// The events that `condition` finds, in its order.
+fn read(
     path: &Path,
     connection: &Connection,
     condition: &str,
     parameters: &[&dyn ToSql],
-    live: &mut LiveSessions,
-) -> Result<(), EventError> {
+) -> Result<Vec<Found>, EventError> {
     let mut names: HashMap<u32, Arc<str>> = HashMap::new();
+    let mut found = Vec::new();
     scan(path, connection, condition, parameters, &mut |row| {
         let damaged =
             || EventError::Damaged { path: path.to_owned(), reason: "an event's products cannot be read".to_owned() };
@@ -77,7 +93,8 @@ fn add(
                 quantity: item.quantity,
             });
         }
-        live.add_all(row.kind, &row.hashes, interactions.into_iter());
+        found.push(Found { kind: row.kind, hashes: row.hashes, interactions });
         Ok(())
-    })
+    })?;
+    Ok(found)
 }
