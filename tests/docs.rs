@@ -3,8 +3,10 @@
 mod command;
 
 use command::{Workplace, project};
+use kindred::catalog;
 use kindred::config::Config;
 use kindred::embed::MAX_BYTES_PER_TOKEN;
+use kindred::events::{MAX_AHEAD_MS, MAX_ID_BYTES, MAX_ITEMS, MAX_PRICE, MAX_QUANTITY, MAX_QUERY_BYTES};
 
 fn readme() -> String {
     std::fs::read_to_string(project("README.md")).unwrap()
@@ -56,6 +58,16 @@ fn numbers_in_the_readme_are_the_defaults() {
     assert!(readme.contains(&format!("serves on {}", config.server.bind)));
     let bytes = format!("{MAX_BYTES_PER_TOKEN} bytes are read for each token");
     assert!(readme.contains(&bytes), "{bytes}");
+    let bounds = [
+        format!("At most {MAX_ITEMS} products an event, 1 to {MAX_QUANTITY} pieces, a price from 0 to {MAX_PRICE}"),
+        format!(
+            "ids up to {MAX_ID_BYTES} bytes (products {}), texts searched for up to {MAX_QUERY_BYTES}",
+            catalog::MAX_ID_BYTES
+        ),
+        format!("up to {} hours ahead of the clock", MAX_AHEAD_MS / 3_600_000),
+        format!("{} minutes without an event (`events.session_idle_minutes`)", config.events.session_idle_minutes),
+    ];
+    bounds.iter().for_each(|bound| assert!(readme.contains(bound), "{bound}"));
 }
 
 #[test]

@@ -11,6 +11,7 @@ use super::context::Context;
 use super::exit;
 use super::output::{bytes, number, print_json, say, table, thousands};
 use super::progress::BuildBars;
+use crate::events::EventStore;
 use crate::index::{CatalogDir, Check, IndexError, Listed, Manifest};
 use crate::live::{ChangeLog, FoldChanges, LiveError};
 use crate::pipeline::{Build, Built};
@@ -29,6 +30,7 @@ fn build(context: &Context, catalog: &str, feed: &Path, live: FoldChanges) -> Re
     let dir = context.catalog_dir(catalog)?;
     let settings = context.config.catalog(catalog)?;
     let embedder = context.embedder()?;
+    forget_old_events(context, &dir);
     let bars = BuildBars::new(context.quiet || context.json);
     let build = Build { dir: &dir, catalog: &settings, index: &context.config.index, live, embedder: &embedder };
     let built = build.run(feed, &|step| bars.show(step));
@@ -43,6 +45,15 @@ fn build(context: &Context, catalog: &str, feed: &Path, live: FoldChanges) -> Re
         print_built(&dir, &built)?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Events past their retention go before a build. What fails is said, stops no build, and is tried again by the next.
+fn forget_old_events(context: &Context, dir: &CatalogDir) {
+    let now_ms = jiff::Timestamp::now().as_millisecond();
+    let purged = EventStore::open(&dir.path(), &context.config.events).and_then(|store| store.purge(now_ms));
+    if let Err(error) = purged {
+        tracing::warn!("old events are kept: {error}");
+    }
 }
 
 fn print_built(dir: &CatalogDir, built: &Built) -> Result<()> {

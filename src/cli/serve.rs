@@ -19,6 +19,7 @@ pub(super) fn run(context: &Context, bind: Option<SocketAddr>) -> Result<ExitCod
         index_root: context.config.index_root.clone(),
         recommend: context.config.recommend.clone(),
         catalogs: CatalogSettings { default: context.config.catalog.clone(), named },
+        events: context.config.events.clone(),
         embedder: context.embedder()?,
         ready: None,
     };

@@ -9,6 +9,7 @@ use toml::{Table, Value};
 
 use crate::catalog::CatalogConfig;
 use crate::embed::{EmbedConfig, MAX_THREADS};
+use crate::events::EventsConfig;
 use crate::index::IndexConfig;
 use crate::recommend::RecommendConfig;
 use crate::server::ServerConfig;
@@ -38,6 +39,8 @@ pub struct Config {
     pub index: IndexConfig,
     /// How answers are made.
     pub recommend: RecommendConfig,
+    /// What of events is kept.
+    pub events: EventsConfig,
     /// The HTTP server.
     pub server: ServerConfig,
 }
@@ -51,6 +54,7 @@ impl Default for Config {
             embed: EmbedConfig::default(),
             index: IndexConfig::default(),
             recommend: RecommendConfig::default(),
+            events: EventsConfig::default(),
             server: ServerConfig::default(),
         }
     }
@@ -164,6 +168,8 @@ impl Config {
             "give a number from 0 to 1",
         )?;
         range("embed.batch_tokens", self.embed.batch_tokens > 0, "give at least 1")?;
+        let idle = self.events.session_idle_minutes;
+        range("events.session_idle_minutes", (1..=1440).contains(&idle), "give minutes from 1 to 1440")?;
         let threads = format!("give 0, which takes every core, or a number up to {MAX_THREADS}");
         range("embed.threads", self.embed.threads <= MAX_THREADS, &threads)?;
         check_catalog(&self.catalog, "catalog")

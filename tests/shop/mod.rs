@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use kindred::catalog::{CatalogConfig, Product, TextTemplate};
 use kindred::embed::{EmbedConfig, Embedder};
+use kindred::events::EventsConfig;
 use kindred::index::{CatalogDir, GenerationInput, IndexConfig, Manifest, ModelRecord, write_generation};
 use kindred::recommend::RecommendConfig;
 use kindred::server::{CatalogSettings, Serve, ServerConfig, ServerError, serve};
@@ -135,7 +136,9 @@ impl Running {
         let thread = std::thread::spawn(move || {
             let ready: Box<dyn FnOnce(SocketAddr) + Send> = Box::new(move |address| ready.send(address).unwrap());
             let (recommend, embedder) = (RecommendConfig::default(), EMBEDDER.clone());
-            let settings = Serve { config, index_root, recommend, catalogs: settings(), embedder, ready: Some(ready) };
+            let events = EventsConfig::default();
+            let settings =
+                Serve { config, index_root, recommend, catalogs: settings(), events, embedder, ready: Some(ready) };
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
             runtime.block_on(serve(settings, async move { drop(stopped.await) }))
         });
