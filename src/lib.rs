@@ -63,6 +63,7 @@ pub mod catalog;
 pub mod cli;
 pub mod config;
 pub mod embed;
+pub mod eval;
 pub mod events;
 pub mod index;
 pub mod live;

@@ -9,7 +9,7 @@ const LINES: [&[&str]; 7] = [
     &["embed", "index", "events", "rules"],
     &["live"],
     &["pipeline", "recommend"],
-    &["server"],
+    &["eval", "server"],
     &["config"],
     &["cli"],
 ];

@@ -52,5 +52,5 @@ pub use record::{Record, RecordFault, RecordForm, RecordReader, split_records};
 pub use reject::{FeedWarning, Reject, RejectCode, WarningCode, Warnings, write_rejects};
 pub use report::{FeedReport, FieldFill, RejectSummary};
 pub use settings::CatalogConfig;
-pub use source::Compression;
+pub use source::{Compression, open_text};
 pub use template::{TemplateField, TextTemplate};
