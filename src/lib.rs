@@ -9,6 +9,7 @@
 //! catalog · rank                      a feed file → products · scored rows and their one order
 //! embed · index · events · rules      text → vectors · vectors → nearest rows, on disk · what shoppers did · which products may appear
 //! live                                changes between two builds: kept, visible at once
+//! behavior                            what is learned from what shoppers did
 //! pipeline                            feed → published generation: joins the above for a build
 //! recommend                           question → answer: joins the above for a request
 //! server                              HTTP
@@ -59,6 +60,7 @@
 //! * The same feed, settings and seed give the same index files, byte for byte.
 //! * Nothing outside this machine is asked for anything.
 
+pub mod behavior;
 pub mod catalog;
 pub mod cli;
 pub mod config;
