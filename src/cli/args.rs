@@ -112,6 +112,11 @@ pub(super) enum Command {
         #[command(flatten)]
         ask: AskArgs,
     },
+    /// Measure how well rankings foretell what shoppers did next, beside baselines, with 95 % intervals
+    ///
+    /// Learns from what came before a cut in time and asks about what came after it; every product is ranked, none is sampled. Choose
+    /// settings with --window validation, then look at the test window once.
+    Eval(EvalArgs),
     /// Answer over HTTP until SIGINT or SIGTERM
     ///
     /// Serves every catalog below the index root; a new generation is taken over without a failed request.
@@ -195,6 +200,81 @@ pub(super) struct AnnArgs {
     /// Recall that a filtered search must reach
     #[arg(long, default_value_t = 0.95)]
     pub recall: f64,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct EvalArgs {
+    /// The catalog whose products are ranked, with their texts
+    #[arg(required_unless_present_any = ["train", "orders"])]
+    pub catalog: Option<String>,
+    /// Sessions to learn from: tab-separated SessionId, ItemId, Time; .gz and .zst are read too
+    #[arg(long, value_name = "FILE", requires = "test", conflicts_with = "orders")]
+    pub train: Option<PathBuf>,
+    /// Sessions to ask about, in the same form
+    #[arg(long, value_name = "FILE", requires = "train")]
+    pub test: Option<PathBuf>,
+    /// Order lines: CSV with order_id, product_id, timestamp and, where there are such, quantity and unit_price
+    #[arg(long, value_name = "FILE")]
+    pub orders: Option<PathBuf>,
+    /// What is asked; sessions for --train, all the others for --orders when left out
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "PROTOCOL")]
+    pub protocol: Vec<EvalProtocol>,
+    /// The part that is asked about: the last fifth, or the last fifth before that
+    #[arg(long, value_enum, default_value_t = EvalWindow::Test)]
+    pub window: EvalWindow,
+    /// Learn from what came before this time instead, e.g. 2026-09-01
+    #[arg(long, value_name = "DATE")]
+    pub cut: Option<jiff::civil::Date>,
+    /// With --cut: use nothing from this time on
+    #[arg(long, value_name = "DATE", requires = "cut")]
+    pub until: Option<jiff::civil::Date>,
+    /// Length of the lists; 20 for sessions and 10 for the others when left out
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    pub k: Option<u64>,
+    /// Leave what a session already holds out of its lists
+    #[arg(long)]
+    pub drop_seen: bool,
+    /// Draws hidden lines, held-out products and the sessions of the intervals
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Draws of the bootstrap
+    #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    pub draws: u64,
+    /// Most pairs of an order and a product that the cold protocols and the ladder ask about
+    #[arg(long, default_value_t = 4000)]
+    pub pairs: usize,
+    /// Print popularity deciles and evidence buckets too
+    #[arg(long)]
+    pub slices: bool,
+    /// Draw the evidence ladder to this SVG file
+    #[arg(long, value_name = "FILE")]
+    pub plot: Option<PathBuf>,
+}
+
+/// What `eval` asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum EvalProtocol {
+    /// The next product of a session, revealed step by step
+    Sessions,
+    /// A hidden line of an order
+    Baskets,
+    /// The rest of an order, by a product that is new since the cut
+    ColdAnchors,
+    /// A product that is new since the cut, by the rest of its order
+    ColdCandidates,
+    /// Another product of a session that ends with a new one
+    ColdSessions,
+    /// The rest of an order, by a product that was given back its first 0 to 100 orders
+    Ladder,
+}
+
+/// The part of the events that is asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum EvalWindow {
+    /// The last fifth
+    Test,
+    /// The last fifth of what comes before
+    Validation,
 }
 
 #[derive(Debug, Subcommand)]

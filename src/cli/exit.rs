@@ -6,6 +6,7 @@ use super::output::OutputError;
 use crate::catalog::FeedError;
 use crate::config::ConfigError;
 use crate::embed::EmbedError;
+use crate::eval::EvalError;
 use crate::index::IndexError;
 use crate::live::LiveError;
 use crate::pipeline::BuildError;
@@ -82,6 +83,7 @@ fn code_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
         .map(of_feed)
         .or_else(|| cause.downcast_ref::<EmbedError>().map(of_embed))
         .or_else(|| cause.downcast_ref::<LiveError>().map(of_live))
+        .or_else(|| cause.downcast_ref::<EvalError>().map(of_eval))
         .or_else(|| cause.is::<ConfigError>().then_some(SETTINGS))
         .or_else(|| cause.is::<BadChanges>().then_some(FEED))
         .or_else(|| cause.is::<Unanswerable>().then_some(QUESTION))
@@ -103,6 +105,15 @@ fn of_live(error: &LiveError) -> u8 {
         }
         LiveError::Busy { .. } => IN_USE,
         _ => INDEX,
+    }
+}
+
+fn of_eval(error: &EvalError) -> u8 {
+    match error {
+        EvalError::NoCases { .. } => QUESTION,
+        EvalError::WritePlot { .. } => WRITE,
+        EvalError::Index(error) => of_index(error),
+        _ => FEED,
     }
 }
 

@@ -7,7 +7,7 @@
 //! | `exit` | exit codes |
 //! | `progress` | progress bars |
 //! | `output` | tables and JSON |
-//! | `ask`, `bench`, `index`, `init`, `model`, `products`, `serve`, `validate` | one command each |
+//! | `ask`, `bench`, `eval`, `index`, `init`, `model`, `products`, `serve`, `validate` | one command each |
 #![allow(clippy::print_stderr, reason = "a command line prints its errors")]
 
 mod args;
@@ -15,6 +15,7 @@ mod ask;
 mod bench;
 mod bench_ann;
 mod context;
+mod eval;
 mod exit;
 mod index;
 mod init;
@@ -63,6 +64,7 @@ fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Products { command } => products::run(&context, &command),
         Command::Similar { catalog, products, ask } => ask::similar(&context, &catalog, products, &ask),
         Command::Search { catalog, text, ask } => ask::search(&context, &catalog, &text.join(" "), &ask),
+        Command::Eval(args) => eval::run(&context, &args),
         Command::Serve { bind } => serve::run(&context, bind),
     }
 }

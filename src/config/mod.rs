@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
+use crate::behavior::BehaviorConfig;
 use crate::catalog::CatalogConfig;
 use crate::embed::{EmbedConfig, MAX_THREADS};
 use crate::index::IndexConfig;
@@ -36,6 +37,8 @@ pub struct Config {
     pub embed: EmbedConfig,
     /// How indexes are built and searched.
     pub index: IndexConfig,
+    /// What is learned from events.
+    pub behavior: BehaviorConfig,
     /// How answers are made.
     pub recommend: RecommendConfig,
     /// The HTTP server.
@@ -50,6 +53,7 @@ impl Default for Config {
             catalogs: BTreeMap::new(),
             embed: EmbedConfig::default(),
             index: IndexConfig::default(),
+            behavior: BehaviorConfig::default(),
             recommend: RecommendConfig::default(),
             server: ServerConfig::default(),
         }

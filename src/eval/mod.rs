@@ -10,10 +10,12 @@
 //! | `task` | [`Task`], [`Case`], [`Split`], [`Window`]: what is learned from and asked about |
 //! | `protocol` | the tasks: sessions, baskets, cold products, the evidence ladder |
 //! | `baselines`, `bm25` | the methods that stand beside every other |
+//! | `learned` | what Kindred learns from events, as rankers |
 //! | `metrics` | HR, recall, nDCG, MRR |
 //! | `slices` | popularity deciles and evidence buckets |
 //! | `bootstrap` | 95 % intervals |
 //! | `judge`, `report` | [`judge()`]: measures every ranker · [`Report`] |
+//! | `suite` | which methods a protocol compares |
 //! | `texts` | what the catalog says of a task's products |
 //! | `files` | sessions, orders and lists in files |
 //! | `plot` | the evidence ladder as SVG |
@@ -48,6 +50,7 @@ mod files;
 #[cfg(test)]
 mod fixture;
 mod judge;
+mod learned;
 mod metrics;
 mod plot;
 mod protocol;
@@ -55,6 +58,7 @@ mod question;
 mod random;
 mod report;
 mod slices;
+mod suite;
 mod task;
 mod texts;
 
@@ -64,6 +68,9 @@ pub use bootstrap::{Bootstrap, Interval};
 pub use error::EvalError;
 pub use files::{ForeignList, read_lists, read_orders, read_sessions};
 pub use judge::{Settings, judge};
+pub use learned::{
+    BlendRanker, EvidenceBlend, EvidenceMix, Neighbors, RowsOf, SessionRanker, TableRanker, session_index,
+};
 pub use metrics::Measures;
 pub use plot::write_ladder;
 pub use protocol::{
@@ -73,5 +80,6 @@ pub use protocol::{
 pub use question::{Question, Ranker, Scores};
 pub use report::{Estimate, MethodReport, Report, Slice};
 pub use slices::{EVIDENCE_BUCKETS, SliceKind, evidence};
+pub use suite::{BlendWeights, Learning, climb, judge_orders, judge_sessions};
 pub use task::{Case, Split, Task, Window, by_id};
 pub use texts::{ProductTexts, SUBSTITUTE_COSINE};
