@@ -18,7 +18,7 @@
 //! let together = copurchases(&Baskets::of(&history), &config);
 //! assert_eq!(sum_rows(together.rows(), &[tea], 10)[0].product, cup);
 //!
-//! let index = SessionIndex::new(&Trails::of(&history, &config.weights), &config.session);
+//! let index = SessionIndex::new(&Trails::of(&history, &config.weights), config.num_candidates());
 //! let next = session_votes(index.view(), &[Step { product: tea, weight: 1.0 }], 60, &config, 20, &mut SessionScratch::default());
 //! assert!(next.iter().any(|entry| entry.product == cup && entry.evidence == 1));
 //! ```
@@ -36,6 +36,9 @@
 //! | `price_steps` | [`PriceSteps`]: which price steps shoppers take |
 //! | `session_index` | [`SessionIndex`], [`Sessions`]: past sessions by product |
 //! | `neighbors` | [`next_products`], [`session_votes`]: what like sessions met next |
+//! | `semantic` | [`SessionVectors`], [`semantic_votes`]: sessions alike by what they are about |
+//! | `learned` | [`Learned`]: all of it, for the products of a generation |
+//! | `tables` | [`Behavior`]: the same mapped from a generation's files, and the format of those |
 //! | `related` | [`RelatedTable`], [`RelatedRows`]: the layout of the tables |
 //! | `blend` | [`blend()`], [`sum_rows`]: several lists as one |
 
@@ -43,13 +46,16 @@ mod baskets;
 mod blend;
 mod copurchase;
 mod ease;
+mod learned;
 mod matrix;
 mod neighbors;
 mod popularity;
 mod price_steps;
 mod related;
+mod semantic;
 mod session_index;
 mod settings;
+mod tables;
 mod trails;
 mod transitions;
 
@@ -57,12 +63,17 @@ pub use baskets::Baskets;
 pub use blend::{Blended, blend, sum_rows};
 pub use copurchase::copurchases;
 pub use ease::ease;
+pub use learned::{Learned, LearnedCounts, ProductFacts};
 pub use neighbors::{SessionScratch, Step, next_products, session_votes};
 pub use popularity::{most_popular, popularity};
 pub use price_steps::{BIN_WIDTH, NUM_BINS, PriceSteps, bin};
 pub use related::{Related, RelatedRows, RelatedTable, Tally, keep_best};
+pub use semantic::{SessionVectors, pooled, semantic_votes};
 pub use session_index::{SessionIndex, Sessions};
-pub use settings::{BehaviorConfig, CoPurchaseConfig, EaseConfig, EventWeights, Fade, SessionConfig, decay};
+pub use settings::{
+    BehaviorConfig, CoPurchaseConfig, EaseConfig, EventWeights, Fade, SemanticConfig, SessionConfig, decay,
+};
+pub use tables::{BEHAVIOR_FILE, Behavior, SESSION_VECTORS_FILE, SESSIONS_FILE, write};
 pub use trails::Trails;
 pub use transitions::{
     MAX_DISTANCE, NO_CATEGORY, categories_after_category, categories_bought_together, purchases_after_view,

@@ -1,7 +1,6 @@
 //! The index of past sessions: which sessions met a product, newest first, and what each session met, in order.
 
 use super::baskets::Postings;
-use super::settings::SessionConfig;
 use super::trails::Trails;
 use crate::events::EventKind;
 
@@ -44,14 +43,15 @@ pub struct Sessions<'a> {
 }
 
 impl SessionIndex {
-    /// The index of `trails`. A product's list holds its newest [`SessionConfig::num_candidates`] sessions: a query looks at no more.
-    pub fn new(trails: &Trails, config: &SessionConfig) -> Self {
+    /// The index of `trails`. A product's list holds its newest `num_candidates` sessions, see
+    /// [`BehaviorConfig::num_candidates`](super::BehaviorConfig::num_candidates): a question looks at no more.
+    pub fn new(trails: &Trails, num_candidates: usize) -> Self {
         let mut index = Self { last_s: trails.last_s.clone(), ..Self::default() };
         let mut place = vec![usize::MAX; trails.num_products()];
         for session in 0..trails.len() {
             index.push_session(trails, session, &mut place);
         }
-        index.fill_postings(trails.num_products(), config.num_candidates);
+        index.fill_postings(trails.num_products(), num_candidates);
         index
     }
 

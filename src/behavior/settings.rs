@@ -30,6 +30,8 @@ pub struct BehaviorConfig {
     pub session_wide: SessionConfig,
     /// Share of the wide neighbors in a session's votes, 0 to 1; 0 leaves them out.
     pub session_wide_share: f32,
+    /// Past sessions as vectors.
+    pub semantic: SemanticConfig,
 }
 
 impl Default for BehaviorConfig {
@@ -45,8 +47,16 @@ impl Default for BehaviorConfig {
             ease: EaseConfig::default(),
             session: SessionConfig::default(),
             session_wide: SessionConfig::wide(),
-            session_wide_share: 1.0 / 3.0,
+            session_wide_share: 0.33,
+            semantic: SemanticConfig::default(),
         }
+    }
+}
+
+impl BehaviorConfig {
+    /// Sessions that a product's list must hold for every question that is asked of it.
+    pub fn num_candidates(&self) -> usize {
+        self.session.num_candidates.max(self.session_wide.num_candidates)
     }
 }
 
@@ -218,6 +228,26 @@ impl Default for SessionConfig {
             idf_weight: 2.0,
             is_length_normalized: true,
         }
+    }
+}
+
+/// Past sessions as vectors, found by what they are about.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SemanticConfig {
+    /// Newest sessions that get a vector; each takes about three times the model's dimensions in bytes. 0 turns it off.
+    pub max_sessions: usize,
+    /// What a step back in a session counts of the step after it, 0 to 1.
+    pub fade: f32,
+    /// Nearest sessions that vote.
+    pub num_neighbors: usize,
+    /// Difference in cosine similarity over which a session's vote falls by `e`.
+    pub temperature: f32,
+}
+
+impl Default for SemanticConfig {
+    fn default() -> Self {
+        Self { max_sessions: 200_000, fade: 0.8, num_neighbors: 100, temperature: 0.05 }
     }
 }
 
