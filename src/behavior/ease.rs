@@ -10,9 +10,12 @@ use super::settings::BehaviorConfig;
 /// For each of the most bought products the products whose weight in rebuilding an order with it is highest:
 /// `B = I - P diag(P)^-1`, `P = (X'X + lambda I)^-1`; row `i` holds `B_ij`, so an order's score for `j` is the sum over its products.
 ///
-/// Products outside the head have empty rows, and all have where the counts cannot be inverted.
+/// Each order weighs by its age and size, and each column falls with the product's popularity, as [`super::EaseConfig`] says. Products outside the head have empty rows, and all have where the counts cannot be inverted.
 pub fn ease(baskets: &Baskets, config: &BehaviorConfig) -> RelatedTable {
-    let weights = baskets.weights(config.order_half_life_days, config.max_order_products);
+    let mut weights = baskets.weights(config.order_half_life_days, config.max_order_products);
+    for (order, weight) in weights.iter_mut().enumerate().filter(|(_, weight)| **weight > 0.0) {
+        *weight *= (baskets.products(order).len() as f32).powf(-config.ease.size_exponent);
+    }
     let counts = baskets.product_weights(&weights);
     let head = head(&counts, config.ease.num_products);
     let together = together(baskets, &weights, &head);
@@ -21,9 +24,18 @@ pub fn ease(baskets: &Baskets, config: &BehaviorConfig) -> RelatedTable {
         row.iter().for_each(|with| gram.set(at, with.product as usize, f64::from(with.score)));
         gram.set(at, at, f64::from(counts[head[at] as usize]) + f64::from(config.ease.lambda));
     }
+    let damping = |&product: &u32| (1.0 + counts[product as usize]).powf(-config.ease.popularity_exponent);
+    let damping: Vec<f32> = head.iter().map(damping).collect();
     let mut rows = vec![Vec::new(); baskets.num_products()];
     if gram.invert() {
-        let best = |tally: &mut Tally, at| best_weights(&gram, at, &together[at], &head, config.per_product, tally);
+        let weights = |tally: &mut Tally, at: usize| {
+            let weight = |other: usize| if other == at { 0.0 } else { -gram.get(at, other) / gram.get(other, other) };
+            (0..head.len()).for_each(|other| tally.add(other as u32, weight(other) as f32 * damping[other]));
+        };
+        let best = |tally: &mut Tally, at| {
+            weights(tally, at);
+            named(tally.take_best(config.per_product, |_, weight| weight), &together[at], &head)
+        };
         let found: Vec<Vec<Related>> =
             (0..head.len()).into_par_iter().map_init(|| Tally::new(head.len()), best).collect();
         head.iter().zip(found).for_each(|(&product, row)| rows[product as usize] = row);
@@ -58,25 +70,12 @@ fn together(baskets: &Baskets, weights: &[f32], head: &[u32]) -> Vec<Vec<Related
     (0..head.len()).into_par_iter().map_init(|| Tally::new(head.len()), count).collect()
 }
 
-/// Row `at` of `B`: the best of its weights above zero.
-fn best_weights(
-    inverse: &Symmetric,
-    at: usize,
-    together: &[Related],
-    head: &[u32],
-    limit: usize,
-    tally: &mut Tally,
-) -> Vec<Related> {
-    let weight = |other: usize| if other == at { 0.0 } else { -inverse.get(at, other) / inverse.get(other, other) };
-    (0..head.len()).for_each(|other| tally.add(other as u32, weight(other) as f32));
-    let mut best = tally.take_best(limit, |_, weight| weight);
-    for entry in &mut best {
+/// The entries of a row, by place in the head, as products with the number of orders that hold both.
+fn named(mut row: Vec<Related>, together: &[Related], head: &[u32]) -> Vec<Related> {
+    for entry in &mut row {
         let pair = together.iter().find(|pair| pair.product == entry.product);
-        *entry = Related {
-            product: head[entry.product as usize],
-            score: entry.score,
-            evidence: pair.map_or(0, |pair| pair.evidence),
-        };
+        entry.evidence = pair.map_or(0, |pair| pair.evidence);
+        entry.product = head[entry.product as usize];
     }
-    best
+    row
 }

@@ -142,11 +142,15 @@ pub struct EaseConfig {
     pub num_products: usize,
     /// L2 regularization, in orders.
     pub lambda: f32,
+    /// An order of `n` products counts `n^-size_exponent`, so that wholesale orders, with their very many pairs, do not drown the others.
+    pub size_exponent: f32,
+    /// A product's weights are divided by `(1 + its orders)^popularity_exponent`: what is in every order completes none.
+    pub popularity_exponent: f32,
 }
 
 impl Default for EaseConfig {
     fn default() -> Self {
-        Self { num_products: 4000, lambda: 100.0 }
+        Self { num_products: 4000, lambda: 5.0, size_exponent: 0.5, popularity_exponent: 0.2 }
     }
 }
 

@@ -240,6 +240,9 @@ pub(super) struct EvalArgs {
     /// Draws of the bootstrap
     #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u64).range(1..=100_000))]
     pub draws: u64,
+    /// Leave out orders of more products when asking: wholesale
+    #[arg(long, default_value_t = 50)]
+    pub max_products: usize,
     /// Most pairs of an order and a product that the cold protocols and the ladder ask about
     #[arg(long, default_value_t = 4000)]
     pub pairs: usize,

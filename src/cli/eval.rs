@@ -92,19 +92,20 @@ impl<'a> Shop<'a> {
 
     fn measure(&self, protocol: EvalProtocol, findings: &mut Findings) -> Result<()> {
         let more = || self.more_products.iter().map(String::as_str);
-        let (k, seed, max_pairs) = (self.k(protocol), self.args.seed, self.args.pairs);
-        let cold = |split| ColdSettings { split, k, seed, max_pairs };
+        let EvalArgs { seed, pairs: max_pairs, max_products, .. } = *self.args;
+        let k = self.k(protocol);
+        let cold = |split| ColdSettings { split, k, seed, max_pairs, max_products };
         let task = match protocol {
             EvalProtocol::Sessions => self.sessions(k)?,
             EvalProtocol::Baskets => {
-                eval::baskets(&self.history, more(), BasketSettings { split: self.split()?, k, seed })?
+                eval::baskets(&self.history, more(), BasketSettings { split: self.split()?, k, seed, max_products })?
             }
             EvalProtocol::ColdAnchors => eval::cold_anchors(&self.history, more(), cold(self.split()?))?,
             EvalProtocol::ColdCandidates => eval::cold_candidates(&self.history, more(), cold(self.split()?))?,
             EvalProtocol::ColdSessions => eval::cold_sessions(&self.history, more(), cold(self.split()?))?,
             EvalProtocol::Ladder => {
                 let share = HELD_OUT_SHARE;
-                let settings = LadderSettings { split: self.split()?, k, seed, max_pairs, share };
+                let settings = LadderSettings { split: self.split()?, k, seed, max_pairs, max_products, share };
                 let ladder = Ladder::new(&self.history, more(), settings)?;
                 findings.ladder = self.climb(&ladder)?;
                 return Ok(());
@@ -124,7 +125,7 @@ impl<'a> Shop<'a> {
 
     fn judge(&self, protocol: EvalProtocol, task: &Task) -> Result<Report> {
         let texts = self.texts(&task.train)?;
-        let bar = self.bar("methods", 8);
+        let bar = self.bar("methods", 10);
         let progress = |done: usize| bar.set_position(done as u64);
         let settings = Settings { bootstrap: self.bootstrap(), texts: texts.as_ref(), progress: &progress };
         let report = match protocol {
@@ -238,12 +239,16 @@ fn print(report: &Report, with_slices: bool) -> Result<()> {
         thousands(*num_train_sessions)
     )?;
     let names = [format!("HR@{k}"), format!("MRR@{k}"), format!("nDCG@{k}"), format!("recall@{k}")];
-    let mut rows = table(&["method", &names[0], &names[1], &names[2], &names[3], "coverage", "alike", "ahead by (MRR)"]);
+    let mut rows =
+        table(&["method", &names[0], &names[1], &names[2], &names[3], "coverage", "alike", "ahead by (MRR)"]);
     for method in &report.methods {
         rows.add_row(row(method));
     }
     say!("{rows}")?;
-    say!("± half a 95 % interval of {draws} paired draws, seed {seed}; ahead: by how much `{}` leads\n", report.reference)?;
+    say!(
+        "± half a 95 % interval of {draws} paired draws, seed {seed}; ahead: by how much `{}` leads\n",
+        report.reference
+    )?;
     if with_slices { print_slices(report) } else { Ok(()) }
 }
 
@@ -282,7 +287,10 @@ fn print_slices(report: &Report) -> Result<()> {
 fn print_ladder(rungs: &[Rung]) -> Result<()> {
     let Some(first) = rungs.first() else { return Ok(()) };
     let k = first.report.k;
-    say!("evidence ladder: nDCG@{k} of {} questions by orders known of the product", thousands(first.report.num_cases))?;
+    say!(
+        "evidence ladder: nDCG@{k} of {} questions by orders known of the product",
+        thousands(first.report.num_cases)
+    )?;
     let names = first.report.methods.iter().map(|method| method.method.as_str());
     let mut rows = table(&std::iter::once("orders").chain(names).collect::<Vec<_>>());
     for rung in rungs {

@@ -1,11 +1,13 @@
 //! What Kindred learns from events, as rankers: the same learners, settings and blend that answers are made with.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 
 use super::question::{Question, Ranker, Scores};
+use super::texts::ProductTexts;
 use crate::behavior::{
-    BehaviorConfig, Related, RelatedTable, SessionIndex, SessionScratch, Step, Trails, blend, next_products,
-    session_votes, sum_rows,
+    BehaviorConfig, Related, RelatedTable, SemanticConfig, SessionIndex, SessionScratch, SessionVectors, Step, Tally,
+    blend, next_products, pooled, semantic_votes, session_votes, sum_rows,
 };
 
 /// Products taken from each source: what a blend can still bring to the top.
@@ -76,12 +78,6 @@ impl<'a> SessionRanker<'a> {
     }
 }
 
-/// The index of `trails` with lists long enough for both kinds of neighbors.
-pub fn session_index(trails: &Trails, config: &BehaviorConfig) -> SessionIndex {
-    let num_candidates = config.session.num_candidates.max(config.session_wide.num_candidates);
-    SessionIndex::new(trails, &crate::behavior::SessionConfig { num_candidates, ..config.session })
-}
-
 thread_local! {
     /// Room that the questions of a thread reuse.
     static SCRATCH: RefCell<SessionScratch> = RefCell::default();
@@ -102,6 +98,39 @@ impl Ranker for SessionRanker<'_> {
             Neighbors::Close => next_products(sessions, &steps, question.now_s, &self.config.session, limit, scratch),
             Neighbors::Served => session_votes(sessions, &steps, question.now_s, self.config, limit, scratch),
         });
+        add_all(&votes, scores);
+    }
+}
+
+/// Past sessions that are about the same, whatever products they hold, by an exact search.
+pub struct SemanticRanker<'a> {
+    index: &'a SessionIndex,
+    vectors: SessionVectors,
+    texts: &'a ProductTexts,
+    config: &'a BehaviorConfig,
+}
+
+impl<'a> SemanticRanker<'a> {
+    /// Ranks by the sessions of `index`, each the mean of its products' vectors in `texts`.
+    pub fn new(index: &'a SessionIndex, texts: &'a ProductTexts, config: &'a BehaviorConfig) -> Self {
+        let vector = |product: u32| Some(Cow::Borrowed(texts.vector(product)));
+        let vectors = SessionVectors::new(index.view(), texts.dim(), config, vector);
+        Self { index, vectors, texts, config }
+    }
+}
+
+impl Ranker for SemanticRanker<'_> {
+    fn name(&self) -> &str {
+        "session_semantic"
+    }
+
+    fn score(&self, question: &Question<'_>, scores: &mut Scores) {
+        let steps = question.products.iter().map(|&product| (Cow::Borrowed(self.texts.vector(product)), 1.0));
+        let SemanticConfig { fade, num_neighbors, .. } = self.config.semantic;
+        let Some(query) = pooled(steps, fade, self.texts.dim()) else { return };
+        let nearest = self.vectors.nearest(&query, num_neighbors);
+        let (sessions, of_rows, limit) = (self.index.view(), &self.vectors.sessions, scores.num_products());
+        let votes = semantic_votes(sessions, of_rows, &nearest, self.config, limit, &mut Tally::new(limit));
         add_all(&votes, scores);
     }
 }
@@ -142,34 +171,27 @@ impl Ranker for BlendRanker<'_> {
     }
 }
 
-/// What is known of the question decides the mix: with `n` the mean evidence of its products, behaviour weighs `n / (n + kappa)` and text
-/// the rest, each scaled to its best. So a product without orders is ranked by its text and one with many by its orders, with no jump.
+/// What is known of the question decides the mix: with `n` the mean evidence of its products, content weighs `kappa / (n + kappa)`, but never
+/// less than its floor, and behaviour the rest, each scaled to its best. So a product without orders is ranked by its text and one with many by its orders, with no jump.
 pub struct EvidenceBlend<'a> {
     behavior: &'a dyn Ranker,
-    text: &'a dyn Ranker,
+    content: &'a dyn Ranker,
     evidence: Vec<u32>,
-    mix: EvidenceMix,
-}
-
-/// How evidence decides a mix.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct EvidenceMix {
-    /// Evidence at which behaviour and text weigh the same.
-    pub kappa: f32,
-    /// How fast a text's part falls below the best: `exp((score - best) / tau)`.
-    pub tau: f32,
-}
-
-impl Default for EvidenceMix {
-    fn default() -> Self {
-        Self { kappa: 5.0, tau: 0.1 }
-    }
+    kappa: f32,
+    floor: f32,
 }
 
 impl<'a> EvidenceBlend<'a> {
-    /// Mixes `behavior` and `text`; `evidence` is [`evidence`](super::evidence) of the training side.
-    pub fn new(behavior: &'a dyn Ranker, text: &'a dyn Ranker, evidence: Vec<u32>, mix: EvidenceMix) -> Self {
-        Self { behavior, text, evidence, mix }
+    /// Mixes `behavior` and `content`; `evidence` is [`evidence`](super::evidence) of the training side, `kappa` the evidence at which both weigh
+    /// the same, `floor` the least share of content, 0 to 1.
+    pub fn new(
+        behavior: &'a dyn Ranker,
+        content: &'a dyn Ranker,
+        evidence: Vec<u32>,
+        kappa: f32,
+        floor: f32,
+    ) -> Self {
+        Self { behavior, content, evidence, kappa, floor }
     }
 }
 
@@ -181,12 +203,10 @@ impl Ranker for EvidenceBlend<'_> {
     fn score(&self, question: &Question<'_>, scores: &mut Scores) {
         let known: u32 = question.products.iter().map(|product| self.evidence[*product as usize]).sum();
         let n = known as f32 / question.products.len().max(1) as f32;
-        let share = n / (n + self.mix.kappa);
+        let of_content = (self.kappa / (n + self.kappa)).max(self.floor);
         let behavior = pool(self.behavior, question, scores.num_products());
-        let mut text = pool(self.text, question, scores.num_products());
-        let best = text.iter().map(|entry| entry.score).fold(f32::NEG_INFINITY, f32::max);
-        text.iter_mut().for_each(|entry| entry.score = ((entry.score - best) / self.mix.tau).exp());
-        let mixed = blend(&[(share, &behavior), (1.0 - share, &text)]);
+        let content = pool(self.content, question, scores.num_products());
+        let mixed = blend(&[(1.0 - of_content, &behavior), (of_content, &content)]);
         mixed.iter().for_each(|entry| scores.add(entry.product, entry.score));
     }
 }

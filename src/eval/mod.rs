@@ -68,9 +68,7 @@ pub use bootstrap::{Bootstrap, Interval};
 pub use error::EvalError;
 pub use files::{ForeignList, read_lists, read_orders, read_sessions};
 pub use judge::{Settings, judge};
-pub use learned::{
-    BlendRanker, EvidenceBlend, EvidenceMix, Neighbors, RowsOf, SessionRanker, TableRanker, session_index,
-};
+pub use learned::{BlendRanker, EvidenceBlend, Neighbors, RowsOf, SemanticRanker, SessionRanker, TableRanker};
 pub use metrics::Measures;
 pub use plot::write_ladder;
 pub use protocol::{

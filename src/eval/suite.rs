@@ -3,15 +3,14 @@
 use super::baselines::{CoCount, Cosine, PairsOf, Popularity};
 use super::bm25::Bm25;
 use super::judge::{Settings, judge};
-use super::learned::{
-    BlendRanker, EvidenceBlend, EvidenceMix, Neighbors, RowsOf, SessionRanker, TableRanker, session_index,
-};
+use super::learned::{BlendRanker, EvidenceBlend, Neighbors, RowsOf, SemanticRanker, SessionRanker, TableRanker};
 use super::protocol::{Ladder, RUNGS, Rung};
 use super::question::Ranker;
 use super::report::Report;
 use super::slices::evidence;
 use super::task::Task;
-use crate::behavior::{BehaviorConfig, Baskets, Trails, copurchases, ease, views_after_view};
+use super::texts::ProductTexts;
+use crate::behavior::{Baskets, BehaviorConfig, SessionIndex, Trails, copurchases, ease, views_after_view};
 
 /// How much each source counts in the blend of an answer.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -24,13 +23,19 @@ pub struct BlendWeights {
     pub ease: f32,
     /// What is bought together, by the shrunk cosine.
     pub copurchase: f32,
-    /// How text and behaviour are mixed where evidence is thin.
-    pub mix: EvidenceMix,
+    /// The cosine of texts, among what needs no orders of the product.
+    pub cosine: f32,
+    /// Sessions that are about the same, among what needs no orders of the product.
+    pub semantic: f32,
+    /// Evidence at which behaviour and content weigh the same.
+    pub kappa: f32,
+    /// Least share of content, however much is known, 0 to 1.
+    pub content_floor: f32,
 }
 
 impl Default for BlendWeights {
     fn default() -> Self {
-        Self { session: 0.95, next: 0.05, ease: 0.7, copurchase: 0.3, mix: EvidenceMix::default() }
+        Self { session: 0.95, next: 0.05, ease: 1.0, copurchase: 0.0, cosine: 0.5, semantic: 0.5, kappa: 5.0, content_floor: 0.17 }
     }
 }
 
@@ -50,15 +55,15 @@ pub fn judge_sessions(task: &Task, learning: Learning<'_>, settings: &Settings<'
     let popularity = Popularity::learn(&task.train);
     let pairs = CoCount::learn(&task.train, PairsOf::Last);
     let trails = Trails::of(&task.train, &behavior.weights);
-    let index = session_index(&trails, behavior);
+    let index = SessionIndex::new(&trails, behavior.num_candidates());
     let next = TableRanker::new("next", views_after_view(&trails, behavior), RowsOf::Last);
     let vstan = SessionRanker::new(&index, behavior, Neighbors::Close);
     let session = SessionRanker::new(&index, behavior, Neighbors::Served);
     let blend = BlendRanker::new("blend", vec![(weights.session, &session), (weights.next, &next)]);
-    let text = settings.texts.map(|texts| (Cosine::new(texts), Bm25::new(texts)));
+    let content = settings.texts.map(|texts| Content::new(texts, &index, behavior));
     let mut rankers: Vec<&dyn Ranker> = vec![&popularity, &pairs];
-    if let Some((cosine, bm25)) = &text {
-        rankers.extend([cosine as &dyn Ranker, bm25]);
+    if let Some(content) = &content {
+        rankers.extend(content.rankers());
     }
     rankers.extend([&next as &dyn Ranker, &vstan, &session, &blend]);
     judge(task, &rankers, settings)
@@ -84,22 +89,46 @@ impl Together {
     }
 }
 
-/// Measures what completes an order, or goes with a product: popularity, pair counts, texts where there are any, co-purchase, EASE, and
-/// their blend; with texts the blend gives them the more weight the less is known of the question.
+/// What needs no event of the product that is asked about.
+struct Content<'a> {
+    cosine: Cosine<'a>,
+    bm25: Bm25,
+    semantic: SemanticRanker<'a>,
+}
+
+impl<'a> Content<'a> {
+    fn new(texts: &'a ProductTexts, index: &'a SessionIndex, behavior: &'a BehaviorConfig) -> Self {
+        let semantic = SemanticRanker::new(index, texts, behavior);
+        Self { cosine: Cosine::new(texts), bm25: Bm25::new(texts), semantic }
+    }
+
+    fn rankers(&self) -> [&dyn Ranker; 3] {
+        [&self.cosine, &self.bm25, &self.semantic]
+    }
+}
+
+/// Measures what completes an order, or goes with a product: popularity, pair counts, what texts tell where there are any, co-purchase, EASE,
+/// session neighbors, and the blend; with texts it gives them the more weight the less is known of the question.
 pub fn judge_orders(task: &Task, learning: Learning<'_>, settings: &Settings<'_>) -> Report {
+    let Learning { behavior, weights } = learning;
     let popularity = Popularity::learn(&task.train);
     let pairs = CoCount::learn(&task.train, PairsOf::Every);
     let together = Together::learn(task, learning);
+    let index = SessionIndex::new(&Trails::of(&task.train, &behavior.weights), behavior.num_candidates());
+    let vstan = SessionRanker::new(&index, behavior, Neighbors::Close);
+    let counted: [&dyn Ranker; 3] = [&together.copurchase, &together.ease, &vstan];
     let Some(texts) = settings.texts else {
         let blend = together.blend("blend");
-        return judge(task, &[&popularity, &pairs, &together.copurchase, &together.ease, &blend], settings);
+        let rankers = [&[&popularity as &dyn Ranker, &pairs], &counted[..], &[&blend]].concat();
+        return judge(task, &rankers, settings);
     };
-    let (cosine, bm25) = (Cosine::new(texts), Bm25::new(texts));
-    let behavior = together.blend("behavior");
-    let blend = EvidenceBlend::new(&behavior, &cosine, evidence(&task.train), learning.weights.mix);
-    let rankers: [&dyn Ranker; 8] =
-        [&popularity, &pairs, &cosine, &bm25, &together.copurchase, &together.ease, &behavior, &blend];
-    judge(task, &rankers, settings)
+    let content = Content::new(texts, &index, behavior);
+    let counts = together.blend("behavior");
+    let parts: Vec<(f32, &dyn Ranker)> = vec![(weights.cosine, &content.cosine), (weights.semantic, &content.semantic)];
+    let text = BlendRanker::new("content", parts);
+    let blend = EvidenceBlend::new(&counts, &text, evidence(&task.train), weights.kappa, weights.content_floor);
+    let shown = [&[&popularity as &dyn Ranker, &pairs], &content.rankers()[..], &counted, &[&text, &blend]];
+    judge(task, &shown.concat(), settings)
 }
 
 /// Measures every rung of the ladder with [`judge_orders`]; `progress` is called after each with how many are done.

@@ -1,6 +1,6 @@
 //! Basket completion: one line of an order is hidden, drawn by seed, and asked for by the others.
 
-use super::orders::orders;
+use super::orders::asked_orders;
 use crate::eval::error::EvalError;
 use crate::eval::random::Random;
 use crate::eval::task::{Case, Split, Task, by_id};
@@ -18,6 +18,8 @@ pub struct BasketSettings {
     pub k: usize,
     /// Draws the hidden lines.
     pub seed: u64,
+    /// Orders of more products are not asked about: wholesale.
+    pub max_products: usize,
 }
 
 /// Learns from the orders before the cut; hides one product of each later order with two products or more.
@@ -32,12 +34,10 @@ pub fn baskets<'a>(
     let history = by_id(history, more_products);
     let mut random = Random::new(settings.seed, 0);
     let mut cases = Vec::new();
-    for mut order in orders(&history) {
-        if settings.split.is_test(order.time_s) && order.products.len() > 1 {
-            let hidden = order.products.remove(random.below(order.products.len()));
-            let group = cases.len() as u32;
-            cases.push(Case { group, products: order.products, now_s: order.time_s, targets: vec![hidden] });
-        }
+    for mut order in asked_orders(&history, settings.split, settings.max_products) {
+        let hidden = order.products.remove(random.below(order.products.len()));
+        let group = cases.len() as u32;
+        cases.push(Case { group, products: order.products, now_s: order.time_s, targets: vec![hidden] });
     }
     if cases.is_empty() {
         let reason = "no order after the cut has two products; more orders are needed".to_owned();
@@ -55,7 +55,7 @@ mod tests {
         [&["a", "b"], &["b", "c"], &["a", "c", "d"], &["d"], &["d", "a", "e"], &["c", "b", "a", "d"]];
 
     fn settings(seed: u64) -> BasketSettings {
-        BasketSettings { split: Split { cut_s: 4 * 86_400, until_s: u32::MAX }, k: 5, seed }
+        BasketSettings { split: Split { cut_s: 4 * 86_400, until_s: u32::MAX }, k: 5, seed, max_products: 50 }
     }
 
     #[test]

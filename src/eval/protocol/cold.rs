@@ -1,6 +1,6 @@
 //! Cold products: sold for the first time after the cut, so that nothing but their text is known.
 
-use super::orders::{Order, orders};
+use super::orders::{Order, asked_orders};
 use crate::eval::error::EvalError;
 use crate::eval::random::Random;
 use crate::eval::slices::evidence;
@@ -18,10 +18,9 @@ pub struct ColdSettings {
     pub seed: u64,
     /// Most pairs of an order and a cold product in it; drawn when there are more.
     pub max_pairs: usize,
+    /// Orders of more products are not asked about: wholesale.
+    pub max_products: usize,
 }
-
-/// Orders with more products than this are left out: wholesale.
-pub(super) const MAX_PRODUCTS: usize = 50;
 
 /// *Cold anchor*: one cold product is shown, the rest of its order is asked for.
 ///
@@ -67,13 +66,6 @@ pub(super) fn rest_of(order: &Order, product: u32) -> Vec<u32> {
     order.products.iter().copied().filter(|other| *other != product).collect()
 }
 
-/// The orders of `history` that are asked about: in the test window, with 2 to [`MAX_PRODUCTS`] products.
-pub(super) fn asked_orders(history: &History, split: Split) -> Vec<Order> {
-    let mut orders = orders(history);
-    orders.retain(|order| split.is_test(order.time_s) && (2..=MAX_PRODUCTS).contains(&order.products.len()));
-    orders
-}
-
 /// Pairs of an order and a product in it that `is_asked` accepts, at most `max_pairs` of them, in the order of the orders.
 pub(super) fn pairs(
     orders: &[Order],
@@ -100,7 +92,7 @@ fn task<'a>(
     let history = by_id(history, more_products);
     let train = settings.split.train(&history);
     let evidence = evidence(&train);
-    let orders = asked_orders(&history, settings.split);
+    let orders = asked_orders(&history, settings.split, settings.max_products);
     let mut random = Random::new(settings.seed, 0);
     let pairs = pairs(&orders, |product| evidence[product as usize] == 0, settings.max_pairs, &mut random);
     let mut cases = Vec::new();
@@ -124,7 +116,13 @@ mod tests {
     const ORDERS: [&[&str]; 5] = [&["a", "b"], &["b", "c"], &["a", "new", "c"], &["b", "c"], &["new", "newer"]];
 
     fn settings() -> ColdSettings {
-        ColdSettings { split: Split { cut_s: 3 * 86_400, until_s: u32::MAX }, k: 5, seed: 1, max_pairs: 100 }
+        ColdSettings {
+            split: Split { cut_s: 3 * 86_400, until_s: u32::MAX },
+            k: 5,
+            seed: 1,
+            max_pairs: 100,
+            max_products: 50,
+        }
     }
 
     #[test]

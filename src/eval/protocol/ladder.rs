@@ -3,8 +3,8 @@
 
 use std::collections::HashSet;
 
-use super::cold::{asked_orders, pairs, rest_of};
-use super::orders::orders;
+use super::cold::{pairs, rest_of};
+use super::orders::{asked_orders, orders};
 use crate::eval::error::EvalError;
 use crate::eval::random::Random;
 use crate::eval::report::Report;
@@ -29,6 +29,8 @@ pub struct LadderSettings {
     pub seed: u64,
     /// Most pairs of an order and a held-out product in it.
     pub max_pairs: usize,
+    /// Orders of more products are not asked about: wholesale.
+    pub max_products: usize,
     /// Share of the products with enough orders for the highest rung that is held out, 0 to 1.
     pub share: f64,
 }
@@ -53,8 +55,8 @@ pub struct Ladder {
 }
 
 impl Ladder {
-    /// Draws the products to hold out: a share of those with orders enough for the highest rung before the cut. Each later order of 2 to 50
-    /// products with one of them asks for the rest of the order by that product.
+    /// Draws the products to hold out: a share of those with orders enough for the highest rung before the cut. Each later order that is asked
+    /// about with one of them asks for the rest of the order by that product.
     ///
     /// Returns an error if there is none, or no order to ask about.
     pub fn new<'a>(
@@ -66,7 +68,7 @@ impl Ladder {
         let mut random = Random::new(settings.seed, 0);
         let kept = held_out(&history, settings, &mut random);
         let held_out: Vec<u32> = kept.iter().map(|(product, _)| *product).collect();
-        let asked = asked_orders(&history, settings.split);
+        let asked = asked_orders(&history, settings.split, settings.max_products);
         let is_held_out = |product: u32| held_out.binary_search(&product).is_ok();
         let pairs = pairs(&asked, is_held_out, settings.max_pairs, &mut random);
         let case = |(group, product): (usize, u32)| Case {
@@ -139,7 +141,7 @@ mod tests {
         sessions.extend(vec![&["a", "b", "c"][..]; 10]);
         let history = fixture::orders(&sessions);
         let split = Split { cut_s: 181 * 86_400, until_s: u32::MAX };
-        let settings = LadderSettings { split, k: 5, seed: 4, max_pairs: 100, share: 0.15 };
+        let settings = LadderSettings { split, k: 5, seed: 4, max_pairs: 100, max_products: 50, share: 0.15 };
         let ladder = Ladder::new(&history, [], settings).unwrap();
         assert_eq!((ladder.num_held_out(), ladder.cases.len()), (1, 10));
         let product = ladder.held_out[0] as usize;

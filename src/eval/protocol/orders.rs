@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::eval::task::Split;
 use crate::events::{EventKind, History, NO_ORDER};
 
 /// One order.
@@ -32,5 +33,12 @@ pub(super) fn orders(history: &History) -> Vec<Order> {
         order.products.dedup();
     }
     orders.sort_by_key(|order| (order.time_s, order.number));
+    orders
+}
+
+/// The orders of `history` that are asked about: in the test window, with 2 to `max_products` products.
+pub(super) fn asked_orders(history: &History, split: Split, max_products: usize) -> Vec<Order> {
+    let mut orders = orders(history);
+    orders.retain(|order| split.is_test(order.time_s) && (2..=max_products).contains(&order.products.len()));
     orders
 }
