@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 
 use crate::config;
 use crate::live::FoldChanges;
+use crate::recommend::Intent;
 
 /// A semantic recommender for online shops.
 ///
@@ -109,6 +110,30 @@ pub(super) enum Command {
         /// The text
         #[arg(required = true)]
         text: Vec<String>,
+        #[command(flatten)]
+        ask: AskArgs,
+    },
+    /// Show what a session wants next, what a shopper may like, or what sells now
+    ///
+    /// Learned from the shop's events by the last build.
+    Recommend {
+        /// The catalog
+        catalog: String,
+        /// What to show
+        #[arg(long, default_value = "next", value_name = "next|for_you|trending", value_parser = recommend_intent)]
+        intent: Intent,
+        /// A product that the session looked at, the oldest first; may be repeated
+        #[arg(long, value_name = "PRODUCT")]
+        viewed: Vec<String>,
+        /// A product in the cart; may be repeated
+        #[arg(long, value_name = "PRODUCT")]
+        cart: Vec<String>,
+        /// The product that is looked at now
+        #[arg(long, value_name = "PRODUCT")]
+        product: Option<String>,
+        /// Products that the session looked at may be shown again
+        #[arg(long)]
+        include_seen: bool,
         #[command(flatten)]
         ask: AskArgs,
     },
@@ -295,6 +320,12 @@ pub(super) struct AskArgs {
     /// Score every product instead of walking the graph
     #[arg(long)]
     pub exact: bool,
+}
+
+fn recommend_intent(word: &str) -> Result<Intent, String> {
+    let known = [Intent::Next, Intent::ForYou, Intent::Trending];
+    let intent = known.into_iter().find(|intent| intent.word() == word);
+    intent.ok_or_else(|| format!("`{word}` is not next, for_you or trending"))
 }
 
 impl Args {

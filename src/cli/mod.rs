@@ -63,6 +63,10 @@ fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Products { command } => products::run(&context, &command),
         Command::Similar { catalog, products, ask } => ask::similar(&context, &catalog, products, &ask),
         Command::Search { catalog, text, ask } => ask::search(&context, &catalog, &text.join(" "), &ask),
+        Command::Recommend { catalog, intent, viewed, cart, product, include_seen, ask } => {
+            let session = ask::Session { viewed, cart, product, include_seen };
+            ask::recommend(&context, &catalog, intent, session, &ask)
+        }
         Command::Serve { bind } => serve::run(&context, bind),
     }
 }
