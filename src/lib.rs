@@ -28,14 +28,17 @@
 //!
 //! ```no_run
 //! use std::{path::Path, sync::Arc};
-//! use kindred::{catalog::CatalogConfig, embed::{EmbedConfig, Embedder}, index::{CatalogDir, Check, IndexConfig}};
+//! use kindred::{behavior::BehaviorConfig, events::History, catalog::CatalogConfig, embed::{EmbedConfig, Embedder}, index::{CatalogDir, Check, IndexConfig}};
 //! use kindred::{live::FoldChanges, pipeline::Build, recommend::{Engine, Query, RecommendConfig}};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let embedder = Arc::new(Embedder::load(&EmbedConfig::default())?);
 //! let dir = CatalogDir::new(Path::new("index"), "myshop")?;
 //! let (catalog, index) = (CatalogConfig::default(), IndexConfig::default());
-//! Build { dir: &dir, catalog: &catalog, index: &index, live: FoldChanges::Newer, embedder: &embedder }.run(Path::new("feed.csv"), &|_step| {})?;
+//! let (behavior, history) = (BehaviorConfig::default(), || Ok(History::default()));
+//! let live = FoldChanges::Newer;
+//! Build { dir: &dir, catalog: &catalog, index: &index, live, behavior: &behavior, history: &history, embedder: &embedder }
+//!     .run(Path::new("feed.csv"), &|_step| {})?;
 //!
 //! let generation = dir.open_current(Check::Hashes)?;
 //! let engine = Engine::new(&dir, generation, embedder, &catalog.text, &RecommendConfig::default())?;

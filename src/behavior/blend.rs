@@ -47,3 +47,19 @@ pub fn sum_rows(rows: super::RelatedRows<'_>, anchors: &[u32], limit: usize) -> 
     super::related::keep_best(&mut sums, limit);
     sums
 }
+
+/// Bought with `products`: by EASE for those that have a row in `ease`, by `cosine` for the others, each scaled to its best and weighing as
+/// many of the products as it speaks for.
+pub fn bought_together(
+    ease: super::RelatedRows<'_>,
+    cosine: super::RelatedRows<'_>,
+    products: &[u32],
+    limit: usize,
+) -> Vec<Blended> {
+    let mut products = products.to_vec();
+    products.sort_unstable();
+    products.dedup();
+    let (head, tail): (Vec<u32>, Vec<u32>) = products.iter().partition(|&&product| !ease.row(product).is_empty());
+    let share = |part: &[u32]| part.len() as f32 / products.len().max(1) as f32;
+    blend(&[(share(&head), &sum_rows(ease, &head, limit)), (share(&tail), &sum_rows(cosine, &tail, limit))])
+}

@@ -40,7 +40,7 @@
 //! | `learned` | [`Learned`]: all of it, for the products of a generation |
 //! | `tables` | [`Behavior`]: the same mapped from a generation's files, and the format of those |
 //! | `related` | [`RelatedTable`], [`RelatedRows`]: the layout of the tables |
-//! | `blend` | [`blend()`], [`sum_rows`]: several lists as one |
+//! | `blend` | [`blend()`], [`bought_together`], [`sum_rows`]: several lists as one |
 
 mod baskets;
 mod blend;
@@ -60,7 +60,7 @@ mod trails;
 mod transitions;
 
 pub use baskets::Baskets;
-pub use blend::{Blended, blend, sum_rows};
+pub use blend::{Blended, blend, bought_together, sum_rows};
 pub use copurchase::copurchases;
 pub use ease::ease;
 pub use learned::{Learned, LearnedCounts, ProductFacts};

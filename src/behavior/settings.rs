@@ -4,6 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::events::EventKind;
 
+/// Most products that the closed form takes: 3.2 GB of numbers.
+const MAX_EASE_PRODUCTS: usize = 20_000;
+
 /// Settings of what is learned from events.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -47,13 +50,42 @@ impl Default for BehaviorConfig {
             ease: EaseConfig::default(),
             session: SessionConfig::default(),
             session_wide: SessionConfig::wide(),
-            session_wide_share: 0.33,
+            session_wide_share: 0.25,
             semantic: SemanticConfig::default(),
         }
     }
 }
 
 impl BehaviorConfig {
+    /// The first setting that has no sense in it, and what would be right.
+    pub fn out_of_range(&self) -> Option<(&'static str, &'static str)> {
+        let is_share = |x: f32| (0.0..=1.0).contains(&x);
+        let is_days = |x: f32| x.is_finite() && x >= 0.0;
+        let weights = EventKind::ALL.map(|kind| self.weights.of(kind));
+        let (days, share) = ("give a number of days, 0 or more", "give a number from 0 to 1");
+        let above = "give a number above 0";
+        let checks = [
+            ("order_half_life_days", is_days(self.order_half_life_days), days),
+            ("session_half_life_days", is_days(self.session_half_life_days), days),
+            ("popularity_half_life_days", is_days(self.popularity_half_life_days), days),
+            ("session_wide_share", is_share(self.session_wide_share), share),
+            ("per_product", (1..=1000).contains(&self.per_product), "give a number from 1 to 1000"),
+            ("weights", weights.iter().all(|weight| weight.abs() <= 1000.0), "give numbers from -1000 to 1000"),
+            ("copurchase.shrinkage", self.copurchase.shrinkage > 0.0 && self.copurchase.shrinkage.is_finite(), above),
+            ("copurchase.exponent", is_share(self.copurchase.exponent), share),
+            ("ease.num_products", self.ease.num_products <= MAX_EASE_PRODUCTS, "give at most 20000"),
+            ("ease.lambda", self.ease.lambda > 0.0 && self.ease.lambda.is_finite(), above),
+            ("ease.size_exponent", is_share(self.ease.size_exponent), share),
+            ("ease.popularity_exponent", is_share(self.ease.popularity_exponent), share),
+            ("session", self.session.is_in_range(), SessionConfig::RANGES),
+            ("session_wide", self.session_wide.is_in_range(), SessionConfig::RANGES),
+            ("semantic.fade", is_share(self.semantic.fade), share),
+            ("semantic.temperature", self.semantic.temperature > 0.0 && self.semantic.temperature.is_finite(), above),
+            ("semantic.num_neighbors", (1..=10_000).contains(&self.semantic.num_neighbors), "give 1 to 10000"),
+        ];
+        checks.into_iter().find(|(_, is_right, _)| !is_right).map(|(key, _, wanted)| (key, wanted))
+    }
+
     /// Sessions that a product's list must hold for every question that is asked of it.
     pub fn num_candidates(&self) -> usize {
         self.session.num_candidates.max(self.session_wide.num_candidates)
@@ -203,6 +235,23 @@ pub struct SessionConfig {
 }
 
 impl SessionConfig {
+    const RANGES: &'static str = "give 1 to 100000 neighbors and candidates, 1 to 64 products, days and idf_weight of 0 or more, and \
+        fades over more than 0 steps";
+
+    fn is_in_range(&self) -> bool {
+        let is_fade = |fade| match fade {
+            Fade::Exponential(steps) | Fade::Linear(steps) => steps > 0.0 && f32::is_finite(steps),
+            Fade::Flat => true,
+        };
+        let is_amount = |x: f32| x.is_finite() && x >= 0.0;
+        (1..=100_000).contains(&self.num_neighbors)
+            && (1..=100_000).contains(&self.num_candidates)
+            && (1..=64).contains(&self.max_products)
+            && is_amount(self.recency_days)
+            && is_amount(self.idf_weight)
+            && [self.position, self.neighborhood, self.last_match].into_iter().all(is_fade)
+    }
+
     /// As VMIS compares sessions: linear weights, no age, no distance inside the neighbor.
     pub fn wide() -> Self {
         Self {
@@ -228,9 +277,9 @@ impl Default for SessionConfig {
             position: Fade::Exponential(0.5),
             recency_days: 5.0,
             neighborhood: Fade::Exponential(2.0),
-            last_match: Fade::Exponential(2.0),
+            last_match: Fade::Exponential(1.0),
             idf_weight: 2.0,
-            is_length_normalized: true,
+            is_length_normalized: false,
         }
     }
 }

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::config;
+use crate::eval::EvidenceMix;
 use crate::live::FoldChanges;
+use crate::recommend::Intent;
 
 /// A semantic recommender for online shops.
 ///
@@ -117,6 +119,30 @@ pub(super) enum Command {
     /// Learns from what came before a cut in time and asks about what came after it; every product is ranked, none is sampled. Choose
     /// settings with --window validation, then look at the test window once.
     Eval(EvalArgs),
+    /// Show what a session wants next, what a shopper may like, or what sells now
+    ///
+    /// Learned from the shop's events by the last build.
+    Recommend {
+        /// The catalog
+        catalog: String,
+        /// What to show
+        #[arg(long, default_value = "next", value_name = "next|for_you|trending", value_parser = recommend_intent)]
+        intent: Intent,
+        /// A product that the session looked at, the oldest first; may be repeated
+        #[arg(long, value_name = "PRODUCT")]
+        viewed: Vec<String>,
+        /// A product in the cart; may be repeated
+        #[arg(long, value_name = "PRODUCT")]
+        cart: Vec<String>,
+        /// The product that is looked at now
+        #[arg(long, value_name = "PRODUCT")]
+        product: Option<String>,
+        /// Products that the session looked at may be shown again
+        #[arg(long)]
+        include_seen: bool,
+        #[command(flatten)]
+        ask: AskArgs,
+    },
     /// Answer over HTTP until SIGINT or SIGTERM
     ///
     /// Serves every catalog below the index root; a new generation is taken over without a failed request.
@@ -246,6 +272,15 @@ pub(super) struct EvalArgs {
     /// Most pairs of an order and a product that the cold protocols and the ladder ask about
     #[arg(long, default_value_t = 4000)]
     pub pairs: usize,
+    /// Evidence at which behaviour and content weigh the same in the blend of orders
+    #[arg(long, default_value_t = EvidenceMix::default().kappa)]
+    pub kappa: f32,
+    /// What sessions about the same things count among content in the blend of orders, 0 to 1; the cosine of texts counts the rest
+    #[arg(long, default_value_t = EvidenceMix::default().semantic_share)]
+    pub semantic_share: f32,
+    /// Least share of content in the blend of orders, 0 to 1
+    #[arg(long, default_value_t = EvidenceMix::default().content_floor)]
+    pub content_floor: f32,
     /// Print popularity deciles and evidence buckets too
     #[arg(long)]
     pub slices: bool,
@@ -378,6 +413,12 @@ pub(super) struct AskArgs {
     /// Score every product instead of walking the graph
     #[arg(long)]
     pub exact: bool,
+}
+
+fn recommend_intent(word: &str) -> Result<Intent, String> {
+    let known = [Intent::Next, Intent::ForYou, Intent::Trending];
+    let intent = known.into_iter().find(|intent| intent.word() == word);
+    intent.ok_or_else(|| format!("`{word}` is not next, for_you or trending"))
 }
 
 impl Args {

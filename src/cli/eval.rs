@@ -11,7 +11,7 @@ use super::context::Context;
 use super::exit::Unanswerable;
 use super::output::{number, print_json, say, table, thousands};
 use crate::eval::{
-    self, BasketSettings, BlendWeights, Bootstrap, ColdSettings, Estimate, Ladder, LadderSettings, Learning,
+    self, BasketSettings, Bootstrap, ColdSettings, Estimate, EvidenceMix, Ladder, LadderSettings, Learning,
     MethodReport, ProductTexts, Report, Rung, Settings, SliceKind, Split, Task, Window,
 };
 use crate::events::History;
@@ -147,7 +147,10 @@ impl<'a> Shop<'a> {
     }
 
     fn learning(&self) -> Learning<'_> {
-        Learning { behavior: &self.context.config.behavior, weights: BlendWeights::default() }
+        let config = &self.context.config;
+        let EvalArgs { kappa, semantic_share, content_floor, .. } = *self.args;
+        let mix = EvidenceMix { kappa, semantic_share, content_floor };
+        Learning { behavior: &config.behavior, next: config.recommend.next, mix }
     }
 
     fn bootstrap(&self) -> Bootstrap {

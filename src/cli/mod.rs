@@ -65,6 +65,10 @@ fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Similar { catalog, products, ask } => ask::similar(&context, &catalog, products, &ask),
         Command::Search { catalog, text, ask } => ask::search(&context, &catalog, &text.join(" "), &ask),
         Command::Eval(args) => eval::run(&context, &args),
+        Command::Recommend { catalog, intent, viewed, cart, product, include_seen, ask } => {
+            let session = ask::Session { viewed, cart, product, include_seen };
+            ask::recommend(&context, &catalog, intent, session, &ask)
+        }
         Command::Serve { bind } => serve::run(&context, bind),
     }
 }

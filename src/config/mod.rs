@@ -167,6 +167,12 @@ impl Config {
             (0.0..=1.0).contains(&self.recommend.misfit_factor),
             "give a number from 0 to 1",
         )?;
+        if let Some((key, wanted)) = self.behavior.out_of_range() {
+            range(&format!("behavior.{key}"), false, wanted)?;
+        }
+        if let Some(key) = self.recommend.weight_out_of_range() {
+            range(&format!("recommend.{key}"), false, "give weights from 0 to 1000")?;
+        }
         range("embed.batch_tokens", self.embed.batch_tokens > 0, "give at least 1")?;
         let threads = format!("give 0, which takes every core, or a number up to {MAX_THREADS}");
         range("embed.threads", self.embed.threads <= MAX_THREADS, &threads)?;

@@ -7,7 +7,7 @@ use super::question::{Question, Ranker, Scores};
 use super::texts::ProductTexts;
 use crate::behavior::{
     BehaviorConfig, Related, RelatedTable, SemanticConfig, SessionIndex, SessionScratch, SessionVectors, Step, Tally,
-    blend, next_products, pooled, semantic_votes, session_votes, sum_rows,
+    blend, bought_together, next_products, pooled, semantic_votes, session_votes, sum_rows,
 };
 
 /// Products taken from each source: what a blend can still bring to the top.
@@ -52,6 +52,31 @@ impl Ranker for TableRanker {
             RowsOf::Last => &question.products[question.products.len().saturating_sub(1)..],
         };
         add_all(&sum_rows(self.table.rows(), asked, scores.num_products()), scores);
+    }
+}
+
+/// What is bought together as answers have it: by EASE where there is a row, by the shrunk cosine elsewhere.
+pub struct TogetherRanker<'a> {
+    ease: &'a TableRanker,
+    cosine: &'a TableRanker,
+}
+
+impl<'a> TogetherRanker<'a> {
+    /// Ranks by the rows of both tables.
+    pub fn new(ease: &'a TableRanker, cosine: &'a TableRanker) -> Self {
+        Self { ease, cosine }
+    }
+}
+
+impl Ranker for TogetherRanker<'_> {
+    fn name(&self) -> &str {
+        "behavior"
+    }
+
+    fn score(&self, question: &Question<'_>, scores: &mut Scores) {
+        let (ease, cosine) = (self.ease.table.rows(), self.cosine.table.rows());
+        let entries = bought_together(ease, cosine, question.products, scores.num_products());
+        entries.iter().for_each(|entry| scores.add(entry.product, entry.score));
     }
 }
 
@@ -184,13 +209,7 @@ pub struct EvidenceBlend<'a> {
 impl<'a> EvidenceBlend<'a> {
     /// Mixes `behavior` and `content`; `evidence` is [`evidence`](super::evidence) of the training side, `kappa` the evidence at which both weigh
     /// the same, `floor` the least share of content, 0 to 1.
-    pub fn new(
-        behavior: &'a dyn Ranker,
-        content: &'a dyn Ranker,
-        evidence: Vec<u32>,
-        kappa: f32,
-        floor: f32,
-    ) -> Self {
+    pub fn new(behavior: &'a dyn Ranker, content: &'a dyn Ranker, evidence: Vec<u32>, kappa: f32, floor: f32) -> Self {
         Self { behavior, content, evidence, kappa, floor }
     }
 }

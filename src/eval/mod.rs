@@ -78,6 +78,6 @@ pub use protocol::{
 pub use question::{Question, Ranker, Scores};
 pub use report::{Estimate, MethodReport, Report, Slice};
 pub use slices::{EVIDENCE_BUCKETS, SliceKind, evidence};
-pub use suite::{BlendWeights, Learning, climb, judge_orders, judge_sessions};
+pub use suite::{EvidenceMix, Learning, climb, judge_orders, judge_sessions};
 pub use task::{Case, Split, Task, Window, by_id};
 pub use texts::{ProductTexts, SUBSTITUTE_COSINE};

@@ -53,9 +53,9 @@ pub(super) async fn recommend(
     let engine = app.catalogs().engine(&catalog)?;
     let JsonBody { value, deadline } = request?;
     let (query, placement, has_product) = value.into_query()?;
-    let view = engine.view();
+    let (view, intent) = (engine.view(), query.intent);
     let (answer, took_ms) = app.ask(&engine, &view, query, deadline).await?;
-    json(&RecommendResponse::new(&view, &answer, placement.as_deref(), has_product, took_ms)?)
+    json(&RecommendResponse::new(&view, &answer, intent, placement.as_deref(), has_product, took_ms)?)
 }
 
 /// Searches products by free text.

@@ -20,6 +20,7 @@ use super::error::ServerError;
 use super::metrics::Metrics;
 use super::problem::with_causes;
 use super::{openapi, router};
+use crate::behavior::BehaviorConfig;
 use crate::embed::Embedder;
 use crate::recommend::RecommendConfig;
 
@@ -34,6 +35,8 @@ pub struct Serve {
     pub index_root: PathBuf,
     /// Settings of answers.
     pub recommend: RecommendConfig,
+    /// Settings of what is learned from events.
+    pub behavior: BehaviorConfig,
     /// How products that come over HTTP are read.
     pub catalogs: CatalogSettings,
     /// The model for free text and new products.
@@ -48,15 +51,15 @@ pub struct Serve {
 /// A catalog that is damaged is logged and answers 503; it does not keep the others from serving. Returns an error if the
 /// address cannot be listened on, a setting has no use, or the index root cannot be read.
 pub async fn serve(serve: Serve, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<(), ServerError> {
-    let Serve { config, index_root, recommend, catalogs: settings, embedder, ready } = serve;
+    let Serve { config, index_root, recommend, behavior, catalogs: settings, embedder, ready } = serve;
     check(&config)?;
     let bind_failed = |source| ServerError::Bind { address: config.bind, source };
     let listener = TcpListener::bind(config.bind).await.map_err(bind_failed)?;
     let address = listener.local_addr().map_err(bind_failed)?;
     let (routes, api) = router::routes();
     let metrics = router::metrics_of(&api)?;
-    let opening = (recommend, settings, embedder, metrics.clone());
-    let catalogs = spawn_blocking(move || Catalogs::open(index_root, opening.0, opening.1, opening.2, opening.3)).await;
+    let (opening, metrics_too) = ((recommend, behavior), metrics.clone());
+    let catalogs = spawn_blocking(move || Catalogs::open(index_root, opening, settings, embedder, metrics_too)).await;
     let catalogs = Arc::new(catalogs.map_err(ServerError::Task)?.map_err(ServerError::IndexRoot)?);
     let api = openapi::document(api)
         .map_err(|error| ServerError::Setting { setting: "openapi", reason: error.to_string() })?;

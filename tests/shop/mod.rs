@@ -135,7 +135,8 @@ impl Running {
         let thread = std::thread::spawn(move || {
             let ready: Box<dyn FnOnce(SocketAddr) + Send> = Box::new(move |address| ready.send(address).unwrap());
             let (recommend, embedder) = (RecommendConfig::default(), EMBEDDER.clone());
-            let settings = Serve { config, index_root, recommend, catalogs: settings(), embedder, ready: Some(ready) };
+            let (behavior, catalogs, ready) = (Default::default(), settings(), Some(ready));
+            let settings = Serve { config, index_root, recommend, behavior, catalogs, embedder, ready };
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
             runtime.block_on(serve(settings, async move { drop(stopped.await) }))
         });
