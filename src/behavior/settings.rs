@@ -300,7 +300,7 @@ pub struct SemanticConfig {
 
 impl Default for SemanticConfig {
     fn default() -> Self {
-        Self { max_sessions: 200_000, fade: 0.8, num_neighbors: 100, temperature: 0.05 }
+        Self { max_sessions: 200_000, fade: 0.8, num_neighbors: 300, temperature: 0.1 }
     }
 }
 

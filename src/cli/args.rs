@@ -275,7 +275,10 @@ pub(super) struct EvalArgs {
     /// Evidence at which behaviour and content weigh the same in the blend of orders
     #[arg(long, default_value_t = EvidenceMix::default().kappa)]
     pub kappa: f32,
-    /// What sessions about the same things count among content in the blend of orders, 0 to 1; the cosine of texts counts the rest
+    /// What BM25 counts among content in the blend of orders, 0 to 1; the cosine of texts counts the rest
+    #[arg(long, default_value_t = EvidenceMix::default().lexical_share)]
+    pub lexical_share: f32,
+    /// What sessions about the same things count there, 0 to 1
     #[arg(long, default_value_t = EvidenceMix::default().semantic_share)]
     pub semantic_share: f32,
     /// Least share of content in the blend of orders, 0 to 1

@@ -148,8 +148,8 @@ impl<'a> Shop<'a> {
 
     fn learning(&self) -> Learning<'_> {
         let config = &self.context.config;
-        let EvalArgs { kappa, semantic_share, content_floor, .. } = *self.args;
-        let mix = EvidenceMix { kappa, semantic_share, content_floor };
+        let EvalArgs { kappa, lexical_share, semantic_share, content_floor, .. } = *self.args;
+        let mix = EvidenceMix { lexical_share, semantic_share, kappa, content_floor };
         Learning { behavior: &config.behavior, next: config.recommend.next, mix }
     }
 

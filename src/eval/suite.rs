@@ -18,7 +18,9 @@ use crate::recommend::SourceWeights;
 /// How what is bought together and what texts tell are mixed where evidence is thin.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct EvidenceMix {
-    /// What sessions that are about the same count among what needs no orders of the product, 0 to 1; the cosine of texts counts the rest.
+    /// What BM25 counts among what needs no orders of the product, 0 to 1; the cosine of texts counts the rest.
+    pub lexical_share: f32,
+    /// What sessions that are about the same count there, 0 to 1.
     pub semantic_share: f32,
     /// Evidence at which behaviour and content weigh the same.
     pub kappa: f32,
@@ -28,7 +30,7 @@ pub struct EvidenceMix {
 
 impl Default for EvidenceMix {
     fn default() -> Self {
-        Self { semantic_share: 0.5, kappa: 5.0, content_floor: 0.17 }
+        Self { lexical_share: 0.5, semantic_share: 0.1, kappa: 5.0, content_floor: 0.17 }
     }
 }
 
@@ -82,6 +84,11 @@ impl<'a> Content<'a> {
         Self { cosine: Cosine::new(texts), bm25: Bm25::new(texts), semantic }
     }
 
+    fn parts(&self, mix: EvidenceMix) -> Vec<(f32, &dyn Ranker)> {
+        let cosine = (1.0 - mix.lexical_share - mix.semantic_share).max(0.0);
+        vec![(cosine, &self.cosine), (mix.lexical_share, &self.bm25), (mix.semantic_share, &self.semantic)]
+    }
+
     fn rankers(&self) -> [&dyn Ranker; 3] {
         [&self.cosine, &self.bm25, &self.semantic]
     }
@@ -102,9 +109,7 @@ pub fn judge_orders(task: &Task, learning: Learning<'_>, settings: &Settings<'_>
     let counted: [&dyn Ranker; 6] = [&popularity, &pairs, &copurchase, &ease, &vstan, &together];
     let Some(texts) = settings.texts else { return judge(task, &counted, settings) };
     let content = Content::new(texts, &index, behavior);
-    let parts: Vec<(f32, &dyn Ranker)> =
-        vec![(1.0 - mix.semantic_share, &content.cosine), (mix.semantic_share, &content.semantic)];
-    let text = BlendRanker::new("content", parts);
+    let text = BlendRanker::new("content", content.parts(mix));
     let blend = EvidenceBlend::new(&together, &text, evidence(&task.train), mix.kappa, mix.content_floor);
     judge(task, &[&counted[..], &content.rankers(), &[&text, &blend]].concat(), settings)
 }

@@ -44,8 +44,8 @@ pub fn cold_candidates<'a>(
     task("cold_candidates", history, more_products, settings, |order, cold, _| (rest_of(order, cold), vec![cold]))
 }
 
-/// *Cold sessions*: of an order taken as a session, at most three products are shown and the last of them is cold; one other product, drawn
-/// by seed, is asked for. The products before the last are drawn too, cold ones alone: nothing warm helps.
+/// *Cold sessions*: of an order taken as a session, at most three products are shown, all of them cold; one other product, drawn by seed,
+/// is asked for. Nothing that was ever sold helps.
 ///
 /// Returns an error if no order after the cut holds a product that is new since.
 pub fn cold_sessions<'a>(
@@ -53,12 +53,13 @@ pub fn cold_sessions<'a>(
     more_products: impl IntoIterator<Item = &'a str>,
     settings: ColdSettings,
 ) -> Result<Task, EvalError> {
-    task("cold_sessions", history, more_products, settings, |order, cold, random| {
-        let rest = rest_of(order, cold);
-        let mut drawn = random.sample(&rest, 3);
-        let target = drawn.pop().into_iter().collect();
-        drawn.push(cold);
-        (drawn, target)
+    task("cold_sessions", history, more_products, settings, |order, cold, shown| {
+        let mut rest = shown.random.sample(&rest_of(order, cold), usize::MAX);
+        let target = rest.pop().into_iter().collect();
+        rest.retain(|product| shown.evidence[*product as usize] == 0);
+        rest.truncate(2);
+        rest.push(cold);
+        (rest, target)
     })
 }
 
@@ -82,12 +83,19 @@ pub(super) fn pairs(
     drawn
 }
 
+/// What a case may be drawn with.
+struct Drawing<'a> {
+    random: &'a mut Random,
+    /// Sessions of the training side that hold each product.
+    evidence: &'a [u32],
+}
+
 fn task<'a>(
     protocol: &'static str,
     history: &'a History,
     more_products: impl IntoIterator<Item = &'a str>,
     settings: ColdSettings,
-    case_of: impl Fn(&Order, u32, &mut Random) -> (Vec<u32>, Vec<u32>),
+    case_of: impl Fn(&Order, u32, Drawing<'_>) -> (Vec<u32>, Vec<u32>),
 ) -> Result<Task, EvalError> {
     let history = by_id(history, more_products);
     let train = settings.split.train(&history);
@@ -98,7 +106,7 @@ fn task<'a>(
     let mut cases = Vec::new();
     for (group, product) in pairs {
         let order = &orders[group];
-        let (products, targets) = case_of(order, product, &mut random);
+        let (products, targets) = case_of(order, product, Drawing { random: &mut random, evidence: &evidence });
         cases.push(Case { group: group as u32, products, now_s: order.time_s, targets });
     }
     if cases.is_empty() {
