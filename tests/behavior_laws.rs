@@ -66,8 +66,7 @@ fn slow_orders(history: &History) -> Vec<(u32, BTreeSet<u32>)> {
     for (number, visitor, step) in steps(EventKind::Refund) {
         match lines.get_mut(&(key(number, &step), step.product)) {
             Some(line) => line.0 -= i64::from(step.quantity),
-            None if step.order == NO_ORDER => unknown.push((step.time_s, visitor, step.product, step.quantity)),
-            None => {}
+            None => unknown.push((step.time_s, visitor, step.product, step.quantity)),
         }
     }
     unknown.sort();

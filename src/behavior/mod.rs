@@ -40,9 +40,11 @@
 //! | `learned` | [`Learned`]: all of it, for the products of a generation |
 //! | `tables` | [`Behavior`]: the same mapped from a generation's files, and the format of those |
 //! | `related` | [`RelatedTable`], [`RelatedRows`]: the layout of the tables |
+//! | `bench` | [`bench_behavior`]: speed on generated volume |
 //! | `blend` | [`blend()`], [`bought_together`], [`sum_rows`]: several lists as one |
 
 mod baskets;
+mod bench;
 mod blend;
 mod copurchase;
 mod ease;
@@ -60,6 +62,7 @@ mod trails;
 mod transitions;
 
 pub use baskets::Baskets;
+pub use bench::{BehaviorReport, BehaviorVolume, QuestionFigures, bench_behavior};
 pub use blend::{Blended, blend, bought_together, sum_rows};
 pub use copurchase::copurchases;
 pub use ease::ease;

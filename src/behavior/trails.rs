@@ -36,6 +36,20 @@ impl Trails {
         Self { last_s, ..trails }
     }
 
+    /// The trails of sessions of views, each with the time of its end in seconds, oldest first; products out of range are left out.
+    pub fn of_views(num_products: usize, sessions: impl IntoIterator<Item = (u32, Vec<u32>)>) -> Self {
+        let mut trails = Self::empty(num_products);
+        for (last_s, products) in sessions {
+            trails.products.extend(products.into_iter().filter(|&product| (product as usize) < num_products));
+            trails.kinds.resize(trails.products.len(), EventKind::ViewItem.number());
+            if trails.products.len() as u64 > trails.ends.last().copied().unwrap_or(0) {
+                trails.ends.push(trails.products.len() as u64);
+                trails.last_s.push(last_s);
+            }
+        }
+        trails
+    }
+
     fn empty(num_products: usize) -> Self {
         Self { num_products, ends: Vec::new(), products: Vec::new(), kinds: Vec::new(), last_s: Vec::new() }
     }

@@ -175,6 +175,24 @@ pub(super) enum ModelCommand {
 pub(super) enum BenchCommand {
     /// Search an index, or one built from raw vectors, and report recall, queries a second and latency, with and without filters
     Ann(AnnArgs),
+    /// Learn from generated orders and sessions, and report seconds, memory, and the time of session answers
+    Behavior {
+        /// Order lines to generate
+        #[arg(long, default_value_t = 1_000_000)]
+        order_lines: u64,
+        /// Past sessions to generate
+        #[arg(long, default_value_t = 1_000_000)]
+        sessions: u64,
+        /// Products to generate
+        #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(40..))]
+        products: u32,
+        /// Live sessions to time at each length
+        #[arg(long, default_value_t = 2000)]
+        questions: u32,
+        /// Fixes what is generated
+        #[arg(long, default_value_t = 42)]
+        seed: u64,
+    },
     /// Embed a file of texts and report texts and tokens a second, latency of single short texts, and where the time goes
     Embed {
         /// One text a line; empty lines are left out

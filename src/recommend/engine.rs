@@ -170,7 +170,8 @@ impl Engine {
             let fewer_because = Some(FewerBecause::UnknownProducts);
             return Ok(Answer { hits: Vec::new(), missing_ids, fallback: None, fewer_because });
         };
-        let allowed = self.allowed(view, query, &anchors, &excluded)?;
+        let out = anchors.iter().chain(&excluded).map(|row| row.0).collect();
+        let allowed = self.allowed(view, query, &anchors, out)?;
         let is_filtered = allowed.is_filtered;
         let fit = Fit::of(view, self.config.misfit_factor, &anchors, query.text.as_deref())?;
         let search = Search { view, query, vector: &vector, allowed, fit, anchors: &anchors };
@@ -204,10 +205,9 @@ impl Engine {
         let taken: Vec<RowId> = anchors.iter().copied().chain(in_cart).collect();
         let include_seen = query.include_seen.unwrap_or(self.config.include_seen);
         let seen = steps.iter().map(|(row, _)| *row).filter(|_| !include_seen);
-        let out: Vec<RowId> = taken.iter().copied().chain(seen).collect();
+        let out = taken.iter().copied().chain(seen).chain(excluded).map(|row| row.0).collect();
         let newest_first: Vec<RowId> = steps.iter().rev().map(|(row, _)| *row).collect();
-        let mut allowed = self.allowed(view, query, &newest_first, &excluded)?;
-        allowed.out = out.iter().chain(&excluded).map(|row| row.0).collect();
+        let allowed = self.allowed(view, query, &newest_first, out)?;
         let is_filtered = allowed.is_filtered;
         let behavior = self.behavior(view);
         let (behavior, vector) = (behavior.as_deref(), vector.as_deref());
@@ -248,12 +248,14 @@ impl Engine {
         Ok(Some(sum))
     }
 
+    /// The rows that may appear: what the filter, the stock and the price band let through, less `out`. The band is relative to the
+    /// first of `priced` that has a price.
     fn allowed(
         &self,
         view: &View,
         query: &Query,
-        anchors: &[RowId],
-        excluded: &[RowId],
+        priced: &[RowId],
+        out: RoaringBitmap,
     ) -> Result<Allowed, RecommendError> {
         let mut rows = allowed_rows(view, &query.filter)?;
         if self.config.in_stock_only && !query.filter.names("availability") {
@@ -263,10 +265,9 @@ impl Engine {
             };
         }
         if let Some(band) = query.price {
-            rows = intersect(rows, price_band(view, anchors, band));
+            rows = intersect(rows, price_band(view, priced, band));
         }
         let is_filtered = rows.is_some();
-        let out: RoaringBitmap = anchors.iter().chain(excluded).map(|row| row.0).collect();
         if let Some(rows) = &mut rows {
             *rows -= &out;
         }
