@@ -12,7 +12,7 @@
 //! behavior                            what is learned from what shoppers did
 //! pipeline                            feed → published generation: joins the above for a build
 //! recommend                           question → answer: joins the above for a request
-//! server                              HTTP
+//! eval · server                       quality measures and their runner · HTTP
 //! config · cli                        settings · commands
 //! ```
 //!
@@ -22,6 +22,7 @@
 //! * [`live::LiveCatalog`] keeps what changes between builds, and [`live::View`] is a generation with it.
 //! * [`pipeline::Build`] goes from a feed to a generation in use.
 //! * [`recommend::Engine`] answers a [`recommend::Query`] on one generation.
+//! * [`eval::judge()`] measures how well any ranking foretells what shoppers did next.
 //! * [`server::serve`] does so over HTTP, for every catalog, and takes new generations over without a failed request.
 //!
 //! The whole way, from a feed to an answer:

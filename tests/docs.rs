@@ -72,3 +72,14 @@ fn every_file_under_an_index_folder_that_the_readme_names_is_written() {
     let readme = readme();
     names.iter().for_each(|name| assert!(readme.contains(&format!("`{name}`")), "{name}"));
 }
+
+#[test]
+fn every_protocol_of_the_readme_is_one_of_the_program() {
+    let protocols = first_column("| protocol | question");
+    let help = Workplace::new().ok(&["eval", "--help"]);
+    assert_eq!(protocols.len(), 6);
+    protocols.iter().for_each(|name| assert!(help.contains(&format!("- {}:", name.trim_matches('`'))), "{name}"));
+    let rungs = kindred::eval::RUNGS.map(|orders| orders.to_string()).join(", ");
+    assert!(readme().contains(&format!("its first {rungs} orders")), "{rungs}");
+    assert!(readme().contains(&format!("a cosine above {}", kindred::eval::SUBSTITUTE_COSINE)));
+}
