@@ -6,6 +6,7 @@ use super::output::OutputError;
 use crate::catalog::FeedError;
 use crate::config::ConfigError;
 use crate::embed::EmbedError;
+use crate::events::EventError;
 use crate::index::IndexError;
 use crate::live::LiveError;
 use crate::pipeline::BuildError;
@@ -66,6 +67,7 @@ fn code_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
             BuildError::Embed(error) => of_embed(error),
             BuildError::Index(error) => of_index(error),
             BuildError::Live(error) => of_live(error),
+            BuildError::Events(error) => of_events(error),
         });
     }
     if let Some(error) = cause.downcast_ref::<RecommendError>() {
@@ -82,6 +84,7 @@ fn code_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
         .map(of_feed)
         .or_else(|| cause.downcast_ref::<EmbedError>().map(of_embed))
         .or_else(|| cause.downcast_ref::<LiveError>().map(of_live))
+        .or_else(|| cause.downcast_ref::<EventError>().map(of_events))
         .or_else(|| cause.is::<ConfigError>().then_some(SETTINGS))
         .or_else(|| cause.is::<BadChanges>().then_some(FEED))
         .or_else(|| cause.is::<Unanswerable>().then_some(QUESTION))
@@ -102,6 +105,19 @@ fn of_live(error: &LiveError) -> u8 {
             WRITE
         }
         LiveError::Busy { .. } => IN_USE,
+        _ => INDEX,
+    }
+}
+
+fn of_events(error: &EventError) -> u8 {
+    match error {
+        EventError::Open { .. }
+        | EventError::Write { .. }
+        | EventError::DiskFull { .. }
+        | EventError::NoWriter { .. }
+        | EventError::MakeKey { .. } => WRITE,
+        EventError::Busy { .. } | EventError::NotScrubbed { .. } => IN_USE,
+        EventError::ReadFile { .. } | EventError::Columns { .. } => FEED,
         _ => INDEX,
     }
 }

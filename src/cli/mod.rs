@@ -7,14 +7,16 @@
 //! | `exit` | exit codes |
 //! | `progress` | progress bars |
 //! | `output` | tables and JSON |
-//! | `ask`, `bench`, `index`, `init`, `model`, `products`, `serve`, `validate` | one command each |
+//! | `ask`, `bench`, `events`, `index`, `init`, `model`, `products`, `serve`, `validate` | one command each |
 #![allow(clippy::print_stderr, reason = "a command line prints its errors")]
 
 mod args;
 mod ask;
 mod bench;
 mod bench_ann;
+mod bench_events;
 mod context;
+mod events;
 mod exit;
 mod index;
 mod init;
@@ -61,6 +63,7 @@ fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Bench { command } => bench::run(&context, &command),
         Command::Index { command } => index::run(&context, &command),
         Command::Products { command } => products::run(&context, &command),
+        Command::Events { command } => events::run(&context, &command),
         Command::Similar { catalog, products, ask } => ask::similar(&context, &catalog, products, &ask),
         Command::Search { catalog, text, ask } => ask::search(&context, &catalog, &text.join(" "), &ask),
         Command::Recommend { catalog, intent, viewed, cart, product, include_seen, ask } => {
