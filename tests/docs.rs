@@ -3,8 +3,8 @@
 mod command;
 
 use command::{Workplace, project};
-use kindred::catalog;
 use kindred::behavior::{BEHAVIOR_FILE, SESSION_VECTORS_FILE, SESSIONS_FILE};
+use kindred::catalog;
 use kindred::config::Config;
 use kindred::embed::MAX_BYTES_PER_TOKEN;
 use kindred::events::{MAX_AHEAD_MS, MAX_ID_BYTES, MAX_ITEMS, MAX_PRICE, MAX_QUANTITY, MAX_QUERY_BYTES};
