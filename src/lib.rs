@@ -20,7 +20,9 @@
 //! * [`embed::Embedder`] turns texts into vectors of length 1; [`embed::embed_with_cache`] embeds only what is new.
 //! * [`index::CatalogDir`] is a catalog's folder of immutable generations; [`index::Generation`] is one of them, mapped.
 //! * [`live::LiveCatalog`] keeps what changes between builds, and [`live::View`] is a generation with it.
+//! * [`events::EventStore`] keeps what shoppers did, and makes an [`events::History`] of it.
 //! * [`pipeline::Build`] goes from a feed to a generation in use.
+//! * [`behavior::Learned`] is what a history of events teaches, [`behavior::Behavior`] the same, mapped.
 //! * [`recommend::Engine`] answers a [`recommend::Query`] on one generation.
 //! * [`eval::judge()`] measures how well any ranking foretells what shoppers did next.
 //! * [`server::serve`] does so over HTTP, for every catalog, and takes new generations over without a failed request.
@@ -59,6 +61,8 @@
 //! * Vectors of different models or precisions never meet: the manifest carries the fingerprint, and [`recommend::Engine`] compares it. One
 //!   generation is made with one text template.
 //! * A live change is acknowledged when it is on disk and in the view; a [`live::View`] never changes, and one answer comes from one view.
+//! * An event is acknowledged when it is on disk, and counts once. Ids of shoppers are written as keyed hashes alone, and nothing without consent;
+//!   what is learned depends on the events, never on the order in which they came.
 //! * Money is integer minor units and a currency. Lists have one total order ([`rank::best_first`]). Scores are in `[0, 1]`,
 //!   higher is better.
 //! * The same feed, settings and seed give the same index files, byte for byte.

@@ -250,3 +250,36 @@ fn the_next_products_over_http_carry_their_sources() {
     let refused = running.post("/v1/shop/recommend", &json!({"intent": "bundle", "context": {"product": "mug-red"}}));
     assert_eq!(refused.problem().0, "intent_not_available");
 }
+
+#[test]
+fn an_event_changes_the_next_answer_to_its_visitor_and_to_nobody_else() {
+    let root = tempfile::tempdir().unwrap();
+    build(root.path(), history());
+    let running = shop::Running::start(root.path(), shop::config());
+    let ask = |who: &Value| {
+        let mut body = json!({"intent": "next", "limit": 3});
+        body.as_object_mut().unwrap().extend(who.as_object().unwrap().clone());
+        running.post("/v1/shop/recommend", &body).json()
+    };
+    let send = |event: &str, id: &str| {
+        let ecommerce = json!({"items": [{"item_id": id}], "transaction_id": "T1"});
+        let body = json!({"event": event, "visitor_id": "v1", "consent": true, "ecommerce": ecommerce});
+        let answer = running.post("/v1/shop/events", &body).json();
+        assert_eq!(answer["accepted"], 1, "{answer}");
+    };
+    let ids = |answer: &Value| -> Vec<String> {
+        answer["results"].as_array().unwrap().iter().map(|hit| hit["id"].as_str().unwrap().to_owned()).collect()
+    };
+    let visitor = json!({"visitor_id": "v1"});
+    assert_eq!(ask(&visitor)["fallback"], "popular");
+    send("view_item", "spade-steel");
+    let after_view = ids(&ask(&visitor));
+    assert!(after_view[0].starts_with("spade") || after_view[0].starts_with("seeds"), "{after_view:?}");
+    assert!(!after_view.contains(&"spade-steel".to_owned()));
+    send("purchase", &after_view[0]);
+    let after_order = ids(&ask(&visitor));
+    assert!(!after_order.contains(&after_view[0]), "{after_order:?}");
+    for other in [json!({"visitor_id": "v2"}), json!({"visitor_id": "v1", "consent": false}), json!({})] {
+        assert_eq!(ask(&other)["fallback"], "popular", "{other}");
+    }
+}

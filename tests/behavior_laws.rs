@@ -42,6 +42,9 @@ fn config() -> BehaviorConfig {
     BehaviorConfig { order_half_life_days: 20.0, session_half_life_days: 10.0, ..BehaviorConfig::default() }
 }
 
+/// Whether the order is a session's, and its number.
+type OrderKey = (u32, u32);
+
 /// The orders by their definition: each key's pieces bought less its pieces sent back.
 fn slow_orders(history: &History) -> Vec<(u32, BTreeSet<u32>)> {
     let key = |number: usize, step: &Interaction| match step.order {
@@ -56,7 +59,7 @@ fn slow_orders(history: &History) -> Vec<(u32, BTreeSet<u32>)> {
         found
     };
     // order key and product → pieces, first time, visitor
-    let mut lines: BTreeMap<((u32, u32), u32), (i64, u32, u32)> = BTreeMap::new();
+    let mut lines: BTreeMap<(OrderKey, u32), (i64, u32, u32)> = BTreeMap::new();
     for (number, visitor, step) in steps(EventKind::Purchase) {
         let line = lines.entry((key(number, &step), step.product)).or_insert((0, step.time_s, visitor));
         line.0 += i64::from(step.quantity);
@@ -81,7 +84,7 @@ fn slow_orders(history: &History) -> Vec<(u32, BTreeSet<u32>)> {
             }
         }
     }
-    let mut orders: BTreeMap<(u32, u32), (u32, BTreeSet<u32>)> = BTreeMap::new();
+    let mut orders: BTreeMap<OrderKey, (u32, BTreeSet<u32>)> = BTreeMap::new();
     for ((key, product), (pieces, time_s, _)) in lines {
         if pieces > 0 {
             let order = orders.entry(key).or_insert((time_s, BTreeSet::new()));

@@ -123,7 +123,8 @@ fn mapped_tables_say_what_the_ones_in_memory_say() {
             .map(|sessions| session_votes(sessions, &steps, mapped.last_s(), &config, 30, &mut scratch));
         assert_eq!(found, expected);
     }
-    let (history, known) = (history(), |id: &str| id.strip_prefix("sku/").is_some_and(|n| n.parse::<usize>().unwrap() < ROWS));
+    let (history, known) =
+        (history(), |id: &str| id.strip_prefix("sku/").is_some_and(|n| n.parse::<usize>().unwrap() < ROWS));
     let of_known = history.sessions().flat_map(|session| session.interactions);
     let of_known = of_known.filter(|step| known(&history.products()[step.product as usize]));
     assert_eq!(mapped.last_s(), of_known.map(|step| step.time_s).max().unwrap());

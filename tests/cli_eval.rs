@@ -46,7 +46,8 @@ fn orders_are_measured_and_what_is_missing_is_named() {
     // Two kinds of orders that share no product.
     let lines = (0..100).flat_map(|order| (0..3).map(move |at| line(order, 3 * (order % 2) + at)));
     work.write("orders.csv", format!("order_id,product_id,timestamp\n{}", lines.collect::<String>()));
-    let found = work.json(&["eval", "--orders", "orders.csv", "--protocol", "baskets", "--k", "1", "--draws", "50", "-q"]);
+    let found =
+        work.json(&["eval", "--orders", "orders.csv", "--protocol", "baskets", "--k", "1", "--draws", "50", "-q"]);
     let methods = found["reports"][0]["methods"].as_array().unwrap();
     let behavior = methods.iter().find(|method| method["method"] == "behavior").unwrap();
     assert_eq!(behavior["hit_rate"]["value"].as_f64(), Some(1.0));

@@ -3,8 +3,11 @@
 mod command;
 
 use command::{Workplace, project};
+use kindred::behavior::{BEHAVIOR_FILE, SESSION_VECTORS_FILE, SESSIONS_FILE};
+use kindred::catalog;
 use kindred::config::Config;
 use kindred::embed::MAX_BYTES_PER_TOKEN;
+use kindred::events::{MAX_AHEAD_MS, MAX_ID_BYTES, MAX_ITEMS, MAX_PRICE, MAX_QUANTITY, MAX_QUERY_BYTES};
 
 fn readme() -> String {
     std::fs::read_to_string(project("README.md")).unwrap()
@@ -56,6 +59,16 @@ fn numbers_in_the_readme_are_the_defaults() {
     assert!(readme.contains(&format!("serves on {}", config.server.bind)));
     let bytes = format!("{MAX_BYTES_PER_TOKEN} bytes are read for each token");
     assert!(readme.contains(&bytes), "{bytes}");
+    let bounds = [
+        format!("At most {MAX_ITEMS} products an event, 1 to {MAX_QUANTITY} pieces, a price from 0 to {MAX_PRICE}"),
+        format!(
+            "ids up to {MAX_ID_BYTES} bytes (products {}), texts searched for up to {MAX_QUERY_BYTES}",
+            catalog::MAX_ID_BYTES
+        ),
+        format!("up to {} hours ahead of the clock", MAX_AHEAD_MS / 3_600_000),
+        format!("{} minutes without an event (`events.session_idle_minutes`)", config.events.session_idle_minutes),
+    ];
+    bounds.iter().for_each(|bound| assert!(readme.contains(bound), "{bound}"));
 }
 
 #[test]
@@ -69,6 +82,7 @@ fn every_file_under_an_index_folder_that_the_readme_names_is_written() {
         .collect();
     names.sort();
     assert_eq!(names, ["hnsw.bin", "manifest.json", "products.bin", "terms.bin"]);
+    names.extend([BEHAVIOR_FILE, SESSIONS_FILE, SESSION_VECTORS_FILE].map(str::to_owned));
     let readme = readme();
     names.iter().for_each(|name| assert!(readme.contains(&format!("`{name}`")), "{name}"));
 }

@@ -117,8 +117,8 @@ fn subtract_product(row: &mut [f64], scaled: &[f64], panel: &[f64], stride: usiz
                 *value -= s0 * p0[at] + s1 * p1[at] + s2 * p2[at] + s3 * p3[at];
             }
         }
-        for k in fours..scaled.len() {
-            values.iter_mut().zip(part(k)).for_each(|(value, p)| *value -= scaled[k] * p);
+        for (k, factor) in scaled.iter().enumerate().skip(fours) {
+            values.iter_mut().zip(part(k)).for_each(|(value, p)| *value -= factor * p);
         }
     }
 }
@@ -177,7 +177,7 @@ mod tests {
     #[test]
     fn a_matrix_that_is_not_positive_definite_has_no_inverse_here() {
         let mut matrix = Symmetric::new(2);
-        [(0, 0, 1.0), (0, 1, 2.0), (1, 1, 1.0)].map(|(i, j, value)| matrix.set(i, j, value));
+        [(0, 0, 1.0), (0, 1, 2.0), (1, 1, 1.0)].into_iter().for_each(|(i, j, value)| matrix.set(i, j, value));
         assert!(!matrix.invert());
     }
 }

@@ -7,7 +7,7 @@ use super::feed::Dialect;
 use super::json::{Json, Object};
 
 /// Delimiters that are tried; of two that fit equally well the first is taken.
-const DELIMITERS: [u8; 4] = [b',', b'\t', b';', b'|'];
+pub(super) const DELIMITERS: [u8; 4] = [b',', b'\t', b';', b'|'];
 
 /// A delimited feed's header.
 #[derive(Debug, PartialEq, Eq)]
@@ -35,7 +35,8 @@ pub(super) fn first_names(line: &[u8]) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>().trim().to_owned()
 }
 
-fn header_cells(line: &[u8], delimiter: u8) -> Option<Vec<String>> {
+/// The cells of a header, without empty ones at its end; `None` when one is not UTF-8.
+pub(super) fn header_cells(line: &[u8], delimiter: u8) -> Option<Vec<String>> {
     let mut parser = CellParser::new(delimiter);
     let mut cells: Vec<String> = parser
         .cells(line)

@@ -14,6 +14,7 @@
 //! | `merchant`, `shopify`, `retail`, `personalize` | one file a dialect: its records to drafts |
 //! | `draft`, `collect` | a draft to a product · products, rejects and warnings of one feed |
 //! | `offer` | what of a product changes from hour to hour, and how |
+//! | `record_file` | files of orders and interactions, record by record |
 //! | `record` | records that come singly: products, changes, ids |
 //! | `price`, `sale_dates`, `text` | prices · sale periods · HTML to plain text |
 mod collect;
@@ -31,6 +32,7 @@ mod personalize;
 mod price;
 mod product;
 mod record;
+mod record_file;
 mod reject;
 mod report;
 mod retail;
@@ -49,6 +51,7 @@ pub use offer::{LABELS, Offer, OfferPatch};
 pub use price::{PriceError, parse_price};
 pub use product::*;
 pub use record::{Record, RecordFault, RecordForm, RecordReader, split_records};
+pub use record_file::{FileRecord, RecordFile};
 pub use reject::{FeedWarning, Reject, RejectCode, WarningCode, Warnings, write_rejects};
 pub use report::{FeedReport, FieldFill, RejectSummary};
 pub use settings::CatalogConfig;

@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 
 use crate::config;
 use crate::eval::EvidenceMix;
+use crate::events::ColumnMap;
 use crate::live::FoldChanges;
 use crate::recommend::Intent;
 
@@ -44,6 +45,7 @@ First steps:
   kindred index build myshop --feed feed.csv   embed it and put it in use
   kindred similar myshop SKU-1                 look at an answer
   kindred serve                                answer over HTTP
+  kindred events import myshop orders.csv      take in what shoppers bought
   kindred products patch myshop prices.csv     change prices and stock without a build
 
 Settings: flags, then KINDRED_SECTION__KEY variables, then kindred.toml, then defaults; `kindred init --print` shows all.
@@ -93,6 +95,11 @@ pub(super) enum Command {
     Products {
         #[command(subcommand)]
         command: ProductsCommand,
+    },
+    /// What shoppers did: import it, see it, show or erase one shopper's, forget what is old
+    Events {
+        #[command(subcommand)]
+        command: EventsCommand,
     },
     /// Show the products that are alike to a product, or to several
     Similar {
@@ -193,6 +200,11 @@ pub(super) enum BenchCommand {
         #[arg(long, default_value_t = 42)]
         seed: u64,
     },
+    /// Open a catalog's events and read them all as behaviour is learned from them, and report the times and the memory
+    Events {
+        /// The catalog
+        catalog: String,
+    },
     /// Embed a file of texts and report texts and tokens a second, latency of single short texts, and where the time goes
     Embed {
         /// One text a line; empty lines are left out
@@ -248,7 +260,7 @@ pub(super) struct AnnArgs {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct EvalArgs {
-    /// The catalog whose products are ranked, with their texts
+    /// The catalog whose products are ranked, with their texts, and whose events are asked about unless a file is given
     #[arg(required_unless_present_any = ["train", "orders"])]
     pub catalog: Option<String>,
     /// Sessions to learn from: tab-separated SessionId, ItemId, Time; .gz and .zst are read too
@@ -260,7 +272,7 @@ pub(super) struct EvalArgs {
     /// Order lines: CSV with order_id, product_id, timestamp and, where there are such, quantity and unit_price
     #[arg(long, value_name = "FILE")]
     pub orders: Option<PathBuf>,
-    /// What is asked; sessions for --train, all the others for --orders when left out
+    /// What is asked; sessions for --train, all others for --orders, and all that the events allow for a catalog when left out
     #[arg(long, value_enum, value_delimiter = ',', value_name = "PROTOCOL")]
     pub protocol: Vec<EvalProtocol>,
     /// The part that is asked about: the last fifth, or the last fifth before that
@@ -302,6 +314,9 @@ pub(super) struct EvalArgs {
     /// Least share of content in the blend of orders, 0 to 1
     #[arg(long, default_value_t = EvidenceMix::default().content_floor)]
     pub content_floor: f32,
+    /// The method that the others are compared with; the last of the table when left out
+    #[arg(long, value_name = "METHOD")]
+    pub reference: Option<String>,
     /// Print popularity deciles and evidence buckets too
     #[arg(long)]
     pub slices: bool,
@@ -403,6 +418,50 @@ pub(super) enum ProductsCommand {
     Delete {
         #[command(flatten)]
         file: ChangesFile,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum EventsCommand {
+    /// Keep the events of a file of orders or interactions; again is harmless, as what is known already counts once
+    ///
+    /// Reads CSV of order lines (usual column names are known; --map names others), Amazon Personalize interactions CSV, and JSON Lines of
+    /// GA4 or Google Retail events; plain, .gz or .zst. Lines with a negative quantity and orders numbered C and digits are refunds.
+    Import {
+        /// The catalog
+        catalog: String,
+        /// The file
+        file: PathBuf,
+        /// Which column says what: order, product, quantity, time, price, visitor, user, session, event, event_id, currency, value, recommendation_id
+        #[arg(long, value_name = "ROLE=COLUMN,…")]
+        map: Option<ColumnMap>,
+        /// Write the lines that cannot be used to this file as JSON Lines
+        #[arg(long, value_name = "FILE")]
+        rejects: Option<PathBuf>,
+    },
+    /// Count the events, and hold every one against its digest
+    Status {
+        /// The catalog
+        catalog: String,
+    },
+    /// Print all that is kept of one visitor or user, as JSON
+    Export {
+        /// The catalog
+        catalog: String,
+        /// The visitor's or user's id, as events bear it
+        id: String,
+    },
+    /// Erase all that is kept of one visitor or user, and print a receipt
+    Erase {
+        /// The catalog
+        catalog: String,
+        /// The visitor's or user's id, as events bear it
+        id: String,
+    },
+    /// Forget the events that are past their retention [setting: events.retention_days]
+    Purge {
+        /// The catalog
+        catalog: String,
     },
 }
 

@@ -11,10 +11,10 @@ use super::context::Context;
 use super::exit::Unanswerable;
 use super::output::{number, print_json, say, table, thousands};
 use crate::eval::{
-    self, BasketSettings, Bootstrap, ColdSettings, Estimate, EvidenceMix, Ladder, LadderSettings, Learning,
+    self, BasketSettings, Bootstrap, ColdSettings, Estimate, EvalError, EvidenceMix, Ladder, LadderSettings, Learning,
     MethodReport, ProductTexts, Report, Rung, Settings, SliceKind, Split, Task, Window,
 };
-use crate::events::History;
+use crate::events::{EventStore, History, HistoryPart};
 use crate::index::Check;
 use crate::live::View;
 
@@ -26,13 +26,34 @@ const HELD_OUT_SHARE: f64 = 0.15;
 struct Findings {
     reports: Vec<Report>,
     ladder: Vec<Rung>,
+    /// Why protocols that nobody chose were left out.
+    skipped: Vec<String>,
+}
+
+impl Findings {
+    fn is_empty(&self) -> bool {
+        self.reports.is_empty() && self.ladder.is_empty()
+    }
+}
+
+/// Whether the events simply hold nothing that the protocol asks about.
+fn is_without_cases(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<EvalError>().is_some_and(|error| matches!(error, EvalError::NoCases { .. }))
 }
 
 pub(super) fn run(context: &Context, args: &EvalArgs) -> Result<ExitCode> {
     let shop = Shop::open(context, args)?;
     let mut findings = Findings::default();
     for protocol in protocols(args) {
-        shop.measure(protocol, &mut findings)?;
+        match shop.measure(protocol, &mut findings) {
+            Err(error) if args.protocol.is_empty() && is_without_cases(&error) => {
+                findings.skipped.push(error.to_string());
+            }
+            other => other?,
+        }
+    }
+    if findings.is_empty() {
+        return Err(Unanswerable(findings.skipped.join("; ")).into());
     }
     if let (Some(path), false) = (&args.plot, findings.ladder.is_empty()) {
         eval::write_ladder(path, &findings.ladder)?;
@@ -42,6 +63,7 @@ pub(super) fn run(context: &Context, args: &EvalArgs) -> Result<ExitCode> {
     } else {
         findings.reports.iter().try_for_each(|report| print(report, args.slices))?;
         print_ladder(&findings.ladder)?;
+        findings.skipped.iter().try_for_each(|reason| say!("left out: {reason}"))?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -50,7 +72,8 @@ fn protocols(args: &EvalArgs) -> Vec<EvalProtocol> {
     use EvalProtocol::{Baskets, ColdAnchors, ColdCandidates, ColdSessions, Ladder, Sessions};
     match (&args.protocol[..], &args.train) {
         ([], Some(_)) => vec![Sessions],
-        ([], None) => vec![Baskets, ColdAnchors, ColdCandidates, ColdSessions, Ladder],
+        ([], None) if args.orders.is_some() => vec![Baskets, ColdAnchors, ColdCandidates, ColdSessions, Ladder],
+        ([], None) => vec![Sessions, Baskets, ColdAnchors, ColdCandidates, ColdSessions, Ladder],
         (chosen, _) => chosen.to_vec(),
     }
 }
@@ -80,10 +103,7 @@ impl<'a> Shop<'a> {
         let history = match (&args.train, &args.orders) {
             (Some(train), _) => eval::read_sessions(train)?,
             (None, Some(orders)) => eval::read_orders(orders)?,
-            (None, None) => {
-                let message = "a catalog's own events cannot be read yet; give --orders FILE or --train and --test";
-                return Err(Unanswerable(message.to_owned()).into());
-            }
+            (None, None) => own_events(context, args.catalog.as_deref().unwrap_or_default())?,
         };
         let test = args.test.as_deref().map(eval::read_sessions).transpose()?;
         let history = if view.is_some() { only_of(&history, &more_products) } else { history };
@@ -127,7 +147,12 @@ impl<'a> Shop<'a> {
         let texts = self.texts(&task.train)?;
         let bar = self.bar("methods", 10);
         let progress = |done: usize| bar.set_position(done as u64);
-        let settings = Settings { bootstrap: self.bootstrap(), texts: texts.as_ref(), progress: &progress };
+        let settings = Settings {
+            bootstrap: self.bootstrap(),
+            texts: texts.as_ref(),
+            reference: self.args.reference.as_deref(),
+            progress: &progress,
+        };
         let report = match protocol {
             EvalProtocol::Sessions => eval::judge_sessions(task, self.learning(), &settings),
             _ => eval::judge_orders(task, self.learning(), &settings),
@@ -140,7 +165,12 @@ impl<'a> Shop<'a> {
         let texts = self.texts(&ladder.task(0).train)?;
         let bar = self.bar("rungs of the ladder", eval::RUNGS.len() as u64);
         let progress = |done: usize| bar.set_position(done as u64);
-        let settings = Settings { bootstrap: self.bootstrap(), texts: texts.as_ref(), progress: &progress };
+        let settings = Settings {
+            bootstrap: self.bootstrap(),
+            texts: texts.as_ref(),
+            reference: self.args.reference.as_deref(),
+            progress: &progress,
+        };
         let rungs = eval::climb(ladder, self.learning(), &settings);
         bar.finish_and_clear();
         Ok(rungs)
@@ -189,6 +219,12 @@ impl<'a> Shop<'a> {
         bar.set_message(what);
         bar
     }
+}
+
+/// What the catalog's shoppers did.
+fn own_events(context: &Context, catalog: &str) -> Result<History> {
+    let store = EventStore::open(&context.existing_dir(catalog)?.path(), &context.config.events)?;
+    Ok(store.history(&HistoryPart::default())?)
 }
 
 /// The newest state of the catalog's generation in use.

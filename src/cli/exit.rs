@@ -7,6 +7,7 @@ use crate::catalog::FeedError;
 use crate::config::ConfigError;
 use crate::embed::EmbedError;
 use crate::eval::EvalError;
+use crate::events::EventError;
 use crate::index::IndexError;
 use crate::live::LiveError;
 use crate::pipeline::BuildError;
@@ -67,6 +68,7 @@ fn code_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
             BuildError::Embed(error) => of_embed(error),
             BuildError::Index(error) => of_index(error),
             BuildError::Live(error) => of_live(error),
+            BuildError::Events(error) => of_events(error),
         });
     }
     if let Some(error) = cause.downcast_ref::<RecommendError>() {
@@ -84,6 +86,7 @@ fn code_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
         .or_else(|| cause.downcast_ref::<EmbedError>().map(of_embed))
         .or_else(|| cause.downcast_ref::<LiveError>().map(of_live))
         .or_else(|| cause.downcast_ref::<EvalError>().map(of_eval))
+        .or_else(|| cause.downcast_ref::<EventError>().map(of_events))
         .or_else(|| cause.is::<ConfigError>().then_some(SETTINGS))
         .or_else(|| cause.is::<BadChanges>().then_some(FEED))
         .or_else(|| cause.is::<Unanswerable>().then_some(QUESTION))
@@ -114,6 +117,19 @@ fn of_eval(error: &EvalError) -> u8 {
         EvalError::WritePlot { .. } => WRITE,
         EvalError::Index(error) => of_index(error),
         _ => FEED,
+    }
+}
+
+fn of_events(error: &EventError) -> u8 {
+    match error {
+        EventError::Open { .. }
+        | EventError::Write { .. }
+        | EventError::DiskFull { .. }
+        | EventError::NoWriter { .. }
+        | EventError::MakeKey { .. } => WRITE,
+        EventError::Busy { .. } | EventError::NotScrubbed { .. } => IN_USE,
+        EventError::ReadFile { .. } | EventError::Columns { .. } => FEED,
+        _ => INDEX,
     }
 }
 

@@ -11,7 +11,7 @@ use super::context::Context;
 use super::exit;
 use super::output::{bytes, number, print_json, say, table, thousands};
 use super::progress::BuildBars;
-use crate::events::History;
+use crate::events::{EventStore, HistoryPart};
 use crate::index::{CatalogDir, Check, IndexError, Listed, Manifest};
 use crate::live::{ChangeLog, FoldChanges, LiveError};
 use crate::pipeline::{Build, Built};
@@ -37,7 +37,7 @@ fn build(context: &Context, catalog: &str, feed: &Path, live: FoldChanges) -> Re
         index: &context.config.index,
         live,
         behavior: &context.config.behavior,
-        history: &|| Ok(History::default()),
+        history: &|| Ok(EventStore::open(&dir.path(), &context.config.events)?.history(&HistoryPart::default())?),
         embedder: &embedder,
     };
     let built = build.run(feed, &|step| bars.show(step));

@@ -7,15 +7,17 @@
 //! | `exit` | exit codes |
 //! | `progress` | progress bars |
 //! | `output` | tables and JSON |
-//! | `ask`, `bench`, `eval`, `index`, `init`, `model`, `products`, `serve`, `validate` | one command each |
+//! | `ask`, `bench`, `eval`, `events`, `index`, `init`, `model`, `products`, `serve`, `validate` | one command each |
 #![allow(clippy::print_stderr, reason = "a command line prints its errors")]
 
 mod args;
 mod ask;
 mod bench;
 mod bench_ann;
+mod bench_events;
 mod context;
 mod eval;
+mod events;
 mod exit;
 mod index;
 mod init;
@@ -62,6 +64,7 @@ fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Bench { command } => bench::run(&context, &command),
         Command::Index { command } => index::run(&context, &command),
         Command::Products { command } => products::run(&context, &command),
+        Command::Events { command } => events::run(&context, &command),
         Command::Similar { catalog, products, ask } => ask::similar(&context, &catalog, products, &ask),
         Command::Search { catalog, text, ask } => ask::search(&context, &catalog, &text.join(" "), &ask),
         Command::Eval(args) => eval::run(&context, &args),

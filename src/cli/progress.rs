@@ -21,6 +21,7 @@ enum Step {
     Link,
     Learn,
     Change,
+    Import,
 }
 
 impl BuildBars {
@@ -43,6 +44,11 @@ impl BuildBars {
     /// Moves the bar of changes sent on.
     pub(super) fn show_changes(&self, sent: usize, total: usize) {
         self.set(Step::Change, sent as u64, total as u64);
+    }
+
+    /// Moves the bar of a file that is imported on.
+    pub(super) fn show_import(&self, bytes_read: u64, total_bytes: u64) {
+        self.set(Step::Import, bytes_read, total_bytes);
     }
 
     /// Takes the last bar off the screen.
@@ -73,6 +79,7 @@ impl BuildBars {
         let bar = ProgressBar::with_draw_target(Some(length), target);
         let (name, figures) = match step {
             Step::Read => ("reading the feed", "{bytes}/{total_bytes}, {bytes_per_sec}, {eta} left"),
+            Step::Import => ("importing events", "{bytes}/{total_bytes}, {bytes_per_sec}, {eta} left"),
             Step::Embed => ("embedding texts", "{human_pos}/{human_len}, {per_sec:.0}, {eta} left"),
             Step::Change => ("changing products", "{human_pos}/{human_len}, {per_sec:.0}, {eta} left"),
             Step::Learn => ("learning", "{human_len} events"),

@@ -20,6 +20,7 @@ pub(super) fn run(context: &Context, bind: Option<SocketAddr>) -> Result<ExitCod
         recommend: context.config.recommend.clone(),
         behavior: context.config.behavior.clone(),
         catalogs: CatalogSettings { default: context.config.catalog.clone(), named },
+        events: context.config.events.clone(),
         embedder: context.embedder()?,
         ready: None,
     };

@@ -10,6 +10,7 @@ use toml::{Table, Value};
 use crate::behavior::BehaviorConfig;
 use crate::catalog::CatalogConfig;
 use crate::embed::{EmbedConfig, MAX_THREADS};
+use crate::events::EventsConfig;
 use crate::index::IndexConfig;
 use crate::recommend::RecommendConfig;
 use crate::server::ServerConfig;
@@ -41,6 +42,8 @@ pub struct Config {
     pub behavior: BehaviorConfig,
     /// How answers are made.
     pub recommend: RecommendConfig,
+    /// What of events is kept.
+    pub events: EventsConfig,
     /// The HTTP server.
     pub server: ServerConfig,
 }
@@ -55,6 +58,7 @@ impl Default for Config {
             index: IndexConfig::default(),
             behavior: BehaviorConfig::default(),
             recommend: RecommendConfig::default(),
+            events: EventsConfig::default(),
             server: ServerConfig::default(),
         }
     }
@@ -174,6 +178,8 @@ impl Config {
             range(&format!("recommend.{key}"), false, "give weights from 0 to 1000")?;
         }
         range("embed.batch_tokens", self.embed.batch_tokens > 0, "give at least 1")?;
+        let idle = self.events.session_idle_minutes;
+        range("events.session_idle_minutes", (1..=1440).contains(&idle), "give minutes from 1 to 1440")?;
         let threads = format!("give 0, which takes every core, or a number up to {MAX_THREADS}");
         range("embed.threads", self.embed.threads <= MAX_THREADS, &threads)?;
         check_catalog(&self.catalog, "catalog")

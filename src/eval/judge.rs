@@ -19,6 +19,8 @@ pub struct Settings<'a> {
     pub bootstrap: Bootstrap,
     /// Texts of the task's products, for the substitute rate; without them it is not measured.
     pub texts: Option<&'a ProductTexts>,
+    /// The method that the others are compared with; the last when it names none.
+    pub reference: Option<&'a str>,
     /// Called after every method with how many are done.
     pub progress: &'a (dyn Fn(usize) + Sync),
 }
@@ -30,8 +32,8 @@ struct Outcome {
     num_substitutes: usize,
 }
 
-/// Measures every ranker on every case. The last ranker is the *reference*: every other method gets the interval by which the reference is
-/// ahead of it, over the same drawn groups. The same input gives the same report, however many threads there are.
+/// Measures every ranker on every case. One is the *reference*: every other method gets the interval by which the reference is ahead of it,
+/// over the same drawn groups. The same input gives the same report, however many threads there are.
 pub fn judge(task: &Task, rankers: &[&dyn Ranker], settings: &Settings<'_>) -> Report {
     let slices = Slices::new(&evidence(&task.train));
     let mut sums = GroupSums::new(task.num_groups(), rankers.len() * Measures::COUNT);
@@ -44,7 +46,9 @@ pub fn judge(task: &Task, rankers: &[&dyn Ranker], settings: &Settings<'_>) -> R
         (settings.progress)(number + 1);
     }
     task.cases.iter().zip(&values).for_each(|(case, row)| sums.add(case.group as usize, row.iter().copied()));
-    add_estimates(&mut methods, &sums.means(), &settings.bootstrap.draw(&sums));
+    let named = rankers.iter().position(|ranker| Some(ranker.name()) == settings.reference);
+    let reference = named.unwrap_or(rankers.len().saturating_sub(1));
+    add_estimates(&mut methods, reference, &sums.means(), &settings.bootstrap.draw(&sums));
     Report {
         protocol: task.protocol.to_owned(),
         k: task.k,
@@ -55,7 +59,7 @@ pub fn judge(task: &Task, rankers: &[&dyn Ranker], settings: &Settings<'_>) -> R
         num_train_sessions: task.train.num_sessions(),
         seed: settings.bootstrap.seed,
         draws: settings.bootstrap.draws,
-        reference: rankers.last().map_or(String::new(), |ranker| ranker.name().to_owned()),
+        reference: rankers.get(reference).map_or(String::new(), |ranker| ranker.name().to_owned()),
         methods,
     }
 }
@@ -119,9 +123,8 @@ fn slices_of(task: &Task, outcomes: &[Outcome], slices: &Slices) -> Vec<Slice> {
     sums.into_iter().map(slice).collect()
 }
 
-/// Fills in the means, their intervals, and how far the last method is ahead of each.
-fn add_estimates(methods: &mut [MethodReport], means: &[f64], draws: &Draws) {
-    let reference = methods.len().saturating_sub(1);
+/// Fills in the means, their intervals, and how far method `reference` is ahead of each.
+fn add_estimates(methods: &mut [MethodReport], reference: usize, means: &[f64], draws: &Draws) {
     for (number, method) in methods.iter_mut().enumerate() {
         let estimate = |measure: usize| {
             let (at, of_reference) = (number * Measures::COUNT + measure, reference * Measures::COUNT + measure);
@@ -176,7 +179,8 @@ mod tests {
         // Lists: [1, 0] always (equal scores: the lower id first is 0 and 1 for the second).
         let first = Fixed("first", vec![(1, 2.0), (0, 1.0)]);
         let second = Fixed("second", vec![(1, 1.0), (0, 1.0), (2, 0.5)]);
-        let settings = Settings { bootstrap: Bootstrap { draws: 50, seed: 1 }, texts: None, progress: &|_| {} };
+        let settings =
+            Settings { bootstrap: Bootstrap { draws: 50, seed: 1 }, texts: None, reference: None, progress: &|_| {} };
         let report = judge(&task(), &[&first, &second], &settings);
         let [one, two] = &report.methods[..] else { panic!() };
         // Hits: case 0 (rank 1 / 2), case 2 (rank 2 / 1); the others miss.
@@ -197,7 +201,12 @@ mod tests {
         let fixed = Fixed("fixed", vec![(1, 2.0), (0, 1.0)]);
         let on = |threads: usize| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            let settings = Settings { bootstrap: Bootstrap { draws: 200, seed: 1 }, texts: None, progress: &|_| {} };
+            let settings = Settings {
+                bootstrap: Bootstrap { draws: 200, seed: 1 },
+                texts: None,
+                reference: None,
+                progress: &|_| {},
+            };
             pool.install(|| serde_json::to_string(&judge(&task(), &[&fixed], &settings)).unwrap())
         };
         assert_eq!(on(1), on(4));

@@ -36,7 +36,7 @@
 //! }
 //! let history = builder.finish();
 //! let task = sessions(&history, &history, 1)?;
-//! let settings = Settings { bootstrap: Bootstrap { draws: 100, seed: 1 }, texts: None, progress: &|_| {} };
+//! let settings = Settings { bootstrap: Bootstrap { draws: 100, seed: 1 }, texts: None, reference: None, progress: &|_| {} };
 //! let report = judge(&task, &[&Popularity::learn(&task.train)], &settings);
 //! assert_eq!(report.methods[0].hit_rate.value, 1.0 / 3.0);
 //! # Ok::<(), kindred::eval::EvalError>(())

@@ -83,7 +83,7 @@ pub struct Report {
     pub draws: usize,
     /// The method that the others are compared with.
     pub reference: String,
-    /// The methods, in the order of the table; the reference is the last.
+    /// The methods, in the order of the table.
     pub methods: Vec<MethodReport>,
 }
 

@@ -3,7 +3,7 @@
 //! Columns of fixed width: 24 bytes an interaction, 16 a session, and each product id once. It never holds who the shoppers were, only
 //! which sessions are of one shopper.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::kind::EventKind;
 
@@ -122,6 +122,51 @@ impl History {
             }
         }
         builder.finish()
+    }
+}
+
+/// Takes sessions in the order in which a history holds them.
+#[derive(Debug)]
+pub(super) struct HistoryParts {
+    heads: Vec<Head>,
+    /// With products as the caller numbers them.
+    interactions: Vec<Interaction>,
+}
+
+impl HistoryParts {
+    /// None yet, with room for `num_interactions`.
+    pub(super) fn with_capacity(num_interactions: usize) -> Self {
+        Self { heads: Vec::new(), interactions: Vec::with_capacity(num_interactions) }
+    }
+
+    /// What is pushed from now on is of a session of `visitor`.
+    pub(super) fn start_session(&mut self, visitor: u32) {
+        self.heads.push(Head { visitor, end: self.interactions.len() });
+    }
+
+    /// Adds to the session that was started last.
+    pub(super) fn push(&mut self, interaction: Interaction) {
+        self.interactions.push(interaction);
+        if let Some(head) = self.heads.last_mut() {
+            head.end = self.interactions.len();
+        }
+    }
+
+    /// The history, its products those that occur, by id. `names` has the id of each.
+    pub(super) fn finish(self, names: HashMap<u32, String>) -> History {
+        let Self { heads, mut interactions } = self;
+        let used: HashSet<u32> = interactions.iter().map(|interaction| interaction.product).collect();
+        let mut products: Vec<(String, u32)> = names
+            .into_iter()
+            .filter(|(number, _)| used.contains(number))
+            .map(|(number, name)| (name, number))
+            .collect();
+        products.sort_unstable();
+        let new: HashMap<u32, u32> = products.iter().zip(0..).map(|((_, old), new)| (*old, new)).collect();
+        for interaction in &mut interactions {
+            interaction.product = new.get(&interaction.product).copied().unwrap_or_default();
+        }
+        History { products: products.into_iter().map(|(name, _)| name).collect(), heads, interactions }
     }
 }
 

@@ -1,12 +1,69 @@
-//! What shoppers did: the words for it and the history that behaviour is learned from.
+//! What shoppers did: told, checked, kept, forgotten, and read back as the history that behaviour is learned from.
+//!
+//! The way of an event: [`EventReader`] reads and checks it, [`EventStore`] keeps it (acknowledged means on disk) and shows it in
+//! [`EventStore::live_session`], [`EventStore::history`] turns all of them into a [`History`]. Ids of shoppers are written as keyed hashes
+//! alone; [`EventStore::erase`] leaves neither the hashes nor the events in any file. Nothing here knows catalogs' products, ranks, or
+//! answers requests.
 //!
 //! | file | subject |
 //! |---|---|
 //! | `kind` | [`EventKind`] |
+//! | `event` | [`Event`] and the bounds that it must keep |
+//! | `parse`, `fields` | [`EventReader`]: JSON to events · the fields of one |
+//! | `names` | other systems' names of events |
+//! | `time` | times read, and held against the clock |
+//! | `reject` | why an event is not kept |
+//! | `settings` | [`EventsConfig`] |
+//! | `store` | [`EventStore`]: one writer, live sessions |
+//! | `file` | `events.sqlite` |
+//! | `row` | one row of it |
+//! | `identity` | `events.key`, and ids as hashes |
+//! | `live`, `restore` | the session that each shopper is in · after a restart |
+//! | `sessions` | stored events to a [`History`] |
+//! | `erase` | erasure, export, retention |
+//! | `import`, `columns` | [`Import`]: files of orders and interactions · what their columns say |
+//! | `status` | what there is, counted |
 //! | `history` | [`History`]: interactions by session, in memory |
+//! | `error` | [`EventError`] |
 
+mod columns;
+mod erase;
+mod error;
+mod event;
+mod fields;
+mod file;
 mod history;
+mod identity;
+mod import;
 mod kind;
+mod live;
+mod names;
+mod parse;
+mod reject;
+mod restore;
+mod row;
+mod sessions;
+mod settings;
+mod status;
+mod store;
+mod time;
 
+pub use columns::ColumnMap;
+pub use erase::{ErasureReceipt, ExportedEvent, ExportedItem};
+pub use error::EventError;
+pub use event::{
+    Event, Ids, Item, MAX_ID_BYTES, MAX_ITEMS, MAX_PRICE, MAX_QUANTITY, MAX_QUERY_BYTES, MAX_WORD_BYTES, PRICE_PARTS,
+};
+pub use file::EVENTS_FILE;
 pub use history::{History, HistoryBuilder, Interaction, NO_ORDER, Session};
+pub use identity::KEY_FILE;
+pub use import::{Import, Imported};
 pub use kind::EventKind;
+pub use live::{LiveInteraction, MAX_LIVE_INTERACTIONS};
+pub use parse::{EventReader, ReadEvents, Reading};
+pub use reject::{EventFault, EventReject, EventRejectCode};
+pub use sessions::HistoryPart;
+pub use settings::{EventsConfig, RetentionDays};
+pub use status::EventStatus;
+pub use store::{EventReceipt, EventStore};
+pub use time::{FIRST_MS, MAX_AHEAD_MS};

@@ -8,6 +8,7 @@
 //! | `LOCK` | held by a build, a rollback or a gc while it runs; the system frees it when the process dies |
 //! | `cache/` | embeddings by text, kept between builds |
 //! | `live.sqlite` | changes since the last build; with `-wal` and `-shm` files beside it while it is open |
+//! | `events.sqlite`, `events.key` | what shoppers did, and the key to the hashes of their ids; likewise |
 //! | `rejects.jsonl` | the feed records that the last build refused |
 
 use std::fs::{self, File, TryLockError};

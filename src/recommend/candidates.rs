@@ -25,7 +25,7 @@ pub(super) struct LiveSession<'a> {
     pub view: &'a View,
     pub behavior: Option<&'a Behavior>,
     pub config: &'a BehaviorConfig,
-    /// What was done, oldest first.
+    /// What was done that counts, oldest first.
     pub steps: &'a [(RowId, EventKind)],
     /// What the session is about, of length 1.
     pub vector: Option<&'a [f32]>,

@@ -199,16 +199,16 @@ impl Engine {
             }
         }
         steps.extend(anchors.iter().map(|&row| (row, EventKind::ViewItem)));
-        let text = query.text.as_deref().map(|text| self.embedder.embed_one(text)).transpose()?;
-        let vector = session_vector(view, &steps, text, &self.behavior, self.embedder.dim());
-        let in_cart = steps.iter().filter(|(_, kind)| *kind == EventKind::AddToCart).map(|(row, _)| *row);
-        let taken: Vec<RowId> = anchors.iter().copied().chain(in_cart).collect();
+        let taken: Vec<RowId> = anchors.iter().copied().chain(in_cart(&steps)).collect();
         let include_seen = query.include_seen.unwrap_or(self.config.include_seen);
         let seen = steps.iter().map(|(row, _)| *row).filter(|_| !include_seen);
+        let text = query.text.as_deref().map(|text| self.embedder.embed_one(text)).transpose()?;
         let out = taken.iter().copied().chain(seen).chain(excluded).map(|row| row.0).collect();
         let newest_first: Vec<RowId> = steps.iter().rev().map(|(row, _)| *row).collect();
         let allowed = self.allowed(view, query, &newest_first, out)?;
         let is_filtered = allowed.is_filtered;
+        steps.retain(|(_, kind)| self.behavior.weights.of(*kind) > 0.0);
+        let vector = session_vector(view, &steps, text, &self.behavior, self.embedder.dim());
         let behavior = self.behavior(view);
         let (behavior, vector) = (behavior.as_deref(), vector.as_deref());
         let session = LiveSession { view, behavior, config: &self.behavior, steps: &steps, vector };
@@ -273,6 +273,19 @@ impl Engine {
         }
         Ok(Allowed { rows, out, is_filtered })
     }
+}
+
+/// What was put into the cart and neither taken out again nor bought.
+fn in_cart(steps: &[(RowId, EventKind)]) -> Vec<RowId> {
+    let mut cart = Vec::new();
+    for &(row, kind) in steps {
+        match kind {
+            EventKind::AddToCart | EventKind::BeginCheckout if !cart.contains(&row) => cart.push(row),
+            EventKind::RemoveFromCart | EventKind::Purchase => cart.retain(|other| *other != row),
+            _ => {}
+        }
+    }
+    cart
 }
 
 /// Rows of the ids that the catalog has, and the ids that it lacks.

@@ -10,6 +10,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::catalogs::Catalogs;
 use super::config::ServerConfig;
+use super::event_stores::EventStores;
 use super::metrics::Metrics;
 use super::problem::{Code, Problem};
 use crate::live::View;
@@ -21,6 +22,7 @@ pub(super) struct App(Arc<Shared>);
 
 struct Shared {
     catalogs: Arc<Catalogs>,
+    events: Arc<EventStores>,
     metrics: Arc<Metrics>,
     max_body_bytes: usize,
     request_timeout: Duration,
@@ -30,11 +32,18 @@ struct Shared {
 }
 
 impl App {
-    /// State over open catalogs; `openapi` is the description that the server gives of itself.
-    pub(super) fn new(config: &ServerConfig, catalogs: Arc<Catalogs>, metrics: Arc<Metrics>, openapi: String) -> Self {
+    /// State over open catalogs and their events; `openapi` is the description that the server gives of itself.
+    pub(super) fn new(
+        config: &ServerConfig,
+        catalogs: Arc<Catalogs>,
+        events: Arc<EventStores>,
+        metrics: Arc<Metrics>,
+        openapi: String,
+    ) -> Self {
         let num_cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self(Arc::new(Shared {
             catalogs,
+            events,
             metrics,
             max_body_bytes: config.max_body_bytes,
             request_timeout: Duration::from_millis(config.request_timeout_ms),
@@ -46,6 +55,11 @@ impl App {
     /// The catalogs.
     pub(super) fn catalogs(&self) -> &Catalogs {
         &self.0.catalogs
+    }
+
+    /// The catalogs' events.
+    pub(super) fn events(&self) -> &EventStores {
+        &self.0.events
     }
 
     /// The figures.

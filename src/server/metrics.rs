@@ -28,6 +28,9 @@ const LIVE_MASKED: &str = "kindred_live_masked_products";
 const LOG_CHANGES: &str = "kindred_live_log_changes";
 const LOG_BYTES: &str = "kindred_live_log_bytes";
 
+const EVENTS: &str = "kindred_events_total";
+const EVENT_BYTES: &str = "kindred_events_bytes";
+
 const METADATA: Metadata<'static> = Metadata::new("kindred", Level::INFO, None);
 
 /// The server's figures.
@@ -107,6 +110,20 @@ impl Metrics {
         }
     }
 
+    /// Counts events by what became of them.
+    pub(super) fn events(&self, catalog: &str, counts: &[(&'static str, u64)]) {
+        for (result, count) in counts {
+            let labels = vec![Label::new("catalog", catalog.to_owned()), Label::new("result", *result)];
+            self.recorder.register_counter(&Key::from_parts(EVENTS, labels), &METADATA).increment(*count);
+        }
+    }
+
+    /// Shows how long a catalog's file of events is.
+    pub(super) fn event_bytes(&self, catalog: &str, num_bytes: u64) {
+        let key = Key::from_parts(EVENT_BYTES, vec![Label::new("catalog", catalog.to_owned())]);
+        self.recorder.register_gauge(&key, &METADATA).set(num_bytes as f64);
+    }
+
     /// Shows how far a catalog is from its generation, and what its log holds.
     pub(super) fn live(&self, catalog: &str, view: &View, log: LogSize) {
         let figures = [
@@ -167,5 +184,7 @@ fn describe(recorder: &PrometheusRecorder) {
     recorder.describe_gauge(name(LIVE_MASKED), count, "Products of the build that are deleted or replaced.".into());
     recorder.describe_gauge(name(LOG_CHANGES), count, "Changes that the log holds.".into());
     recorder.describe_gauge(name(LOG_BYTES), Some(Unit::Bytes), "Length of the log.".into());
+    recorder.describe_counter(name(EVENTS), count, "Events that were sent, by catalog and result.".into());
+    recorder.describe_gauge(name(EVENT_BYTES), Some(Unit::Bytes), "Length of the file of events.".into());
     recorder.describe_gauge(name(GENERATION), count, "1 for the generation that serves, 0 for earlier ones.".into());
 }

@@ -16,6 +16,9 @@
 //! | `product_routes` | catalogs and products |
 //! | `change_routes` | changes of products |
 //! | `changes` | changes as JSON |
+//! | `event_routes` | events in |
+//! | `visitor_routes` | what is kept of one visitor: shown, erased |
+//! | `event_stores` | catalog → event store |
 //! | `health_routes` | health, metrics, OpenAPI |
 //! | `requests` | requests as JSON |
 //! | `answers` | answers as JSON |
@@ -36,6 +39,8 @@ mod changes;
 mod config;
 mod connections;
 mod error;
+mod event_routes;
+mod event_stores;
 mod health_routes;
 mod json_body;
 mod metrics;
@@ -48,6 +53,7 @@ mod requests;
 mod router;
 mod serve;
 mod shopify;
+mod visitor_routes;
 
 pub use config::{CatalogSettings, ServerConfig};
 pub use error::ServerError;

@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::events::EventError;
 use crate::live::LiveError;
 use crate::recommend::RecommendError;
 
@@ -51,6 +52,8 @@ pub(super) enum Code {
     IndexDamaged,
     /// The catalog's live changes cannot be read or written.
     LiveDamaged,
+    /// The catalog's events cannot be read or written.
+    EventsDamaged,
     /// A change was not kept, as the disk is full.
     DiskFull,
     /// Not every catalog serves.
@@ -99,6 +102,11 @@ impl Code {
                 StatusCode::SERVICE_UNAVAILABLE,
                 "The live changes are damaged",
                 "restore `live.sqlite` from a backup, or move it away, which gives up the changes since the last build",
+            ),
+            Self::EventsDamaged => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "The events are damaged",
+                "the server's log names the file: restore `events.sqlite` or `events.key` from a backup, or move them away, which gives up the events",
             ),
             Self::DiskFull => (
                 StatusCode::INSUFFICIENT_STORAGE,
@@ -270,9 +278,43 @@ impl From<LiveError> for Problem {
     }
 }
 
+impl From<EventError> for Problem {
+    fn from(error: EventError) -> Self {
+        let code = match &error {
+            EventError::DiskFull { .. } => Code::DiskFull,
+            EventError::Busy { .. } | EventError::NotScrubbed { .. } => Code::Overloaded,
+            EventError::Damaged { .. }
+            | EventError::Foreign { .. }
+            | EventError::FormatVersion { .. }
+            | EventError::MissingKey { .. }
+            | EventError::WrongKey { .. }
+            | EventError::DamagedKey { .. }
+            | EventError::Replaced { .. } => Code::EventsDamaged,
+            _ => return Self::internal(&error),
+        };
+        tracing::error!("events cannot be used: {}", with_causes(&error));
+        Self::new(code, "the request was not carried out")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_event_that_was_not_kept_says_why_and_names_no_path() {
+        let path = std::path::PathBuf::from("/secret/events.sqlite");
+        for (error, status) in [
+            (EventError::DiskFull { path: path.clone() }, 507),
+            (EventError::Busy { path: path.clone() }, 503),
+            (EventError::WrongKey { path: path.clone() }, 503),
+            (EventError::NoWriter { path }, 500),
+        ] {
+            let document = Problem::from(error).document();
+            assert_eq!(document.status, status);
+            assert!(!serde_json::to_string(&document).unwrap().contains("secret"));
+        }
+    }
 
     #[test]
     fn a_change_that_was_not_kept_says_why_and_names_no_path() {

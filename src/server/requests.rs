@@ -30,15 +30,14 @@ pub(super) struct RecommendRequest {
     /// What the shopper looks at now.
     #[serde(default)]
     context: Context,
-    /// Accepted, 1 to 128 bytes; has no effect yet.
+    /// Whose events count for `next` and `for_you`, with those of the request after them; 1 to 128 bytes.
     visitor_id: Option<String>,
-    /// Accepted, 1 to 128 bytes; has no effect yet.
+    /// Which session of theirs; without it the one under way. 1 to 128 bytes.
     session_id: Option<String>,
-    /// Accepted, 1 to 128 bytes; has no effect yet.
+    /// Who is signed in: asked for in place of the visitor where that is absent. 1 to 128 bytes.
     user_id: Option<String>,
-    /// Accepted; nothing about the visitor is kept either way.
-    #[serde(rename = "consent")]
-    _consent: Option<bool>,
+    /// `false`: what is known of the visitor is not looked at. Nothing is kept of a request either way.
+    consent: Option<bool>,
     /// Most products in the answer, 1 to 100.
     #[serde(default = "default_limit")]
     #[schema(minimum = 1, maximum = 100, default = 10)]
@@ -133,7 +132,24 @@ fn one() -> u32 {
     1
 }
 
+/// Whose live session counts.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Shopper {
+    /// The visitor, or else who is signed in.
+    pub(super) visitor: Option<String>,
+    /// The session's id.
+    pub(super) session: Option<String>,
+}
+
 impl RecommendRequest {
+    /// Whose live session counts for the answer; `None` where nobody is named, consent is refused, or the intent starts from none.
+    pub(super) fn shopper(&self) -> Option<Shopper> {
+        let is_asked = matches!(self.intent, Intent::Next | Intent::ForYou) && self.consent != Some(false);
+        let visitor = self.visitor_id.clone().or_else(|| self.user_id.clone());
+        let is_named = visitor.is_some() || self.session_id.is_some();
+        (is_asked && is_named).then(|| Shopper { visitor, session: self.session_id.clone() })
+    }
+
     /// The question, the placement to echo, and whether results carry their product.
     ///
     /// Returns an error at the first field that is out of its range.

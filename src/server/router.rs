@@ -19,7 +19,7 @@ use super::app::App;
 use super::error::ServerError;
 use super::metrics::Metrics;
 use super::problem::{Code, Problem};
-use super::{change_routes, health_routes, openapi, product_routes, recommend_routes};
+use super::{change_routes, event_routes, health_routes, openapi, product_routes, recommend_routes, visitor_routes};
 
 /// Every route and its description.
 pub(super) fn routes() -> (Router<App>, OpenApi) {
@@ -29,6 +29,8 @@ pub(super) fn routes() -> (Router<App>, OpenApi) {
         .routes(routes!(recommend_routes::shopify_recommendations))
         .routes(routes!(product_routes::product, change_routes::delete_product))
         .routes(routes!(change_routes::patch_products, change_routes::put_products, change_routes::delete_products))
+        .routes(routes!(event_routes::post_events))
+        .routes(routes!(visitor_routes::export_visitor, visitor_routes::erase_visitor))
         .routes(routes!(product_routes::catalogs))
         .routes(routes!(health_routes::live))
         .routes(routes!(health_routes::ready))
@@ -90,15 +92,22 @@ fn panicked(panic: Box<dyn Any + Send>) -> Response {
 async fn observe(State(app): State<App>, route: Option<MatchedPath>, request: Request, next: Next) -> Response {
     let in_flight = InFlight::enter(app.clone());
     let began = Instant::now();
-    let line = tracing::enabled!(tracing::Level::DEBUG).then(|| (request.method().clone(), request.uri().clone()));
+    let line = tracing::enabled!(tracing::Level::DEBUG).then(|| (request.method().clone(), shown_path(&request)));
     let response = next.run(request).await;
     let took = began.elapsed();
     drop(in_flight);
     app.metrics().answered(route.as_ref().map(MatchedPath::as_str), response.status().as_u16(), took);
-    if let Some((method, uri)) = line {
-        tracing::debug!(%method, path = uri.path(), status = response.status().as_u16(), took_us = took.as_micros() as u64, "request");
+    if let Some((method, path)) = line {
+        tracing::debug!(%method, path, status = response.status().as_u16(), took_us = took.as_micros() as u64, "request");
     }
     response
+}
+
+/// The path for the log: of a visitor's the pattern alone, since ids of shoppers are written nowhere.
+fn shown_path(request: &Request) -> String {
+    let path = request.uri().path();
+    let is_visitor = path.split('/').nth(3) == Some("visitors");
+    if is_visitor { "/v1/{catalog}/visitors/{id}".to_owned() } else { path.to_owned() }
 }
 
 /// Counts a request as under way until it is dropped, which also happens when its client leaves.

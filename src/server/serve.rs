@@ -17,15 +17,20 @@ use super::catalogs::Catalogs;
 use super::config::{CatalogSettings, ServerConfig};
 use super::connections::ConnectionLimit;
 use super::error::ServerError;
+use super::event_stores::EventStores;
 use super::metrics::Metrics;
 use super::problem::with_causes;
 use super::{openapi, router};
 use crate::behavior::BehaviorConfig;
 use crate::embed::Embedder;
+use crate::events::EventsConfig;
 use crate::recommend::RecommendConfig;
 
 /// How often histograms are folded.
 const FOLD_INTERVAL: Duration = Duration::from_secs(5);
+
+/// How often events that are past their retention are forgotten.
+const PURGE_INTERVAL: Duration = Duration::from_secs(24 * 3600);
 
 /// What a server needs.
 pub struct Serve {
@@ -39,6 +44,8 @@ pub struct Serve {
     pub behavior: BehaviorConfig,
     /// How products that come over HTTP are read.
     pub catalogs: CatalogSettings,
+    /// What of events is kept, and for how long.
+    pub events: EventsConfig,
     /// The model for free text and new products.
     pub embedder: Arc<Embedder>,
     /// Called once with the address that is listened on, when requests are about to be answered.
@@ -51,19 +58,24 @@ pub struct Serve {
 /// A catalog that is damaged is logged and answers 503; it does not keep the others from serving. Returns an error if the
 /// address cannot be listened on, a setting has no use, or the index root cannot be read.
 pub async fn serve(serve: Serve, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<(), ServerError> {
-    let Serve { config, index_root, recommend, behavior, catalogs: settings, embedder, ready } = serve;
+    let Serve { config, index_root, recommend, behavior, catalogs: settings, events, embedder, ready } = serve;
     check(&config)?;
     let bind_failed = |source| ServerError::Bind { address: config.bind, source };
     let listener = TcpListener::bind(config.bind).await.map_err(bind_failed)?;
     let address = listener.local_addr().map_err(bind_failed)?;
     let (routes, api) = router::routes();
     let metrics = router::metrics_of(&api)?;
-    let (opening, metrics_too) = ((recommend, behavior), metrics.clone());
-    let catalogs = spawn_blocking(move || Catalogs::open(index_root, opening, settings, embedder, metrics_too)).await;
-    let catalogs = Arc::new(catalogs.map_err(ServerError::Task)?.map_err(ServerError::IndexRoot)?);
+    let events = Arc::new(EventStores::new(index_root.clone(), events, metrics.clone()));
+    let (opening, of_catalogs) = ((recommend, behavior), (metrics.clone(), events.clone()));
+    let catalogs = spawn_blocking(move || {
+        let (metrics, events) = of_catalogs;
+        events.refresh()?;
+        Catalogs::open(index_root, opening, settings, embedder, metrics)
+    });
+    let catalogs = Arc::new(catalogs.await.map_err(ServerError::Task)?.map_err(ServerError::IndexRoot)?);
     let api = openapi::document(api)
         .map_err(|error| ServerError::Setting { setting: "openapi", reason: error.to_string() })?;
-    let app = App::new(&config, catalogs.clone(), metrics.clone(), api);
+    let app = App::new(&config, catalogs.clone(), events.clone(), metrics.clone(), api);
     let service = router::with_layers(routes, app, &config.cors_allow_origins)?.into_make_service();
     let handle = Handle::new();
     let mut server = Server::<SocketAddr>::from_listener(listener)
@@ -73,7 +85,8 @@ pub async fn serve(serve: Serve, shutdown: impl Future<Output = ()> + Send + 'st
     let http1 = &mut server.http_builder().http1();
     http1.timer(TokioTimer::new()).header_read_timeout(millis(config.header_timeout_ms));
     let _background = [
-        Background(tokio::spawn(watch(catalogs, metrics, millis(config.reload_interval_ms)))),
+        Background(tokio::spawn(watch(catalogs, events.clone(), metrics, millis(config.reload_interval_ms)))),
+        Background(tokio::spawn(purge(events))),
         Background(tokio::spawn(async move {
             shutdown.await;
             tracing::info!("stopping: running requests may end");
@@ -97,7 +110,7 @@ impl Drop for Background {
 }
 
 /// Takes over new generations for as long as it runs.
-async fn watch(catalogs: Arc<Catalogs>, metrics: Arc<Metrics>, every: Duration) {
+async fn watch(catalogs: Arc<Catalogs>, events: Arc<EventStores>, metrics: Arc<Metrics>, every: Duration) {
     let mut ticks = interval(every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut folded = Instant::now();
@@ -108,8 +121,8 @@ async fn watch(catalogs: Arc<Catalogs>, metrics: Arc<Metrics>, every: Duration) 
             metrics.fold();
             folded = Instant::now();
         }
-        let catalogs = catalogs.clone();
-        let failure = match spawn_blocking(move || catalogs.refresh()).await {
+        let (catalogs, events) = (catalogs.clone(), events.clone());
+        let failure = match spawn_blocking(move || events.refresh().and_then(|()| catalogs.refresh())).await {
             Ok(refreshed) => refreshed.err().map(|error| with_causes(&error)),
             Err(error) => Some(error.to_string()),
         };
@@ -117,6 +130,17 @@ async fn watch(catalogs: Arc<Catalogs>, metrics: Arc<Metrics>, every: Duration) 
             tracing::error!("cannot look for new generations: {failure}");
         }
         is_failing = failure.is_some();
+    }
+}
+
+/// Forgets events that are past their retention, at the start and then once a day.
+async fn purge(events: Arc<EventStores>) {
+    let mut ticks = interval(PURGE_INTERVAL);
+    loop {
+        ticks.tick().await;
+        let events = events.clone();
+        // What a purge leaves is tried again the next day; it logs why.
+        let _ = spawn_blocking(move || events.purge()).await;
     }
 }
 

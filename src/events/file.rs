@@ -1,0 +1,417 @@
+//! `events.sqlite`: the events of one catalog, in a SQLite file that any tool can open.
+//!
+//! | table | what |
+//! |---|---|
+//! | `events` | one row an event, in the order in which they were acknowledged |
+//! | `products`, `placements` | ids and names by number, each written once |
+//! | `links` | which user a visitor first signed in as: anonymous events of the visitor are the user's |
+//! | `erasures` | receipts: when, and how many events; not whose |
+//! | `store` | one row: the hash by which the right key is told |
+//!
+//! Columns of `events`: `visitor`, `user`, `session`, `order_hash` and `key` are keyed hashes ([`super::identity`]); `kind` is the number of an
+//! [`EventKind`](super::EventKind), `time_ms` counts from 1970, `items` is described in [`super::row`], `digest` is the first 4 bytes of the BLAKE3 of the
+//! other columns, since SQLite has no checksums: an altered row is an error, never another event. The ids stand first in a row, so
+//! that what is left of a freed row in a page holds them whole or is overwritten ([`super::erase`] relies on it).
+
+use std::collections::HashMap;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
+
+use super::error::{EventError, Step};
+use super::event::Event;
+use super::identity::{Domain, IdentityKey, KEY_FILE};
+use super::live::LiveSessions;
+use super::restore;
+use super::row::{COLUMNS, Columns, Hashes, StoredItem, pack_items};
+
+/// Name of the file in a catalog's folder.
+pub const EVENTS_FILE: &str = "events.sqlite";
+
+/// `PRAGMA application_id`: `KNDE`.
+const APPLICATION_ID: i32 = 0x4B4E_4445;
+/// `PRAGMA user_version`: version of the tables.
+const VERSION: i32 = 1;
+/// How long a write waits for another process.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Names of products and placements that are held in memory; past it they are looked up anew.
+const MAX_NAMES: usize = 1_000_000;
+/// Pages of the log after which it is written back: 32 MiB.
+const CHECKPOINT_PAGES: i64 = 8192;
+
+const SCHEMA: &str = "
+    CREATE TABLE store (key_check BLOB NOT NULL) STRICT;
+    CREATE TABLE products (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
+    CREATE TABLE placements (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
+    CREATE TABLE links (visitor INTEGER PRIMARY KEY, user INTEGER NOT NULL, time_ms INTEGER NOT NULL) STRICT;
+    CREATE TABLE erasures (receipt TEXT PRIMARY KEY, at_ms INTEGER NOT NULL, events INTEGER NOT NULL) STRICT;
+    CREATE TABLE events (
+        visitor INTEGER,
+        user INTEGER,
+        session INTEGER,
+        order_hash INTEGER,
+        key BLOB NOT NULL UNIQUE,
+        kind INTEGER NOT NULL,
+        time_ms INTEGER NOT NULL,
+        items BLOB NOT NULL,
+        currency TEXT,
+        placement INTEGER,
+        recommendation TEXT,
+        device TEXT,
+        query TEXT,
+        digest INTEGER NOT NULL,
+        seq INTEGER PRIMARY KEY
+    ) STRICT;
+    CREATE INDEX events_by_visitor ON events (visitor) WHERE visitor IS NOT NULL;
+    CREATE INDEX events_by_user ON events (user) WHERE user IS NOT NULL;
+    CREATE INDEX events_by_time ON events (time_ms);
+    CREATE INDEX links_by_user ON links (user);";
+
+/// Of two sign-ins the earlier counts, in whatever order they come.
+const LINK: &str = "INSERT INTO links VALUES (?1, ?2, ?3) ON CONFLICT (visitor) DO UPDATE
+    SET user = excluded.user, time_ms = excluded.time_ms
+    WHERE (excluded.time_ms, excluded.user) < (links.time_ms, links.user)";
+
+/// An open file of events.
+#[derive(Debug)]
+pub(super) struct EventFile {
+    path: PathBuf,
+    connection: Connection,
+    names: Names,
+    /// `PRAGMA data_version` when other processes' writes were last looked for.
+    seen: i64,
+    /// Number of the last event that the live sessions have.
+    last_live: i64,
+    /// Erasures when they were last counted.
+    num_erasures: i64,
+    /// Which file was opened.
+    file: Option<(u64, u64)>,
+}
+
+impl EventFile {
+    /// Opens the file in `folder`, whose ids are hashed with `key`, making it if it is missing.
+    ///
+    /// Returns an error naming the file if it cannot be made, is damaged, foreign, of a newer version, or of another key.
+    pub(super) fn open(folder: &Path, key: &IdentityKey) -> Result<Self, EventError> {
+        let path = folder.join(EVENTS_FILE);
+        let failed = |error| Step::Open.failed(&path, error);
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut connection = Connection::open_with_flags(&path, flags).map_err(failed)?;
+        connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
+        // Before the first table: a page that is freed is overwritten with zeros.
+        connection.pragma_update(None, "secure_delete", "ON").map_err(failed)?;
+        if pragma(&connection, "application_id").map_err(failed)? == 0 {
+            make(&mut connection, key).map_err(failed)?;
+        }
+        check_kind(&path, &connection)?;
+        check_key(folder, &path, &connection, key)?;
+        connection.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
+        connection.pragma_update(None, "synchronous", "FULL").map_err(failed)?;
+        connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES).map_err(failed)?;
+        connection.pragma_update(None, "cache_size", -65_536).map_err(failed)?;
+        let seen = data_version(&connection).map_err(failed)?;
+        let file = file_at(&path);
+        Ok(Self { path, connection, names: Names::default(), seen, last_live: 0, num_erasures: 0, file })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// Bytes of the file, without what is free in it.
+    ///
+    /// Returns an error if the file cannot be read.
+    pub(super) fn num_bytes(&self) -> Result<u64, EventError> {
+        let page = |name| {
+            let value = pragma(&self.connection, name).map_err(|error| Step::Read.failed(&self.path, error))?;
+            Ok(u64::try_from(value).unwrap_or(0))
+        };
+        Ok(page("page_count")?.saturating_sub(page("freelist_count")?) * page("page_size")?)
+    }
+
+    /// Whether another connection has written since this was last asked.
+    ///
+    /// Returns an error if the file cannot be read.
+    pub(super) fn take_news(&mut self) -> Result<bool, EventError> {
+        let version = data_version(&self.connection).map_err(|error| Step::Read.failed(&self.path, error))?;
+        Ok(std::mem::replace(&mut self.seen, version) != version)
+    }
+
+    /// Whether anything was erased since this was last asked.
+    ///
+    /// Returns an error if the file cannot be read.
+    pub(super) fn take_erasures(&mut self) -> Result<bool, EventError> {
+        let count = self.connection.query_row("SELECT count(*) FROM erasures", [], |row| row.get(0));
+        let count = count.map_err(|error| Step::Read.failed(&self.path, error))?;
+        Ok(std::mem::replace(&mut self.num_erasures, count) != count)
+    }
+
+    /// Puts into `live` what other processes added since it was last looked.
+    ///
+    /// Returns an error if the file is damaged or cannot be read.
+    pub(super) fn show_others(&mut self, live: &mut LiveSessions) -> Result<(), EventError> {
+        self.last_live = restore::since(&self.path, &self.connection, self.last_live, live)?;
+        Ok(())
+    }
+
+    /// Number of the last event that the live sessions have; whoever shows them events moves it on.
+    pub(super) fn last_live(&mut self) -> &mut i64 {
+        &mut self.last_live
+    }
+
+    /// Starts to change the file; no other process changes it until the result is dropped.
+    ///
+    /// Returns an error if another process keeps the file to itself, it cannot be written, or another file has taken its place.
+    pub(super) fn begin(&mut self) -> Result<Append<'_>, EventError> {
+        if self.file != file_at(&self.path) {
+            // What would be written to a file without a name is gone when it is closed.
+            return Err(EventError::Replaced { path: self.path.clone() });
+        }
+        self.names.forget_uncommitted();
+        let failed = |error| Step::Write.failed(&self.path, error);
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+        Ok(Append { path: &self.path, transaction, names: &mut self.names, last_live: &mut self.last_live })
+    }
+}
+
+/// The name of number `number` in `table`: `products` or `placements`.
+///
+/// Returns an error if the file cannot be read or has no such number.
+pub(super) fn name_of(path: &Path, connection: &Connection, table: &str, number: u32) -> Result<String, EventError> {
+    let failed = |error| Step::Read.failed(path, error);
+    let mut select =
+        connection.prepare_cached(&format!("SELECT name FROM {table} WHERE number = ?1")).map_err(failed)?;
+    let name = select.query_row([number], |row| row.get(0)).optional().map_err(failed)?;
+    name.ok_or_else(|| EventError::Damaged { path: path.to_owned(), reason: format!("{table} lack number {number}") })
+}
+
+/// Numbers of names, as far as they are known.
+#[derive(Debug, Default)]
+struct Names {
+    products: HashMap<String, u32>,
+    placements: HashMap<String, u32>,
+    /// Some may be of a transaction that was not committed.
+    is_uncommitted: bool,
+}
+
+impl Names {
+    fn forget_uncommitted(&mut self) {
+        if self.is_uncommitted || self.products.len() + self.placements.len() > MAX_NAMES {
+            *self = Self::default();
+        }
+        self.is_uncommitted = true;
+    }
+}
+
+/// Events that are being added.
+pub(super) struct Append<'a> {
+    path: &'a Path,
+    transaction: Transaction<'a>,
+    names: &'a mut Names,
+    last_live: &'a mut i64,
+}
+
+impl Append<'_> {
+    pub(super) fn transaction(&self) -> &Connection {
+        &self.transaction
+    }
+
+    /// Puts into `live` what other processes added since it was last looked.
+    ///
+    /// Returns an error if the file is damaged or cannot be read.
+    pub(super) fn show_others(&mut self, live: &mut LiveSessions) -> Result<(), EventError> {
+        *self.last_live = restore::since(self.path, &self.transaction, *self.last_live, live)?;
+        Ok(())
+    }
+
+    /// Adds an event unless it is there. Returns whether it was added.
+    ///
+    /// Returns an error if it cannot be written.
+    pub(super) fn push(&mut self, event: &Event, hashes: Hashes) -> Result<bool, EventError> {
+        let mut items = Vec::with_capacity(event.items.len());
+        for item in &event.items {
+            let product = self.number("products", item.product.as_str())?;
+            items.push(StoredItem { product, quantity: item.quantity, price: item.price });
+        }
+        let placement = event.placement.as_deref().map(|name| self.number("placements", name)).transpose()?;
+        let currency = event.currency.map(|currency| currency.code().to_owned());
+        let row = Columns {
+            hashes,
+            kind: event.kind,
+            time_ms: event.time_ms,
+            items: &pack_items(&items),
+            currency: currency.as_deref(),
+            placement,
+            recommendation: event.recommendation.as_deref(),
+            device: event.device.as_deref(),
+            query: event.query.as_deref(),
+        };
+        let is_new = self.insert(&row).map_err(|error| Step::Write.failed(self.path, error))?;
+        Ok(is_new)
+    }
+
+    fn insert(&mut self, row: &Columns<'_>) -> rusqlite::Result<bool> {
+        const VALUES: &str = "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14";
+        let Hashes { visitor, user, session, order, key } = row.hashes;
+        let mut insert = self.transaction.prepare_cached(&format!(
+            "INSERT INTO events ({COLUMNS}) VALUES ({VALUES}) ON CONFLICT (key) DO NOTHING"
+        ))?;
+        let num_rows = insert.execute(params![
+            visitor,
+            user,
+            session,
+            order,
+            key,
+            row.kind.number(),
+            row.time_ms,
+            row.items,
+            row.currency,
+            row.placement,
+            row.recommendation,
+            row.device,
+            row.query,
+            row.digest()
+        ])?;
+        if let (1, Some(visitor), Some(user)) = (num_rows, visitor, user)
+            && visitor != user
+        {
+            self.transaction.prepare_cached(LINK)?.execute(params![visitor, user, row.time_ms])?;
+        }
+        Ok(num_rows == 1)
+    }
+
+    /// The number of `name`, given out on first sight.
+    fn number(&mut self, table: &'static str, name: &str) -> Result<u32, EventError> {
+        let known = if table == "products" { &mut self.names.products } else { &mut self.names.placements };
+        if let Some(&number) = known.get(name) {
+            return Ok(number);
+        }
+        let failed = |error| Step::Write.failed(self.path, error);
+        let mut select =
+            self.transaction.prepare_cached(&format!("SELECT number FROM {table} WHERE name = ?1")).map_err(failed)?;
+        let number: i64 = match select.query_row([name], |row| row.get(0)).optional().map_err(failed)? {
+            Some(number) => number,
+            None => {
+                let insert = format!("INSERT INTO {table} (name) VALUES (?1)");
+                self.transaction.prepare_cached(&insert).map_err(failed)?.execute([name]).map_err(failed)?;
+                self.transaction.last_insert_rowid()
+            }
+        };
+        let too_many = |_| EventError::TooMany { path: self.path.to_owned(), what: "names" };
+        let number = u32::try_from(number).map_err(too_many)?;
+        known.insert(name.to_owned(), number);
+        Ok(number)
+    }
+
+    /// Keeps what was added: when this returns it is on disk.
+    ///
+    /// Returns an error if it cannot be written; then nothing is kept.
+    pub(super) fn commit(self) -> Result<(), EventError> {
+        let failed = |error| Step::Write.failed(self.path, error);
+        let last = last_seq(&self.transaction).map_err(failed)?;
+        self.transaction.commit().map_err(failed)?;
+        self.names.is_uncommitted = false;
+        *self.last_live = last;
+        Ok(())
+    }
+}
+
+/// Number of the last event; 0 without one.
+pub(super) fn last_seq(connection: &Connection) -> rusqlite::Result<i64> {
+    let last: Option<i64> = connection.query_row("SELECT max(seq) FROM events", [], |row| row.get(0))?;
+    Ok(last.unwrap_or(0))
+}
+
+/// A connection that only reads, beside the one that writes.
+///
+/// Returns an error if the file cannot be opened.
+pub(super) fn reader(path: &Path) -> Result<Connection, EventError> {
+    let failed = |error| Step::Open.failed(path, error);
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
+    Ok(connection)
+}
+
+/// Calls `take` with the rows that `condition` (SQL after `FROM events`) finds, each held against its digest.
+///
+/// Returns an error if a row cannot be read or is damaged, or `take` returns one.
+pub(super) fn scan(
+    path: &Path,
+    connection: &Connection,
+    condition: &str,
+    parameters: &[&dyn rusqlite::ToSql],
+    take: &mut dyn FnMut(&Columns<'_>) -> Result<(), EventError>,
+) -> Result<(), EventError> {
+    let failed = |error| Step::Read.failed(path, error);
+    let mut select = connection.prepare(&format!("SELECT {COLUMNS} FROM events {condition}")).map_err(failed)?;
+    let mut rows = select.query(parameters).map_err(failed)?;
+    while let Some(row) = rows.next().map_err(failed)? {
+        let columns = Columns::read(row).map_err(|error| misread(path, error))?;
+        take(&columns.map_err(|reason| EventError::Damaged { path: path.to_owned(), reason })?)?;
+    }
+    Ok(())
+}
+
+/// A column of another type is damage.
+fn misread(path: &Path, error: rusqlite::Error) -> EventError {
+    match error.sqlite_error_code() {
+        Some(_) => Step::Read.failed(path, error),
+        None => EventError::Damaged { path: path.to_owned(), reason: error.to_string() },
+    }
+}
+
+/// Tells the file at `path` from any other.
+fn file_at(path: &Path) -> Option<(u64, u64)> {
+    path.metadata().ok().map(|file| (file.dev(), file.ino()))
+}
+
+fn pragma(connection: &Connection, name: &str) -> rusqlite::Result<i32> {
+    connection.pragma_query_value(None, name, |row| row.get(0))
+}
+
+fn data_version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.pragma_query_value(None, "data_version", |row| row.get(0))
+}
+
+/// Makes the tables in an empty file; another process may have been quicker.
+fn make(connection: &mut Connection, key: &IdentityKey) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let num_tables: i64 = transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if num_tables == 0 {
+        transaction.execute_batch(SCHEMA)?;
+        transaction.execute("INSERT INTO store VALUES (?1)", [key.digest(Domain::Check, b"")])?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.pragma_update(None, "user_version", VERSION)?;
+    }
+    transaction.commit()
+}
+
+fn check_kind(path: &Path, connection: &Connection) -> Result<(), EventError> {
+    let read = |name| pragma(connection, name).map_err(|error| Step::Open.failed(path, error));
+    let (application, version) = (read("application_id")?, read("user_version")?);
+    if application != APPLICATION_ID {
+        return Err(EventError::Foreign { path: path.to_owned(), found: application });
+    }
+    if version != VERSION {
+        return Err(EventError::FormatVersion { path: path.to_owned(), found: version, expected: VERSION });
+    }
+    Ok(())
+}
+
+fn check_key(folder: &Path, path: &Path, connection: &Connection, key: &IdentityKey) -> Result<(), EventError> {
+    let check: Vec<u8> = connection
+        .query_row("SELECT key_check FROM store", [], |row| row.get(0))
+        .map_err(|error| Step::Open.failed(path, error))?;
+    if check == key.digest(Domain::Check, b"") {
+        Ok(())
+    } else {
+        Err(EventError::WrongKey { path: folder.join(KEY_FILE) })
+    }
+}

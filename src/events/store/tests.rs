@@ -1,0 +1,303 @@
+//! The store's laws: nothing lost or doubled, nothing left of what is erased, every fault said by name.
+
+use std::collections::BTreeMap;
+
+use rusqlite::Connection;
+
+use super::*;
+use crate::catalog::ProductId;
+use crate::events::{EventKind, Ids, Item};
+
+const DAY_MS: i64 = 86_400_000;
+
+fn now() -> i64 {
+    Timestamp::now().as_millisecond()
+}
+
+fn event(visitor: &str, product: &str, time_ms: i64) -> Event {
+    let item = Item { product: ProductId::new(product).unwrap(), quantity: 1, price: Some(25_500) };
+    let ids = Ids { visitor: Some(visitor.into()), ..Ids::default() };
+    Event { ids, items: vec![item], ..Event::new(EventKind::ViewItem, time_ms) }
+}
+
+fn opened(folder: &Path) -> EventStore {
+    EventStore::open(folder, &EventsConfig::default()).unwrap()
+}
+
+fn counts(receipt: EventReceipt) -> (u64, u64) {
+    (receipt.accepted, receipt.duplicates)
+}
+
+fn live(store: &EventStore, visitor: &str) -> Vec<String> {
+    let found = store.live_session(Some(visitor), None, now()).unwrap();
+    found.iter().map(|interaction| interaction.product.to_string()).collect()
+}
+
+/// How often `needle` stands in any file of `folder`, by file.
+fn found_in(folder: &Path, needle: &[u8]) -> BTreeMap<String, usize> {
+    let mut found = BTreeMap::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        let bytes = std::fs::read(entry.path()).unwrap();
+        let count = bytes.windows(needle.len()).filter(|window| *window == needle).count();
+        if count > 0 {
+            found.insert(entry.file_name().into_string().unwrap(), count);
+        }
+    }
+    found
+}
+
+/// The keys of a visitor's events.
+fn keys_of(path: &Path, visitor: i64) -> Vec<Vec<u8>> {
+    let connection = Connection::open(path).unwrap();
+    let mut select = connection.prepare("SELECT key FROM events WHERE visitor = ?1").unwrap();
+    select.query_map([visitor], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+}
+
+#[test]
+fn nothing_is_made_before_the_first_event() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = opened(dir.path());
+    assert_eq!(store.history(&HistoryPart::default()).unwrap(), History::default());
+    assert!(live(&store, "v").is_empty() && !store.catch_up().unwrap());
+    assert_eq!((store.export("v").unwrap().len(), store.purge(now()).unwrap(), store.num_bytes().unwrap()), (0, 0, 0));
+    assert_eq!(store.erase("v").unwrap().events, 0);
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn what_is_told_twice_counts_once_also_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = now() - 5000;
+    let named = |id: &str, product: &str| {
+        let event = event("v", product, at);
+        Event { ids: Ids { event: Some(id.into()), ..event.ids }, ..event }
+    };
+    let untimed = Event { told_ms: None, ..event("v", "c", at) };
+    let events = vec![named("1", "a"), named("2", "a"), event("v", "b", at), event("v", "b", at + 1), untimed];
+    for (round, expected) in [(0, (5, 0)), (1, (1, 4)), (2, (1, 4))] {
+        let store = opened(dir.path());
+        assert_eq!(counts(store.submit(events.clone()).unwrap()), expected, "round {round}");
+    }
+    let store = opened(dir.path());
+    // An id rules over the content, within one request too.
+    assert_eq!(counts(store.submit(vec![named("1", "z"), named("3", "z"), named("3", "z")]).unwrap()), (1, 2));
+    assert_eq!(store.export("v").unwrap().len(), 8);
+}
+
+#[test]
+fn many_threads_at_once_lose_and_double_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = opened(dir.path());
+    let at = now() - 100_000;
+    std::thread::scope(|scope| {
+        for thread in 0..8 {
+            let store = &store;
+            scope.spawn(move || {
+                for batch in 0..20 {
+                    // Every batch is sent by two threads.
+                    let events =
+                        (0..10).map(|i| event(&format!("v{}", thread / 2), "a", at + batch * 10 + i)).collect();
+                    store.submit(events).unwrap();
+                }
+            });
+        }
+    });
+    assert_eq!(store.history(&HistoryPart::default()).unwrap().num_interactions(), 4 * 20 * 10);
+}
+
+#[test]
+fn live_sessions_are_there_at_once_after_a_restart_and_after_another_process_wrote() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, at) = (opened(dir.path()), now());
+    store.submit(vec![event("v", "a", at - 60_000), event("v", "b", at), event("v", "old", at - 3 * DAY_MS)]).unwrap();
+    assert_eq!(live(&store, "v"), ["a", "b"]);
+    let other = opened(dir.path());
+    assert_eq!(live(&other, "v"), ["a", "b"]);
+    other.submit(vec![event("v", "c", at)]).unwrap();
+    assert!(store.catch_up().unwrap() && !store.catch_up().unwrap());
+    assert_eq!(live(&store, "v"), ["a", "b", "c"]);
+    assert!(live(&store, "w").is_empty());
+}
+
+#[test]
+fn nothing_of_an_erased_shopper_is_in_any_file_and_the_others_are_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, at) = (opened(dir.path()), now() - 50_000_000);
+    // Shoppers in turn, so that rows of the erased one move whenever a page is split.
+    for batch in 0..40 {
+        let events = (0..250).map(|i| {
+            let mut event =
+                event(&format!("visitor-{}", (i * 7 + batch) % 5), &format!("p{}", i % 90), at + batch * 1000 + i);
+            event.ids.session = Some(format!("session-{}", (i * 7 + batch) % 5));
+            event.ids.user = (i % 50 == 0).then(|| format!("user-{}", (i * 7 + batch) % 5));
+            event.query = ((i * 7 + batch) % 5 == 3).then(|| "secret words".to_owned());
+            event
+        });
+        assert_eq!(store.submit(events.collect()).unwrap().accepted, 250);
+    }
+    let key = store.shared.key().unwrap().clone();
+    let mut traces = vec![b"secret words".to_vec()];
+    for (domain, id) in [(Domain::Shopper, "visitor-3"), (Domain::Session, "session-3")] {
+        traces.push(key.hash(domain, id).to_be_bytes().to_vec());
+    }
+    traces.extend(keys_of(store.path(), key.hash(Domain::Shopper, "visitor-3")).into_iter().step_by(101));
+    for trace in &traces {
+        assert!(!found_in(dir.path(), trace).is_empty(), "the search finds what is there");
+    }
+    for id in ["visitor-3", "session-3", "user-3"] {
+        assert!(found_in(dir.path(), id.as_bytes()).is_empty(), "{id} is written as it is");
+    }
+    let receipt = store.erase("visitor-3").unwrap();
+    assert_eq!(receipt.events, 2000);
+    for trace in &traces {
+        assert_eq!(found_in(dir.path(), trace), BTreeMap::new(), "{trace:?}");
+    }
+    assert!(store.export("visitor-3").unwrap().is_empty() && live(&store, "visitor-3").is_empty());
+    assert_eq!(store.export("visitor-2").unwrap().len(), 2000);
+    assert_eq!(store.history(&HistoryPart::default()).unwrap().num_interactions(), 8000);
+    assert_eq!(store.erase("visitor-3").unwrap().events, 0);
+    // A user takes along what was done anonymously on the devices that signed in first as this user.
+    let receipt = store.erase("user-2").unwrap();
+    assert_eq!((receipt.events, receipt.links), (2000, 1));
+    let hash = key.hash(Domain::Shopper, "user-2").to_be_bytes();
+    assert_eq!(found_in(dir.path(), &hash), BTreeMap::new());
+}
+
+#[test]
+fn another_user_of_the_same_device_keeps_what_was_done_signed_in() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, at) = (opened(dir.path()), now() - 100_000);
+    let by = |user: Option<&str>, product: &str, time_ms| {
+        let event = event("tablet", product, time_ms);
+        Event { ids: Ids { user: user.map(str::to_owned), ..event.ids }, ..event }
+    };
+    store.submit(vec![by(Some("ben"), "b", at + 5), by(None, "x", at), by(Some("ann"), "a", at + 1)]).unwrap();
+    assert_eq!(store.export("ann").unwrap().len(), 2);
+    assert_eq!(store.export("ben").unwrap().len(), 1);
+    assert_eq!(store.erase("ann").unwrap().events, 2);
+    assert_eq!(store.export("ben").unwrap()[0].items[0].item_id, "b");
+}
+
+#[test]
+fn retention_forgets_each_kind_at_its_age_and_no_byte_of_it_stays_in_a_page() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = EventsConfig::default();
+    config.retention_days.view_item = 10;
+    config.retention_days.purchase = 100;
+    let store = EventStore::open(dir.path(), &config).unwrap();
+    let aged = |visitor: &str, kind, days: i64| Event { kind, ..event(visitor, "a", now() - days * DAY_MS) };
+    let events =
+        [("old", EventKind::ViewItem, 11), ("young", EventKind::ViewItem, 9), ("buyer", EventKind::Purchase, 50)];
+    store.submit(events.map(|(visitor, kind, days)| aged(visitor, kind, days)).to_vec()).unwrap();
+    assert_eq!(store.purge(now()).unwrap(), 1);
+    assert_eq!(["old", "young", "buyer"].map(|id| store.export(id).unwrap().len()), [0, 1, 1]);
+    assert_eq!(store.purge(now() + 60 * DAY_MS).unwrap(), 2);
+    assert_eq!(store.purge(now() + 60 * DAY_MS).unwrap(), 0);
+}
+
+#[test]
+fn a_full_disk_is_said_reading_goes_on_and_so_does_writing_once_there_is_room() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, at) = (opened(dir.path()), now() - 100_000);
+    store.submit(vec![event("v", "a", at)]).unwrap();
+    let limit = |pages: u32| {
+        let file = store.shared.file();
+        let connection = file.as_ref().unwrap().connection();
+        connection.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(())).unwrap();
+    };
+    limit(1);
+    let many: Vec<Event> = (0..5000).map(|i| event("v", &format!("product {i}"), at + 1 + i)).collect();
+    assert!(matches!(store.submit(many.clone()), Err(EventError::DiskFull { path }) if path == store.path()));
+    assert_eq!((store.export("v").unwrap().len(), live(&store, "v").len()), (1, 1));
+    limit(1 << 20);
+    assert_eq!(counts(store.submit(many).unwrap()), (5000, 0));
+    assert_eq!(store.history(&HistoryPart::default()).unwrap().products().len(), 5001);
+}
+
+#[test]
+fn an_altered_row_is_damage_and_never_another_event() {
+    let columns = [
+        "visitor = 5",
+        "time_ms = time_ms + 1000",
+        "kind = 7",
+        "kind = 70",
+        "items = x'010100'",
+        "key = x'00'",
+        "query = 'q'",
+        "time_ms = 'x'",
+    ];
+    for change in columns {
+        let dir = tempfile::tempdir().unwrap();
+        let store = opened(dir.path());
+        store.submit(vec![event("v", "a", now() - 100_000)]).unwrap();
+        let connection = Connection::open(store.path()).unwrap();
+        let Ok(_) = connection.execute(&format!("UPDATE events SET {change}"), []) else { continue };
+        let read = store.history(&HistoryPart::default());
+        assert!(matches!(&read, Err(EventError::Damaged { path, .. }) if path == store.path()), "{change}: {read:?}");
+    }
+}
+
+#[test]
+fn flipped_bits_are_damage_or_change_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = opened(dir.path());
+    store
+        .submit((0..2000).map(|i| event(&format!("v{}", i % 20), &format!("p{i}"), 1_780_000_000_000 + i)).collect())
+        .unwrap();
+    let whole = store.history(&HistoryPart::default()).unwrap();
+    drop(store);
+    let path = dir.path().join(EVENTS_FILE);
+    let good = std::fs::read(&path).unwrap();
+    let mut num_errors = 0;
+    for at in (0..good.len()).step_by(good.len() / 200) {
+        let mut bad = good.clone();
+        bad[at] ^= 0x10;
+        std::fs::write(&path, bad).unwrap();
+        let read = EventStore::open(dir.path(), &EventsConfig::default())
+            .and_then(|store| store.history(&HistoryPart::default()));
+        match read {
+            // Names of products have no digest: a flipped letter there is another name.
+            Ok(history) => assert_eq!(history.num_interactions(), whole.num_interactions(), "byte {at}"),
+            Err(error) => {
+                assert!(error.to_string().contains(EVENTS_FILE), "byte {at}: {error}");
+                num_errors += 1;
+            }
+        }
+    }
+    assert!(num_errors > 20, "{num_errors}");
+}
+
+#[test]
+fn files_and_keys_of_others_are_refused_by_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, key_path) = (dir.path().join(EVENTS_FILE), dir.path().join(KEY_FILE));
+    let open = || EventStore::open(dir.path(), &EventsConfig::default()).map(drop);
+    opened(dir.path()).submit(vec![event("v", "a", now())]).unwrap();
+    let key = std::fs::read(&key_path).unwrap();
+    std::fs::remove_file(&key_path).unwrap();
+    assert!(matches!(open(), Err(EventError::MissingKey { path }) if path == key_path));
+    std::fs::write(&key_path, [5; 32]).unwrap();
+    assert!(matches!(open(), Err(EventError::WrongKey { path }) if path == key_path));
+    std::fs::write(&key_path, &key).unwrap();
+    let connection = Connection::open(&path).unwrap();
+    connection.pragma_update(None, "user_version", 99).unwrap();
+    assert!(matches!(open(), Err(EventError::FormatVersion { found: 99, .. })));
+    connection.pragma_update(None, "application_id", 77).unwrap();
+    assert!(matches!(open(), Err(EventError::Foreign { found: 77, .. })));
+    drop(connection);
+    for extension in ["sqlite-wal", "sqlite-shm"] {
+        let _ = std::fs::remove_file(path.with_extension(extension));
+    }
+    std::fs::write(&path, "no database ".repeat(100)).unwrap();
+    assert!(matches!(open(), Err(EventError::Damaged { path: at, .. }) if at == path));
+}
+
+#[test]
+fn nothing_is_acknowledged_into_a_file_that_is_no_longer_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = opened(dir.path());
+    store.submit(vec![event("v", "a", now())]).unwrap();
+    std::fs::rename(store.path(), dir.path().join("aside")).unwrap();
+    assert!(matches!(store.submit(vec![event("v", "b", now())]), Err(EventError::Replaced { .. })));
+}

@@ -1,0 +1,124 @@
+//! Which events are whose: one store a catalog, opened when the catalog is first seen.
+//!
+//! A store that cannot be opened is logged once, by name, and tried again whenever its files change; its catalog answers questions all the
+//! same, and what needs events answers `events_damaged`.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use arc_swap::ArcSwap;
+
+use super::metrics::Metrics;
+use super::problem::{Code, Problem, with_causes};
+use crate::events::{EVENTS_FILE, EventStore, EventsConfig, KEY_FILE};
+use crate::index::{CatalogDir, IndexError};
+
+/// The stores of one index root.
+pub(super) struct EventStores {
+    root: PathBuf,
+    config: EventsConfig,
+    metrics: Arc<Metrics>,
+    stores: ArcSwap<BTreeMap<String, Opened>>,
+}
+
+#[derive(Clone)]
+struct Opened {
+    /// `None` when it could not be opened.
+    store: Option<Arc<EventStore>>,
+    seen: Stamp,
+    /// Whether another process's events could not be read when they were last looked for.
+    is_stale: bool,
+}
+
+/// When the files were written, and their lengths.
+type Stamp = [Option<(SystemTime, u64)>; 2];
+
+impl EventStores {
+    /// None yet: [`EventStores::refresh`] opens them.
+    pub(super) fn new(root: PathBuf, config: EventsConfig, metrics: Arc<Metrics>) -> Self {
+        Self { root, config, metrics, stores: ArcSwap::default() }
+    }
+
+    /// The events of `catalog`.
+    ///
+    /// Returns a problem if there is no such catalog or its events cannot be used.
+    pub(super) fn of(&self, catalog: &str) -> Result<Arc<EventStore>, Problem> {
+        match self.stores.load().get(catalog) {
+            Some(Opened { store: Some(store), .. }) => Ok(store.clone()),
+            Some(Opened { store: None, .. }) => {
+                Err(Problem::new(Code::EventsDamaged, format!("the events of catalog `{catalog}` cannot be used")))
+            }
+            None => Err(Problem::field(Code::CatalogNotFound, "catalog", format!("there is no catalog `{catalog}`"))),
+        }
+    }
+
+    /// Opens the stores of new catalogs, and takes in what other processes have written. Never call it twice at once.
+    ///
+    /// Returns an error if the root cannot be read.
+    pub(super) fn refresh(&self) -> Result<(), IndexError> {
+        for dir in CatalogDir::all(&self.root)? {
+            let seen = stamp(&dir.path());
+            let old = self.stores.load().get(dir.catalog()).cloned();
+            let opened = match old {
+                Some(Opened { store: Some(store), is_stale, .. }) => {
+                    let is_stale = self.catch_up(dir.catalog(), &store, is_stale);
+                    Opened { store: Some(store), seen, is_stale }
+                }
+                Some(old) if old.seen == seen => continue,
+                _ => Opened { store: self.open(&dir), seen, is_stale: false },
+            };
+            let mut stores = BTreeMap::clone(&self.stores.load());
+            stores.insert(dir.catalog().to_owned(), opened);
+            self.stores.store(Arc::new(stores));
+        }
+        Ok(())
+    }
+
+    fn open(&self, dir: &CatalogDir) -> Option<Arc<EventStore>> {
+        match EventStore::open(&dir.path(), &self.config) {
+            Ok(store) => Some(Arc::new(store)),
+            Err(error) => {
+                tracing::error!(catalog = dir.catalog(), "events cannot be used: {}", with_causes(&error));
+                None
+            }
+        }
+    }
+
+    /// Returns whether it failed.
+    fn catch_up(&self, catalog: &str, store: &EventStore, was_stale: bool) -> bool {
+        match store.catch_up().and_then(|_| store.num_bytes()) {
+            Ok(num_bytes) => {
+                self.metrics.event_bytes(catalog, num_bytes);
+                false
+            }
+            Err(error) => {
+                if !was_stale {
+                    tracing::error!(catalog, "events of other processes are not seen: {}", with_causes(&error));
+                }
+                true
+            }
+        }
+    }
+
+    /// Forgets what is past its retention, in every catalog.
+    pub(super) fn purge(&self) {
+        let now_ms = jiff::Timestamp::now().as_millisecond();
+        for (catalog, opened) in self.stores.load().iter() {
+            let Some(store) = &opened.store else { continue };
+            match store.purge(now_ms) {
+                Ok(0) => {}
+                Ok(num_events) => tracing::info!(catalog, num_events, "events past their retention are forgotten"),
+                Err(error) => tracing::error!(catalog, "old events are kept: {}", with_causes(&error)),
+            }
+        }
+    }
+}
+
+fn stamp(folder: &Path) -> Stamp {
+    [EVENTS_FILE, KEY_FILE].map(|name| {
+        let file = std::fs::metadata(folder.join(name)).ok()?;
+        Some((file.modified().ok()?, file.len()))
+    })
+}

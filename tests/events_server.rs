@@ -1,0 +1,205 @@
+//! Events over HTTP: kept when acknowledged, never stopped by a bad one, erased to the byte, and faults of their file said aloud.
+
+mod command;
+mod shop;
+
+use std::path::Path;
+
+use command::Workplace;
+use kindred::events::{EVENTS_FILE, EventStore, EventsConfig, HistoryPart, KEY_FILE};
+use serde_json::{Value, json};
+use shop::Running;
+
+const EVENTS: &str = "/v1/shop/events";
+const LINES: [(&str, &str); 1] = [("content-type", "application/x-ndjson")];
+
+fn start() -> (tempfile::TempDir, Running) {
+    let root = shop::index();
+    let running = Running::start(root.path(), shop::config());
+    (root, running)
+}
+
+fn view(visitor: &str, product: &str) -> Value {
+    json!({"event": "view_item", "visitor_id": visitor, "ecommerce": {"items": [{"item_id": product, "price": 2.5}]}})
+}
+
+/// Accepted, duplicates and rejected of an answer.
+fn counts(reply: &shop::Reply) -> [u64; 3] {
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    let answer = reply.json();
+    let rejected = answer["rejected"].as_array().unwrap().len() as u64;
+    [answer["accepted"].as_u64().unwrap(), answer["duplicates"].as_u64().unwrap(), rejected]
+}
+
+fn exported(running: &Running, id: &str) -> Vec<Value> {
+    running.get(&format!("/v1/shop/visitors/{id}")).json()["events"].as_array().unwrap().clone()
+}
+
+/// Names of the files below `folder` that hold `needle`.
+fn files_with(folder: &Path, needle: &[u8]) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files_with(&path, needle));
+        } else if std::fs::read(&path).unwrap().windows(needle.len()).any(|window| window == needle) {
+            found.push(path.display().to_string());
+        }
+    }
+    found
+}
+
+#[test]
+fn one_event_a_list_and_lines_are_kept_and_bad_ones_are_named() {
+    let (_root, running) = start();
+    let one = json!({"event": "view_item", "event_id": "e1", "visitor_id": "v", "items": [{"item_id": "000"}]});
+    assert_eq!(counts(&running.post(EVENTS, &one)), [1, 0, 0]);
+    assert_eq!(counts(&running.post(EVENTS, &one)), [0, 1, 0]);
+    let list = json!([view("v", "000"), {"event": "sneeze"}, view("v", "later"), {"event": "page_view"}, 5, one]);
+    let reply = running.post(EVENTS, &list);
+    assert_eq!(counts(&reply), [2, 1, 2]);
+    let answer = reply.json();
+    assert_eq!((&answer["ignored"], &answer["unknown_products"]), (&json!(1), &json!(1)), "{answer}");
+    let rejected = &answer["rejected"];
+    assert_eq!(
+        (&rejected[0]["index"], &rejected[0]["field"], &rejected[0]["code"]),
+        (&json!(1), &json!("event"), &json!("unknown_event"))
+    );
+    assert_eq!((&rejected[1]["index"], &rejected[1]["code"]), (&json!(4), &json!("bad_json")));
+    let lines = format!("{}\n{{broken\n\n{}\n", view("v", "010"), view("v", "011"));
+    assert_eq!(counts(&running.send("POST", EVENTS, &LINES, lines.as_bytes())), [2, 0, 1]);
+    let products: Vec<Value> =
+        exported(&running, "v").iter().map(|event| event["items"][0]["item_id"].clone()).collect();
+    assert_eq!(products, ["000", "000", "later", "010", "011"]);
+    let metrics = running.get("/metrics").text();
+    assert!(metrics.contains("kindred_events_total{catalog=\"shop\",result=\"accepted\"} 5\n"), "{metrics}");
+    assert!(metrics.contains("kindred_events_total{catalog=\"shop\",result=\"duplicate\"} 2\n"), "{metrics}");
+}
+
+#[test]
+fn a_request_that_is_wrong_as_a_whole_keeps_nothing() {
+    let (root, running) = start();
+    let json = [("content-type", "application/json")];
+    for (body, status) in [("", 400), ("{", 400), ("[1,", 400), ("\u{0}", 400), ("{} {}", 400), ("\"[\"", 200)] {
+        assert_eq!(running.send("POST", EVENTS, &json, body.as_bytes()).status, status, "{body}");
+    }
+    let deep = "[".repeat(200_000);
+    assert_eq!(running.send("POST", EVENTS, &json, deep.as_bytes()).problem().0, "invalid_json");
+    assert_eq!(running.send("POST", EVENTS, &[("content-type", "text/plain")], b"{}").status, 415);
+    assert_eq!(running.post("/v1/nobody/events", &view("v", "a")).problem().0, "catalog_not_found");
+    let items = vec![json!({"item_id": "000"}); 30_000];
+    let huge = json!({"event": "purchase", "items": items});
+    let answer = running.post(EVENTS, &json!([huge, view("v", "000")])).json();
+    assert_eq!(
+        (&answer["accepted"], &answer["rejected"][0]["code"]),
+        (&json!(1), &json!("too_many_items")),
+        "{answer}"
+    );
+    let long = format!("[{}]", vec![view("v", "000").to_string(); 20_000].join(","));
+    assert_eq!(running.send("POST", EVENTS, &json, long.as_bytes()).problem().0, "body_too_large");
+    let store = EventStore::open(&root.path().join("shop"), &EventsConfig::default()).unwrap();
+    assert_eq!(store.history(&HistoryPart::default()).unwrap().num_interactions(), 1);
+}
+
+#[test]
+fn nothing_is_written_of_who_did_not_agree_and_no_id_of_who_did() {
+    let (root, running) = start();
+    let mut refused = view("anna-in-secret", "000");
+    refused["consent"] = json!(false);
+    refused["session_id"] = json!("secret-session");
+    let answer = running.post(EVENTS, &refused).json();
+    assert_eq!((&answer["accepted"], &answer["without_consent"]), (&json!(0), &json!(1)));
+    assert!(!root.path().join("shop").join(EVENTS_FILE).exists());
+    let mut told = view("ben-in-clear", "010");
+    for (name, value) in [("session_id", "clear-session"), ("user_id", "clear-user"), ("event_id", "clear-event")] {
+        told[name] = json!(value);
+    }
+    assert_eq!(counts(&running.post(EVENTS, &json!([refused, told]))), [1, 0, 0]);
+    for id in ["anna-in-secret", "secret-session", "ben-in-clear", "clear-session", "clear-user", "clear-event"] {
+        assert_eq!(files_with(root.path(), id.as_bytes()), Vec::<String>::new(), "{id}");
+    }
+}
+
+#[test]
+fn a_visitor_is_exported_and_erased_with_a_receipt() {
+    let (root, running) = start();
+    let search =
+        |visitor: &str| json!({"event": "search", "visitor_id": visitor, "search_term": format!("words of {visitor}")});
+    let events: Vec<Value> = ["a/b", "c"].iter().flat_map(|id| [view(id, "000"), search(id)]).collect();
+    assert_eq!(counts(&running.post(EVENTS, &json!(events))), [4, 0, 0]);
+    assert!(!files_with(root.path(), b"words of a/b").is_empty());
+    let kept = exported(&running, "a/b");
+    assert_eq!((kept.len(), &kept[1]["search_term"]), (2, &json!("words of a/b")), "{kept:?}");
+    let receipt = running.send("DELETE", "/v1/shop/visitors/a%2Fb", &[], b"").json();
+    assert_eq!((&receipt["events"], receipt["receipt_id"].as_str().unwrap().len()), (&json!(2), 26), "{receipt}");
+    assert!(receipt["erased_at"].as_str().unwrap().ends_with('Z'));
+    assert_eq!(files_with(root.path(), b"words of a/b"), Vec::<String>::new());
+    assert_eq!((exported(&running, "a/b").len(), exported(&running, "c").len()), (0, 2));
+    assert_eq!(running.send("DELETE", "/v1/shop/visitors/a/b", &[], b"").json()["events"], 0);
+}
+
+#[test]
+fn events_survive_a_restart_and_those_of_the_shell_are_seen() {
+    let (root, mut running) = start();
+    assert_eq!(counts(&running.post(EVENTS, &view("v", "000"))), [1, 0, 0]);
+    running.stop().unwrap();
+    let running = Running::start(root.path(), shop::config());
+    assert_eq!(exported(&running, "v").len(), 1);
+    let work = Workplace::new();
+    work.write("orders.csv", "order_id,product_id,quantity,timestamp,unit_price,customer_id\n1,000,2,2024-05-05T10:00:00Z,2.5,v\nC2,000,-1,2024-05-06T10:00:00Z,2.5,v\n");
+    let root_dir = root.path().to_str().unwrap();
+    let at = |args: &[&str]| work.json(&[args, &["--index-root", root_dir]].concat());
+    let done = at(&["events", "import", "shop", "orders.csv"]);
+    assert_eq!(
+        (&done["accepted"], &done["duplicates"], &done["rejected"]),
+        (&json!(2), &json!(0), &json!(0)),
+        "{done}"
+    );
+    assert_eq!(at(&["events", "import", "shop", "orders.csv"])["duplicates"], 2);
+    let kinds: Vec<Value> = exported(&running, "v").iter().map(|event| event["event"].clone()).collect();
+    assert_eq!(kinds, ["purchase", "refund", "view_item"]);
+    assert_eq!(at(&["events", "status", "shop"])["by_event"], json!({"purchase": 1, "refund": 1, "view_item": 1}));
+    assert_eq!(at(&["events", "export", "shop", "v"])["events"].as_array().unwrap().len(), 3);
+    assert_eq!(at(&["events", "purge", "shop"])["purged"], 0);
+    assert_eq!(at(&["events", "erase", "shop", "v"])["events"], 3);
+    assert_eq!(exported(&running, "v").len(), 0);
+}
+
+#[test]
+fn the_shell_says_what_is_wrong_with_a_file() {
+    let root = shop::index();
+    let work = Workplace::new();
+    let root_dir = root.path().to_str().unwrap().to_owned();
+    let args = |args: &[&str]| {
+        [args, &["--index-root", &root_dir]].concat().iter().map(|arg| (*arg).to_owned()).collect::<Vec<_>>()
+    };
+    let fails =
+        |command: &[&str], code| work.fails(&args(command).iter().map(String::as_str).collect::<Vec<_>>(), code);
+    work.write("odd.csv", "what,is,this\n1,2,3\n");
+    assert!(fails(&["events", "import", "shop", "odd.csv"], 3).contains("--map"));
+    assert!(fails(&["events", "import", "shop", "odd.csv", "--map", "product=what,time=When"], 3).contains("`When`"));
+    assert!(fails(&["events", "import", "shop", "missing.csv"], 3).contains("missing.csv"));
+    work.write("bad.csv", "order,product,time\n1,a,never\n");
+    assert!(fails(&["events", "import", "shop", "bad.csv", "--rejects", "rejects.jsonl"], 6).contains("none"));
+    let rejects = std::fs::read_to_string(work.path("rejects.jsonl")).unwrap();
+    assert!(rejects.starts_with("{\"index\":2,\"field\":\"time\",\"code\":\"bad_time\""), "{rejects}");
+    fails(&["events", "status", "nowhere"], 6);
+}
+
+#[test]
+fn damaged_events_are_said_while_answers_go_on_and_are_mended_without_a_restart() {
+    let root = shop::index();
+    let folder = root.path().join("shop");
+    std::fs::write(folder.join(EVENTS_FILE), "this is no database at all, but it is quite long".repeat(40)).unwrap();
+    std::fs::write(folder.join(KEY_FILE), [7; 32]).unwrap();
+    let running = Running::start(root.path(), shop::config());
+    let reply = running.post(EVENTS, &view("v", "000"));
+    assert_eq!((reply.status, reply.problem().0.as_str()), (503, "events_damaged"));
+    assert_eq!(running.recommended(&json!({"context": {"product": "000"}})).len(), 10);
+    let work = Workplace::new();
+    let error = work.fails(&["events", "status", "shop", "--index-root", root.path().to_str().unwrap()], 5);
+    assert!(error.contains(EVENTS_FILE), "{error}");
+    std::fs::remove_file(folder.join(EVENTS_FILE)).unwrap();
+    running.wait_until("/v1/shop/visitors/v", |reply| reply.status == 200);
+    assert_eq!(counts(&running.post(EVENTS, &view("v", "000"))), [1, 0, 0]);
+}
