@@ -30,7 +30,7 @@ pub struct EvidenceMix {
 
 impl Default for EvidenceMix {
     fn default() -> Self {
-        Self { lexical_share: 0.5, semantic_share: 0.1, kappa: 5.0, content_floor: 0.17 }
+        Self { lexical_share: 0.25, semantic_share: 0.5, kappa: 50.0, content_floor: 0.17 }
     }
 }
 
