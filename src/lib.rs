@@ -9,9 +9,10 @@
 //! catalog · rank                      a feed file → products · scored rows and their one order
 //! embed · index · events · rules      text → vectors · vectors → nearest rows, on disk · what shoppers did · which products may appear
 //! live                                changes between two builds: kept, visible at once
+//! behavior                            what is learned from what shoppers did
 //! pipeline                            feed → published generation: joins the above for a build
 //! recommend                           question → answer: joins the above for a request
-//! server                              HTTP
+//! eval · server                       quality measures and their runner · HTTP
 //! config · cli                        settings · commands
 //! ```
 //!
@@ -21,21 +22,26 @@
 //! * [`live::LiveCatalog`] keeps what changes between builds, and [`live::View`] is a generation with it.
 //! * [`events::EventStore`] keeps what shoppers did, and makes an [`events::History`] of it.
 //! * [`pipeline::Build`] goes from a feed to a generation in use.
+//! * [`behavior::Learned`] is what a history of events teaches, [`behavior::Behavior`] the same, mapped.
 //! * [`recommend::Engine`] answers a [`recommend::Query`] on one generation.
+//! * [`eval::judge()`] measures how well any ranking foretells what shoppers did next.
 //! * [`server::serve`] does so over HTTP, for every catalog, and takes new generations over without a failed request.
 //!
 //! The whole way, from a feed to an answer:
 //!
 //! ```no_run
 //! use std::{path::Path, sync::Arc};
-//! use kindred::{catalog::CatalogConfig, embed::{EmbedConfig, Embedder}, index::{CatalogDir, Check, IndexConfig}};
+//! use kindred::{behavior::BehaviorConfig, events::History, catalog::CatalogConfig, embed::{EmbedConfig, Embedder}, index::{CatalogDir, Check, IndexConfig}};
 //! use kindred::{live::FoldChanges, pipeline::Build, recommend::{Engine, Query, RecommendConfig}};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let embedder = Arc::new(Embedder::load(&EmbedConfig::default())?);
 //! let dir = CatalogDir::new(Path::new("index"), "myshop")?;
 //! let (catalog, index) = (CatalogConfig::default(), IndexConfig::default());
-//! Build { dir: &dir, catalog: &catalog, index: &index, live: FoldChanges::Newer, embedder: &embedder }.run(Path::new("feed.csv"), &|_step| {})?;
+//! let (behavior, history) = (BehaviorConfig::default(), || Ok(History::default()));
+//! let live = FoldChanges::Newer;
+//! Build { dir: &dir, catalog: &catalog, index: &index, live, behavior: &behavior, history: &history, embedder: &embedder }
+//!     .run(Path::new("feed.csv"), &|_step| {})?;
 //!
 //! let generation = dir.open_current(Check::Hashes)?;
 //! let engine = Engine::new(&dir, generation, embedder, &catalog.text, &RecommendConfig::default())?;
@@ -62,10 +68,12 @@
 //! * The same feed, settings and seed give the same index files, byte for byte.
 //! * Nothing outside this machine is asked for anything.
 
+pub mod behavior;
 pub mod catalog;
 pub mod cli;
 pub mod config;
 pub mod embed;
+pub mod eval;
 pub mod events;
 pub mod index;
 pub mod live;

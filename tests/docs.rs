@@ -3,6 +3,7 @@
 mod command;
 
 use command::{Workplace, project};
+use kindred::behavior::{BEHAVIOR_FILE, SESSION_VECTORS_FILE, SESSIONS_FILE};
 use kindred::catalog;
 use kindred::config::Config;
 use kindred::embed::MAX_BYTES_PER_TOKEN;
@@ -81,6 +82,18 @@ fn every_file_under_an_index_folder_that_the_readme_names_is_written() {
         .collect();
     names.sort();
     assert_eq!(names, ["hnsw.bin", "manifest.json", "products.bin", "terms.bin"]);
+    names.extend([BEHAVIOR_FILE, SESSIONS_FILE, SESSION_VECTORS_FILE].map(str::to_owned));
     let readme = readme();
     names.iter().for_each(|name| assert!(readme.contains(&format!("`{name}`")), "{name}"));
+}
+
+#[test]
+fn every_protocol_of_the_readme_is_one_of_the_program() {
+    let protocols = first_column("| protocol | question");
+    let help = Workplace::new().ok(&["eval", "--help"]);
+    assert_eq!(protocols.len(), 6);
+    protocols.iter().for_each(|name| assert!(help.contains(&format!("- {}:", name.trim_matches('`'))), "{name}"));
+    let rungs = kindred::eval::RUNGS.map(|orders| orders.to_string()).join(", ");
+    assert!(readme().contains(&format!("its first {rungs} orders")), "{rungs}");
+    assert!(readme().contains(&format!("a cosine above {}", kindred::eval::SUBSTITUTE_COSINE)));
 }

@@ -11,7 +11,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use command::{Workplace, feed, titles};
+use kindred::behavior::BehaviorConfig;
 use kindred::catalog::{CatalogConfig, ProductId};
+use kindred::events::History;
 use kindred::index::{CatalogDir, Check, IndexConfig};
 use kindred::live::{Change, ChangeLog, FoldChanges};
 use kindred::pipeline::{Build, BuildStep};
@@ -140,8 +142,15 @@ fn changes_that_come_during_a_build_are_kept() {
     engine.live().submit(vec![patch("p1", "5.01 EUR")]).unwrap();
     let is_sent = AtomicBool::new(false);
     let (catalog, index) = (CatalogConfig::default(), IndexConfig::default());
-    let build =
-        Build { dir: &dir, catalog: &catalog, index: &index, live: FoldChanges::Newer, embedder: &shop::EMBEDDER };
+    let build = Build {
+        dir: &dir,
+        catalog: &catalog,
+        index: &index,
+        live: FoldChanges::Newer,
+        behavior: &BehaviorConfig::default(),
+        history: &|| Ok(History::default()),
+        embedder: &shop::EMBEDDER,
+    };
     let progress = |step: BuildStep| {
         if matches!(step, BuildStep::Linking { .. }) && !is_sent.swap(true, Ordering::Relaxed) {
             engine.live().submit(vec![patch("p1", "6.02 EUR"), patch("p2", "7.03 EUR")]).unwrap();

@@ -4,7 +4,7 @@ mod shop;
 
 use kindred::catalog::Product;
 use kindred::index::{CatalogDir, Check};
-use kindred::recommend::{Engine, Query, RecommendConfig, RelativePrice};
+use kindred::recommend::{Engine, Query, RecommendConfig, RelativePrice, Source};
 use kindred::rules::Filter;
 use serde_json::json;
 
@@ -21,7 +21,11 @@ fn engine(products: &[Product], config: &RecommendConfig) -> (tempfile::TempDir,
 fn asked(engine: &Engine, query: &Query) -> Vec<(String, f32, f32)> {
     let view = engine.view();
     let answer = engine.answer(&view, query).unwrap();
-    answer.hits.iter().map(|hit| (view.id(hit.row).unwrap().to_owned(), hit.score, hit.similarity)).collect()
+    answer
+        .hits
+        .iter()
+        .map(|hit| (view.id(hit.row).unwrap().to_owned(), hit.score, hit.sources.get(Source::Similar)))
+        .collect()
 }
 
 fn ids(engine: &Engine, query: &Query) -> Vec<String> {

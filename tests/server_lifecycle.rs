@@ -252,6 +252,7 @@ fn start_error(config: ServerConfig) -> ServerError {
         config,
         index_root: std::env::temp_dir().join("kindred-no-such-root"),
         recommend: Default::default(),
+        behavior: Default::default(),
         events: kindred::events::EventsConfig::default(),
         catalogs: Default::default(),
         embedder: shop::EMBEDDER.clone(),

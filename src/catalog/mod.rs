@@ -55,5 +55,5 @@ pub use record_file::{FileRecord, RecordFile};
 pub use reject::{FeedWarning, Reject, RejectCode, WarningCode, Warnings, write_rejects};
 pub use report::{FeedReport, FieldFill, RejectSummary};
 pub use settings::CatalogConfig;
-pub use source::Compression;
+pub use source::{Compression, open_text};
 pub use template::{TemplateField, TextTemplate};

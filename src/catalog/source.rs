@@ -62,6 +62,16 @@ impl fmt::Display for Compression {
     }
 }
 
+/// Opens a text file that may be compressed, for readers of files that are no feeds.
+///
+/// Returns an error if it cannot be opened or is damaged at its start.
+pub fn open_text(path: &Path) -> io::Result<Box<dyn BufRead>> {
+    let counted = Counted { file: File::open(path)?, bytes_read: Rc::default() };
+    let mut reader = BufReader::with_capacity(BUFFER_BYTES, counted);
+    let compression = compression_of(reader.fill_buf()?);
+    decoder(reader, compression)
+}
+
 /// One line of the feed.
 pub(super) struct Line {
     /// 1-based.

@@ -6,8 +6,10 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::config;
+use crate::eval::EvidenceMix;
 use crate::events::ColumnMap;
 use crate::live::FoldChanges;
+use crate::recommend::Intent;
 
 /// A semantic recommender for online shops.
 ///
@@ -119,6 +121,35 @@ pub(super) enum Command {
         #[command(flatten)]
         ask: AskArgs,
     },
+    /// Measure how well rankings foretell what shoppers did next, beside baselines, with 95 % intervals
+    ///
+    /// Learns from what came before a cut in time and asks about what came after it; every product is ranked, none is sampled. Choose
+    /// settings with --window validation, then look at the test window once.
+    Eval(EvalArgs),
+    /// Show what a session wants next, what a shopper may like, or what sells now
+    ///
+    /// Learned from the shop's events by the last build.
+    Recommend {
+        /// The catalog
+        catalog: String,
+        /// What to show
+        #[arg(long, default_value = "next", value_name = "next|for_you|trending", value_parser = recommend_intent)]
+        intent: Intent,
+        /// A product that the session looked at, the oldest first; may be repeated
+        #[arg(long, value_name = "PRODUCT")]
+        viewed: Vec<String>,
+        /// A product in the cart; may be repeated
+        #[arg(long, value_name = "PRODUCT")]
+        cart: Vec<String>,
+        /// The product that is looked at now
+        #[arg(long, value_name = "PRODUCT")]
+        product: Option<String>,
+        /// Products that the session looked at may be shown again
+        #[arg(long)]
+        include_seen: bool,
+        #[command(flatten)]
+        ask: AskArgs,
+    },
     /// Answer over HTTP until SIGINT or SIGTERM
     ///
     /// Serves every catalog below the index root; a new generation is taken over without a failed request.
@@ -151,6 +182,24 @@ pub(super) enum ModelCommand {
 pub(super) enum BenchCommand {
     /// Search an index, or one built from raw vectors, and report recall, queries a second and latency, with and without filters
     Ann(AnnArgs),
+    /// Learn from generated orders and sessions, and report seconds, memory, and the time of session answers
+    Behavior {
+        /// Order lines to generate
+        #[arg(long, default_value_t = 1_000_000)]
+        order_lines: u64,
+        /// Past sessions to generate
+        #[arg(long, default_value_t = 1_000_000)]
+        sessions: u64,
+        /// Products to generate
+        #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(40..))]
+        products: u32,
+        /// Live sessions to time at each length
+        #[arg(long, default_value_t = 2000)]
+        questions: u32,
+        /// Fixes what is generated
+        #[arg(long, default_value_t = 42)]
+        seed: u64,
+    },
     /// Open a catalog's events and read them all as behaviour is learned from them, and report the times and the memory
     Events {
         /// The catalog
@@ -219,6 +268,99 @@ pub(super) struct AnnArgs {
     /// Recall that a filtered search must reach
     #[arg(long, default_value_t = 0.95)]
     pub recall: f64,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct EvalArgs {
+    /// The catalog whose products are ranked, with their texts, and whose events are asked about unless a file is given
+    #[arg(required_unless_present_any = ["train", "orders"])]
+    pub catalog: Option<String>,
+    /// Sessions to learn from: tab-separated SessionId, ItemId, Time; .gz and .zst are read too
+    #[arg(long, value_name = "FILE", requires = "test", conflicts_with = "orders")]
+    pub train: Option<PathBuf>,
+    /// Sessions to ask about, in the same form
+    #[arg(long, value_name = "FILE", requires = "train")]
+    pub test: Option<PathBuf>,
+    /// Order lines: CSV with order_id, product_id, timestamp and, where there are such, quantity and unit_price
+    #[arg(long, value_name = "FILE")]
+    pub orders: Option<PathBuf>,
+    /// What is asked; sessions for --train, all others for --orders, and all that the events allow for a catalog when left out
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "PROTOCOL")]
+    pub protocol: Vec<EvalProtocol>,
+    /// The part that is asked about: the last fifth, or the last fifth before that
+    #[arg(long, value_enum, default_value_t = EvalWindow::Test)]
+    pub window: EvalWindow,
+    /// Learn from what came before this time instead, e.g. 2026-09-01
+    #[arg(long, value_name = "DATE")]
+    pub cut: Option<jiff::civil::Date>,
+    /// With --cut: use nothing from this time on
+    #[arg(long, value_name = "DATE", requires = "cut")]
+    pub until: Option<jiff::civil::Date>,
+    /// Length of the lists; 20 for sessions and 10 for the others when left out
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    pub k: Option<u64>,
+    /// Leave what a session already holds out of its lists
+    #[arg(long)]
+    pub drop_seen: bool,
+    /// Draws hidden lines, held-out products and the sessions of the intervals
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Draws of the bootstrap
+    #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    pub draws: u64,
+    /// Leave out orders of more products when asking: wholesale
+    #[arg(long, default_value_t = 50)]
+    pub max_products: usize,
+    /// Most pairs of an order and a product that the cold protocols and the ladder ask about
+    #[arg(long, default_value_t = 4000)]
+    pub pairs: usize,
+    /// Evidence at which behaviour and content weigh the same in the blend of orders
+    #[arg(long, default_value_t = EvidenceMix::default().kappa)]
+    pub kappa: f32,
+    /// What BM25 counts among content in the blend of orders, 0 to 1; the cosine of texts counts the rest
+    #[arg(long, default_value_t = EvidenceMix::default().lexical_share)]
+    pub lexical_share: f32,
+    /// What sessions about the same things count there, 0 to 1
+    #[arg(long, default_value_t = EvidenceMix::default().semantic_share)]
+    pub semantic_share: f32,
+    /// Least share of content in the blend of orders, 0 to 1
+    #[arg(long, default_value_t = EvidenceMix::default().content_floor)]
+    pub content_floor: f32,
+    /// The method that the others are compared with; the last of the table when left out
+    #[arg(long, value_name = "METHOD")]
+    pub reference: Option<String>,
+    /// Print popularity deciles and evidence buckets too
+    #[arg(long)]
+    pub slices: bool,
+    /// Draw the evidence ladder to this SVG file
+    #[arg(long, value_name = "FILE")]
+    pub plot: Option<PathBuf>,
+}
+
+/// What `eval` asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum EvalProtocol {
+    /// The next product of a session, revealed step by step
+    Sessions,
+    /// A hidden line of an order
+    Baskets,
+    /// The rest of an order, by a product that is new since the cut
+    ColdAnchors,
+    /// A product that is new since the cut, by the rest of its order
+    ColdCandidates,
+    /// Another product of a session that ends with a new one
+    ColdSessions,
+    /// The rest of an order, by a product that was given back its first 0 to 100 orders
+    Ladder,
+}
+
+/// The part of the events that is asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum EvalWindow {
+    /// The last fifth
+    Test,
+    /// The last fifth of what comes before
+    Validation,
 }
 
 #[derive(Debug, Subcommand)]
@@ -363,6 +505,12 @@ pub(super) struct AskArgs {
     /// Score every product instead of walking the graph
     #[arg(long)]
     pub exact: bool,
+}
+
+fn recommend_intent(word: &str) -> Result<Intent, String> {
+    let known = [Intent::Next, Intent::ForYou, Intent::Trending];
+    let intent = known.into_iter().find(|intent| intent.word() == word);
+    intent.ok_or_else(|| format!("`{word}` is not next, for_you or trending"))
 }
 
 impl Args {

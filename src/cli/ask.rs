@@ -1,5 +1,6 @@
-//! `kindred similar` and `kindred search`: one question, one table.
+//! `kindred similar`, `kindred search` and `kindred recommend`: one question, one table.
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -11,10 +12,10 @@ use super::context::Context;
 use super::exit::Unanswerable;
 use super::output::{number, print_json, say, table};
 use crate::catalog::{CATEGORY_SEPARATOR, Product};
+use crate::events::EventKind;
 use crate::index::Check;
 use crate::live::View;
-use crate::rank::RowId;
-use crate::recommend::{Answer, Engine, FewerBecause, Query, RecommendError};
+use crate::recommend::{Answer, Engine, FewerBecause, Hit, Intent, Query, RecommendError, SessionEvent, Source};
 use crate::rules::{Filter, FilterError};
 
 pub(super) fn similar(context: &Context, catalog: &str, products: Vec<String>, ask: &AskArgs) -> Result<ExitCode> {
@@ -41,6 +42,40 @@ pub(super) fn search(context: &Context, catalog: &str, text: &str, ask: &AskArgs
     let (answer, took_ms) = answer(&engine, &view, &query)?;
     if !context.json {
         say!("products for “{text}”")?;
+    }
+    print(context, &view, &answer, took_ms)
+}
+
+/// What a session has done, as it is typed.
+pub(super) struct Session {
+    pub(super) viewed: Vec<String>,
+    pub(super) cart: Vec<String>,
+    pub(super) product: Option<String>,
+    pub(super) include_seen: bool,
+}
+
+pub(super) fn recommend(
+    context: &Context,
+    catalog: &str,
+    intent: Intent,
+    session: Session,
+    ask: &AskArgs,
+) -> Result<ExitCode> {
+    let engine = context.engine(catalog, Check::Hashes)?;
+    let event = |kind| move |id: String| SessionEvent { id, kind };
+    let in_cart = session.cart.into_iter().map(event(EventKind::AddToCart));
+    let viewed = session.viewed.into_iter().map(event(EventKind::ViewItem));
+    let query = Query {
+        intent,
+        session: in_cart.chain(viewed).collect(),
+        anchors: session.product.into_iter().collect(),
+        include_seen: session.include_seen.then_some(true),
+        ..query(ask)?
+    };
+    let view = engine.view();
+    let (answer, took_ms) = answer(&engine, &view, &query)?;
+    if !context.json && engine.behavior(&view).is_none() {
+        say!("nothing was learned from events yet: only texts speak")?;
     }
     print(context, &view, &answer, took_ms)
 }
@@ -76,7 +111,7 @@ fn print(context: &Context, view: &View, answer: &Answer, took_ms: f64) -> Resul
         print_json(&as_json(view, answer, took_ms)?)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let mut shelf = table(&["#", "score", "id", "title", "price", "category"]);
+    let mut shelf = table(&["#", "score", "id", "title", "price", "category", "sources"]);
     for (hit, rank) in answer.hits.iter().zip(1..) {
         let product = view.product(hit.row)?;
         let price = product.effective_price().map_or_else(String::new, |price| price.to_string());
@@ -89,11 +124,15 @@ fn print(context: &Context, view: &View, answer: &Answer, took_ms: f64) -> Resul
             product.title.into(),
             number(price),
             category.into(),
+            sources_in_words(hit).into(),
         ]);
     }
     say!("{shelf}")?;
     if !answer.missing_ids.is_empty() {
         say!("not in the catalog: {}", answer.missing_ids.join(", "))?;
+    }
+    if let Some(source) = answer.fallback {
+        say!("filled with what is {}", source.word())?;
     }
     if let Some(reason) = answer.fewer_because {
         say!("fewer than asked: {}", in_words(reason))?;
@@ -107,8 +146,16 @@ fn in_words(reason: FewerBecause) -> &'static str {
         FewerBecause::UnknownProducts => "the catalog has none of the products to start from",
         FewerBecause::MinScore => "the others score below --min-score",
         FewerBecause::Filter => "the others are kept out by the filter or are out of stock",
+        FewerBecause::Evidence => "too little is known of this session",
         FewerBecause::CatalogSize => "the catalog has no more products",
     }
+}
+
+/// The sources that know the product, the one that says most first.
+fn sources_in_words(hit: &Hit) -> String {
+    let mut known: Vec<Source> = Source::ALL.into_iter().filter(|&source| hit.sources.get(source) > 0.0).collect();
+    known.sort_by(|&a, &b| hit.sources.get(b).total_cmp(&hit.sources.get(a)));
+    known.into_iter().map(Source::word).collect::<Vec<_>>().join(", ")
 }
 
 fn line(product: &Product) -> String {
@@ -120,15 +167,18 @@ fn line(product: &Product) -> String {
 }
 
 fn as_json(view: &View, answer: &Answer, took_ms: f64) -> Result<serde_json::Value> {
-    let result = |(rank, (row, score)): (usize, (RowId, f32))| -> Result<serde_json::Value> {
-        let product: serde_json::Value = serde_json::from_str(view.record(row)?.get())?;
-        let id = view.id(row).context("a row without an id")?;
-        Ok(json!({"id": id, "score": score, "rank": rank + 1, "product": product}))
+    let result = |(rank, hit): (usize, &Hit)| -> Result<serde_json::Value> {
+        let product: serde_json::Value = serde_json::from_str(view.record(hit.row)?.get())?;
+        let id = view.id(hit.row).context("a row without an id")?;
+        let known = Source::ALL.into_iter().filter(|&source| hit.sources.get(source) > 0.0);
+        let sources: BTreeMap<&str, f32> = known.map(|source| (source.word(), hit.sources.get(source))).collect();
+        Ok(json!({"id": id, "score": hit.score, "rank": rank + 1, "sources": sources, "product": product}))
     };
-    let hits = answer.hits.iter().map(|hit| (hit.row, hit.score)).enumerate();
+    let hits = answer.hits.iter().enumerate();
     Ok(json!({
         "generation": view.generation().name(),
         "results": hits.map(result).collect::<Result<Vec<_>>>()?,
+        "fallback": answer.fallback,
         "fewer_because": answer.fewer_because,
         "missing_ids": answer.missing_ids,
         "took_ms": took_ms,

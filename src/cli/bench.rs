@@ -10,11 +10,22 @@ use super::bench_ann;
 use super::bench_events;
 use super::context::Context;
 use super::output::{number, print_json, say, table, thousands};
+use crate::behavior::{BehaviorReport, BehaviorVolume, QuestionFigures, bench_behavior};
 use crate::embed::{self, EmbedReport, Embedder, NeighborOverlap};
 
 pub(super) fn run(context: &Context, command: &BenchCommand) -> Result<ExitCode> {
     match command {
         BenchCommand::Ann(args) => bench_ann::run(context, args),
+        &BenchCommand::Behavior { order_lines, sessions, products, questions, seed } => {
+            let volume = BehaviorVolume { order_lines, sessions, products, questions, seed };
+            let report = bench_behavior(volume, &context.config.behavior);
+            if context.json {
+                print_json(&report)?
+            } else {
+                print_behavior(&report)?
+            }
+            Ok(ExitCode::SUCCESS)
+        }
         BenchCommand::Events { catalog } => bench_events::run(context, catalog),
         BenchCommand::Embed { texts, reference, plain, compare_precisions } => {
             let read = embed::read_texts(texts)?;
@@ -48,6 +59,24 @@ fn embed(context: &Context, texts: &[&str], reference: Option<&Path>, is_plain: 
         print(&report)?
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn print_behavior(report: &BehaviorReport) -> Result<()> {
+    let [lines, orders, sessions, steps] =
+        [report.order_lines, report.orders, report.sessions, report.session_steps].map(thousands);
+    say!("orders      {lines} lines in {orders} orders, put together in {:.1} s", report.orders_s)?;
+    say!("            copurchase {:.1} s, closed form {:.1} s", report.copurchase_s, report.ease_s)?;
+    say!("sessions    {steps} steps in {sessions} sessions")?;
+    say!("            next {:.1} s, session index {:.1} s", report.next_s, report.session_index_s)?;
+    if let Some(peak) = report.peak_bytes {
+        say!("memory      {:.2} GB at most", peak as f64 / 1e9)?;
+    }
+    let mut shown = table(&["steps", "p50 us", "p99 us", "products found"]);
+    for QuestionFigures { steps, p50_us, p99_us, mean_found } in &report.questions {
+        let [p50, p99, found] = [p50_us, p99_us, mean_found].map(|figure| number(format!("{figure:.0}")));
+        shown.add_row([number(steps), p50, p99, found]);
+    }
+    Ok(say!("{shown}")?)
 }
 
 fn print_overlap(overlap: &NeighborOverlap) -> Result<()> {

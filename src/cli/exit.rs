@@ -6,6 +6,7 @@ use super::output::OutputError;
 use crate::catalog::FeedError;
 use crate::config::ConfigError;
 use crate::embed::EmbedError;
+use crate::eval::EvalError;
 use crate::events::EventError;
 use crate::index::IndexError;
 use crate::live::LiveError;
@@ -67,6 +68,7 @@ fn code_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
             BuildError::Embed(error) => of_embed(error),
             BuildError::Index(error) => of_index(error),
             BuildError::Live(error) => of_live(error),
+            BuildError::Events(error) => of_events(error),
         });
     }
     if let Some(error) = cause.downcast_ref::<RecommendError>() {
@@ -83,6 +85,7 @@ fn code_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
         .map(of_feed)
         .or_else(|| cause.downcast_ref::<EmbedError>().map(of_embed))
         .or_else(|| cause.downcast_ref::<LiveError>().map(of_live))
+        .or_else(|| cause.downcast_ref::<EvalError>().map(of_eval))
         .or_else(|| cause.downcast_ref::<EventError>().map(of_events))
         .or_else(|| cause.is::<ConfigError>().then_some(SETTINGS))
         .or_else(|| cause.is::<BadChanges>().then_some(FEED))
@@ -105,6 +108,15 @@ fn of_live(error: &LiveError) -> u8 {
         }
         LiveError::Busy { .. } => IN_USE,
         _ => INDEX,
+    }
+}
+
+fn of_eval(error: &EvalError) -> u8 {
+    match error {
+        EvalError::NoCases { .. } => QUESTION,
+        EvalError::WritePlot { .. } => WRITE,
+        EvalError::Index(error) => of_index(error),
+        _ => FEED,
     }
 }
 

@@ -11,7 +11,7 @@ use super::context::Context;
 use super::exit;
 use super::output::{bytes, number, print_json, say, table, thousands};
 use super::progress::BuildBars;
-use crate::events::EventStore;
+use crate::events::{EventStore, HistoryPart};
 use crate::index::{CatalogDir, Check, IndexError, Listed, Manifest};
 use crate::live::{ChangeLog, FoldChanges, LiveError};
 use crate::pipeline::{Build, Built};
@@ -32,7 +32,15 @@ fn build(context: &Context, catalog: &str, feed: &Path, live: FoldChanges) -> Re
     let embedder = context.embedder()?;
     forget_old_events(context, &dir);
     let bars = BuildBars::new(context.quiet || context.json);
-    let build = Build { dir: &dir, catalog: &settings, index: &context.config.index, live, embedder: &embedder };
+    let build = Build {
+        dir: &dir,
+        catalog: &settings,
+        index: &context.config.index,
+        live,
+        behavior: &context.config.behavior,
+        history: &|| Ok(EventStore::open(&dir.path(), &context.config.events)?.history(&HistoryPart::default())?),
+        embedder: &embedder,
+    };
     let built = build.run(feed, &|step| bars.show(step));
     bars.clear();
     let built = built?;
@@ -40,6 +48,7 @@ fn build(context: &Context, catalog: &str, feed: &Path, live: FoldChanges) -> Re
         let live = json!({"folded": built.live.num_folded, "superseded": built.live.num_superseded});
         print_json(&json!({
             "manifest": built.manifest, "records": built.num_records, "rejects": dir.rejects_path(), "live_changes": live,
+            "learned": built.learned,
         }))?;
     } else {
         print_built(&dir, &built)?;
@@ -81,6 +90,12 @@ fn print_built(dir: &CatalogDir, built: &Built) -> Result<()> {
         build.recall_at_10,
         thousands(build.recall_queries)
     )?;
+    if built.learned.events > 0 {
+        let learned = &built.learned;
+        let [events, orders] = [learned.events, learned.orders].map(thousands);
+        let [sessions, products] = [learned.sessions, learned.products].map(thousands);
+        say!("  learned     {events} events: {orders} orders and {sessions} sessions, about {products} products")?;
+    }
     say!("  took        {:.1} s", build.took_ms as f64 / 1e3)?;
     Ok(())
 }

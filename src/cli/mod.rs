@@ -7,7 +7,7 @@
 //! | `exit` | exit codes |
 //! | `progress` | progress bars |
 //! | `output` | tables and JSON |
-//! | `ask`, `bench`, `events`, `index`, `init`, `model`, `products`, `serve`, `validate` | one command each |
+//! | `ask`, `bench`, `eval`, `events`, `index`, `init`, `model`, `products`, `serve`, `validate` | one command each |
 #![allow(clippy::print_stderr, reason = "a command line prints its errors")]
 
 mod args;
@@ -16,6 +16,7 @@ mod bench;
 mod bench_ann;
 mod bench_events;
 mod context;
+mod eval;
 mod events;
 mod exit;
 mod index;
@@ -66,6 +67,11 @@ fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Events { command } => events::run(&context, &command),
         Command::Similar { catalog, products, ask } => ask::similar(&context, &catalog, products, &ask),
         Command::Search { catalog, text, ask } => ask::search(&context, &catalog, &text.join(" "), &ask),
+        Command::Eval(args) => eval::run(&context, &args),
+        Command::Recommend { catalog, intent, viewed, cart, product, include_seen, ask } => {
+            let session = ask::Session { viewed, cart, product, include_seen };
+            ask::recommend(&context, &catalog, intent, session, &ask)
+        }
         Command::Serve { bind } => serve::run(&context, bind),
     }
 }

@@ -19,6 +19,7 @@ enum Step {
     Read,
     Embed,
     Link,
+    Learn,
     Change,
     Import,
 }
@@ -35,6 +36,7 @@ impl BuildBars {
                 self.set(Step::Read, bytes_read, total_bytes)
             }
             BuildStep::Embedding(at) => self.set(Step::Embed, at.embedded as u64, at.to_embed as u64),
+            BuildStep::Learning { events } => self.set(Step::Learn, 0, events as u64),
             BuildStep::Linking { linked, total } => self.set(Step::Link, linked as u64, total as u64),
         }
     }
@@ -80,6 +82,7 @@ impl BuildBars {
             Step::Import => ("importing events", "{bytes}/{total_bytes}, {bytes_per_sec}, {eta} left"),
             Step::Embed => ("embedding texts", "{human_pos}/{human_len}, {per_sec:.0}, {eta} left"),
             Step::Change => ("changing products", "{human_pos}/{human_len}, {per_sec:.0}, {eta} left"),
+            Step::Learn => ("learning", "{human_len} events"),
             Step::Link => ("linking the graph", "{human_pos}/{human_len}, {per_sec:.0}, {eta} left"),
         };
         let template = format!("{{msg:18}} {{bar:30}} {{percent:>3}} % ({figures})");

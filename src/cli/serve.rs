@@ -18,6 +18,7 @@ pub(super) fn run(context: &Context, bind: Option<SocketAddr>) -> Result<ExitCod
         config,
         index_root: context.config.index_root.clone(),
         recommend: context.config.recommend.clone(),
+        behavior: context.config.behavior.clone(),
         catalogs: CatalogSettings { default: context.config.catalog.clone(), named },
         events: context.config.events.clone(),
         embedder: context.embedder()?,

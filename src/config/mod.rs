@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
+use crate::behavior::BehaviorConfig;
 use crate::catalog::CatalogConfig;
 use crate::embed::{EmbedConfig, MAX_THREADS};
 use crate::events::EventsConfig;
@@ -37,6 +38,8 @@ pub struct Config {
     pub embed: EmbedConfig,
     /// How indexes are built and searched.
     pub index: IndexConfig,
+    /// What is learned from events.
+    pub behavior: BehaviorConfig,
     /// How answers are made.
     pub recommend: RecommendConfig,
     /// What of events is kept.
@@ -53,6 +56,7 @@ impl Default for Config {
             catalogs: BTreeMap::new(),
             embed: EmbedConfig::default(),
             index: IndexConfig::default(),
+            behavior: BehaviorConfig::default(),
             recommend: RecommendConfig::default(),
             events: EventsConfig::default(),
             server: ServerConfig::default(),
@@ -167,6 +171,12 @@ impl Config {
             (0.0..=1.0).contains(&self.recommend.misfit_factor),
             "give a number from 0 to 1",
         )?;
+        if let Some((key, wanted)) = self.behavior.out_of_range() {
+            range(&format!("behavior.{key}"), false, wanted)?;
+        }
+        if let Some(key) = self.recommend.weight_out_of_range() {
+            range(&format!("recommend.{key}"), false, "give weights from 0 to 1000")?;
+        }
         range("embed.batch_tokens", self.embed.batch_tokens > 0, "give at least 1")?;
         let idle = self.events.session_idle_minutes;
         range("events.session_idle_minutes", (1..=1440).contains(&idle), "give minutes from 1 to 1440")?;

@@ -90,6 +90,29 @@ impl History {
             .map(|(head, start)| Session { visitor: head.visitor, interactions: &self.interactions[start..head.end] })
     }
 
+    /// The same with products numbered as `ids` are; what was done with other products is gone, and so are sessions with nothing left.
+    pub fn for_products<'i>(mut self, ids: impl IntoIterator<Item = &'i str>) -> Self {
+        let ids: Vec<String> = ids.into_iter().map(str::to_owned).collect();
+        let numbers: HashMap<&str, u32> = ids.iter().map(String::as_str).zip(0..).collect();
+        let renamed: Vec<Option<u32>> = self.products.iter().map(|id| numbers.get(id.as_str()).copied()).collect();
+        let (mut start, mut kept) = (0, 0);
+        for head in &mut self.heads {
+            for at in start..head.end {
+                let interaction = self.interactions[at];
+                if let Some(product) = renamed[interaction.product as usize] {
+                    self.interactions[kept] = Interaction { product, ..interaction };
+                    kept += 1;
+                }
+            }
+            start = std::mem::replace(&mut head.end, kept);
+        }
+        self.interactions.truncate(kept);
+        let mut start = 0;
+        self.heads.retain(|head| std::mem::replace(&mut start, head.end) < head.end);
+        drop(numbers);
+        Self { products: ids, ..self }
+    }
+
     /// The part of it whose interactions `is_kept` accepts, with the same products. Sessions with nothing left are gone.
     pub fn filtered(&self, is_kept: impl Fn(&Interaction) -> bool) -> Self {
         let mut builder = HistoryBuilder { products: self.products.clone(), ..HistoryBuilder::default() };

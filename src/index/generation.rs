@@ -159,15 +159,45 @@ pub struct GenerationInput<'a> {
     pub now: jiff::Timestamp,
 }
 
-/// Builds the generation's files in the empty folder `dir`, measures recall, and writes the manifest last.
+/// The rows of a generation that is being written, in their final order.
+pub struct WrittenRows<'a> {
+    /// Its folder.
+    pub dir: &'a Path,
+    /// Its products.
+    pub products: &'a Products,
+    hnsw: &'a Hnsw,
+}
+
+impl WrittenRows<'_> {
+    /// The row's vector, of length 1 but for rounding to half precision; `None` when there is no such row.
+    pub fn vector(&self, row: RowId) -> Option<Vec<f32>> {
+        self.hnsw.vector(row)
+    }
+}
+
+/// As [`write_generation_with`], without further files.
 ///
-/// `progress` is called with the number of rows linked into the graph. Returns the manifest. Returns an error if a file
-/// cannot be written, the vectors cannot be indexed, or recall is below the floor; `dir` is then incomplete and of no use.
+/// Returns an error as that does.
 pub fn write_generation(
     dir: &Path,
     input: &GenerationInput<'_>,
     config: &IndexConfig,
     progress: &mut dyn FnMut(usize),
+) -> Result<Manifest, IndexError> {
+    write_generation_with(dir, input, config, progress, |_| Ok(Vec::new()))
+}
+
+/// Builds the generation's files in the empty folder `dir`, measures recall, and writes the manifest last.
+///
+/// `more` writes the files that are made for its rows, and names them for the manifest. `progress` is called with the number of rows
+/// linked into the graph. Returns the manifest. Returns an error if a file
+/// cannot be written, the vectors cannot be indexed, or recall is below the floor; `dir` is then incomplete and of no use.
+pub fn write_generation_with(
+    dir: &Path,
+    input: &GenerationInput<'_>,
+    config: &IndexConfig,
+    progress: &mut dyn FnMut(usize),
+    more: impl FnOnce(&WrittenRows<'_>) -> Result<Vec<(String, FileDigest)>, IndexError>,
 ) -> Result<Manifest, IndexError> {
     let dim = input.model.dim;
     let built = build_graph(input.vectors, dim, config, progress)?;
@@ -176,10 +206,12 @@ pub fn write_generation(
     let products: Vec<&Product> = built.order.iter().map(|at| &input.products[*at as usize]).collect();
     files.insert(PRODUCTS_FILE.to_owned(), products::write(&dir.join(PRODUCTS_FILE), &products)?);
     files.insert(TERMS_FILE.to_owned(), terms::write(&dir.join(TERMS_FILE), &products)?);
-    let measured = recall::measure(&Hnsw::open(&path)?, config)?;
+    let hnsw = Hnsw::open(&path)?;
+    let measured = recall::measure(&hnsw, config)?;
     if measured.recall_at_10 < config.recall_floor {
         return Err(IndexError::RecallTooLow { recall: measured.recall_at_10, floor: config.recall_floor });
     }
+    files.extend(more(&WrittenRows { dir, products: &Products::open(&dir.join(PRODUCTS_FILE))?, hnsw: &hnsw })?);
     let families: std::collections::HashSet<&str> = input.products.iter().map(Product::family).collect();
     let mut manifest = Manifest {
         format_version: FORMAT_VERSION,

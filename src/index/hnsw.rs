@@ -23,7 +23,7 @@ use half::f16;
 use half::slice::HalfFloatSliceExt;
 use rayon::prelude::*;
 
-use super::build::Built;
+use super::build::{Built, IndexConfig, build_graph};
 use super::codes;
 use super::disk;
 use super::error::IndexError;
@@ -101,6 +101,21 @@ pub struct Hnsw {
 }
 
 impl Hnsw {
+    /// Builds the graph over `vectors`, row after row of length 1, and writes it to `path`. Rows get an order of their own: returned is, for
+    /// each of them, its place in `vectors`. `progress` is called with the number of rows linked.
+    ///
+    /// Returns an error if the vectors cannot be indexed or the file cannot be written.
+    pub fn build(
+        path: &Path,
+        vectors: &[f32],
+        dim: usize,
+        config: &IndexConfig,
+        progress: &mut dyn FnMut(usize),
+    ) -> Result<(FileDigest, Vec<u32>), IndexError> {
+        let built = build_graph(vectors, dim, config, progress)?;
+        Ok((write(path, vectors, dim, &built)?, built.order))
+    }
+
     /// Maps the file and checks that its sections fit together; vectors and links are not read.
     ///
     /// Returns an error if the file is missing, damaged, or of another version.

@@ -52,12 +52,13 @@ pub use bench::{
 };
 pub use build::IndexConfig;
 pub use error::IndexError;
-pub use generation::{Check, Generation, GenerationInput, write_generation};
+pub use generation::{Check, Generation, GenerationInput, WrittenRows, write_generation, write_generation_with};
 pub use half_vector::HalfVector;
+pub use hnsw::Hnsw;
 pub use manifest::{BuildFigures, Counts, LiveMark, MANIFEST_FILE, Manifest, ModelRecord};
 pub use products::{NO_PRICE, Products};
 pub use search::Plan;
-pub use section::FileDigest;
+pub use section::{FileDigest, Section, SectionFile, Tag, write_sections};
 pub use store::{CatalogDir, CatalogLock, Listed};
 pub use terms::{
     FITS_ANY, FITS_FIELD, Terms, availability_word, fold, is_offer_field, offer_terms, product_terms, term,

@@ -84,7 +84,17 @@ thread_local! {
     static MEMORY: RefCell<(Walker, Rescorer)> = RefCell::default();
 }
 
+/// Length of the candidate list of [`Hnsw::nearest`] for each row wanted.
+const EF_PER_ROW: usize = 2;
+
 impl Hnsw {
+    /// The `k` rows nearest to `query`, which must have length 1, best first, scored by cosine similarity.
+    ///
+    /// Returns an error if `query` has another number of dimensions.
+    pub fn nearest(&self, query: &[f32], k: usize) -> Result<Vec<ScoredRow>, IndexError> {
+        self.search(query, SearchParams { k, ef_search: EF_PER_ROW * k, allowed: None, plan: None })
+    }
+
     /// The `k` rows nearest to `query` among the allowed, best first, scored by cosine similarity.
     ///
     /// `query` must have length 1. Never fewer than `k` come back when that many are allowed, unless a plan is prescribed. Returns an error

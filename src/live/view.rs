@@ -83,6 +83,13 @@ impl View {
         self.0.overlay.row(&self.0.baseline, id)
     }
 
+    /// Whether a product has the row now: rows of products that are gone or replaced have none.
+    pub fn has_row(&self, row: RowId) -> bool {
+        let overlay = &self.0.overlay;
+        let is_built = row.0 < self.0.baseline.num_rows() && !overlay.masked.contains(row.0);
+        is_built || overlay.delta.contains_key(&row.0)
+    }
+
     /// The row's product id; `None` when there is no such row.
     pub fn id(&self, row: RowId) -> Option<&str> {
         match self.0.overlay.delta.get(&row.0) {

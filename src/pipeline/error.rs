@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::catalog::FeedError;
 use crate::embed::EmbedError;
+use crate::events::EventError;
 use crate::index::IndexError;
 use crate::live::LiveError;
 
@@ -31,6 +32,9 @@ pub enum BuildError {
     /// The live changes could not be folded in.
     #[error(transparent)]
     Live(#[from] LiveError),
+    /// The events could not be read.
+    #[error(transparent)]
+    Events(#[from] EventError),
     /// The index could not be written.
     #[error(transparent)]
     Index(#[from] IndexError),

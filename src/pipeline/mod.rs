@@ -1,17 +1,20 @@
-//! From a feed to a published generation: read, fold live changes in, embed what is new, build, measure, publish.
+//! From a feed to a published generation: read, fold live changes in, embed what is new, build, learn from events, measure, publish.
 //!
-//! The one place that joins `catalog`, `live`, `embed` and `index` for a build; it holds the catalog's lock from the first byte read to
+//! The one place that joins `catalog`, `live`, `embed`, `index` and `behavior` for a build; it holds the catalog's lock from the first byte read to
 //! the last rename, and whatever fails leaves the generation in use as it was.
 
+mod behavior;
 mod error;
 
 use std::path::Path;
 use std::time::Instant;
 
+use crate::behavior::{BehaviorConfig, LearnedCounts};
 use crate::catalog::{CatalogConfig, Feed, FeedProgress, Product, read_feed_at, write_rejects};
 use crate::embed::{EmbedCounts, EmbedProgress, Embedder, EmbeddingCache, Embeddings, embed_with_cache};
+use crate::events::History;
 use crate::index::{
-    CatalogDir, CatalogLock, GenerationInput, IndexConfig, Listed, Manifest, ModelRecord, write_generation,
+    CatalogDir, CatalogLock, GenerationInput, IndexConfig, Listed, Manifest, ModelRecord, write_generation_with,
 };
 use crate::live::{ChangeLog, FoldChanges, Folded, fold};
 
@@ -34,6 +37,11 @@ pub enum BuildStep {
         /// Rows in all.
         total: usize,
     },
+    /// Tables are learned from events.
+    Learning {
+        /// Events in all.
+        events: usize,
+    },
 }
 
 /// A finished build.
@@ -47,6 +55,8 @@ pub struct Built {
     pub num_repeated_texts: usize,
     /// What became of the live changes.
     pub live: Folded,
+    /// From how much of the shop's events was learned.
+    pub learned: LearnedCounts,
 }
 
 /// What a build works with.
@@ -59,6 +69,10 @@ pub struct Build<'a> {
     pub index: &'a IndexConfig,
     /// Which live changes are folded in.
     pub live: FoldChanges,
+    /// What is learned from events.
+    pub behavior: &'a BehaviorConfig,
+    /// Reads the shop's events, once; an empty history where there are none.
+    pub history: &'a (dyn Fn() -> Result<History, BuildError> + Sync),
     /// The model.
     pub embedder: &'a Embedder,
 }
@@ -85,12 +99,12 @@ impl Build<'_> {
         let first_ms = self.live.first_ms(written_ms(feed));
         let source = self.source(feed, log.as_mut(), first_ms, progress)?;
         let (embeddings, counts) = self.embed(&source.read.products, progress)?;
-        let manifest = self.write(&lock, &source, (&embeddings, counts), started, progress)?;
+        let (manifest, learned) = self.write(&lock, &source, (&embeddings, counts), started, progress)?;
         if let Some(log) = &mut log {
             self.purge(log, first_ms);
         }
         let (num_records, num_repeated_texts) = (source.read.num_rows, counts.repeated);
-        Ok(Built { manifest, num_records, num_repeated_texts, live: source.live })
+        Ok(Built { manifest, num_records, num_repeated_texts, live: source.live, learned })
     }
 
     /// The feed's products with the changes of `log` that were made at or after `first_ms`.
@@ -156,7 +170,7 @@ impl Build<'_> {
         (embeddings, counts): (&Embeddings, EmbedCounts),
         started: Instant,
         progress: &(dyn Fn(BuildStep) + Sync),
-    ) -> Result<Manifest, BuildError> {
+    ) -> Result<(Manifest, LearnedCounts), BuildError> {
         let (building, generation) = self.dir.start_build(lock)?;
         let embedder = self.embedder;
         let text = self.catalog.text.fingerprint_text();
@@ -182,11 +196,17 @@ impl Build<'_> {
             now: jiff::Timestamp::now(),
         };
         let total = 2 * read.products.len();
-        let manifest = write_generation(&building, &input, self.index, &mut |linked| {
-            progress(BuildStep::Linking { linked, total });
+        let history = (self.history)()?;
+        let mut learned = LearnedCounts::default();
+        let linking = &mut |linked| progress(BuildStep::Linking { linked, total });
+        let manifest = write_generation_with(&building, &input, self.index, linking, |rows| {
+            progress(BuildStep::Learning { events: history.num_interactions() });
+            let files;
+            (files, learned) = behavior::write(rows, &read.products, history, (self.behavior, self.index))?;
+            Ok(files)
         })?;
         self.dir.publish(lock, &building, &manifest)?;
-        Ok(manifest)
+        Ok((manifest, learned))
     }
 }
 

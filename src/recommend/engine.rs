@@ -3,17 +3,23 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use roaring::RoaringBitmap;
 use serde::{Deserialize, Serialize};
 
+use super::blend::{Blend, BlendedShelf};
+use super::candidates::{LiveSession, session_vector};
 use super::error::RecommendError;
 use super::filter::{allowed_rows, intersect};
 use super::fit::Fit;
 use super::query::{Answer, FewerBecause, Intent, MAX_ANCHORS, MAX_LIMIT, MAX_QUERY_BYTES, Query, RelativePrice};
 use super::search::{Allowed, Search, Shelf};
+use super::source::{Source, SourceWeights};
+use crate::behavior::{Behavior, BehaviorConfig};
 use crate::catalog::TextTemplate;
 use crate::embed::Embedder;
-use crate::index::{CatalogDir, Generation, ModelRecord};
+use crate::events::EventKind;
+use crate::index::{CatalogDir, Generation, IndexError, ModelRecord};
 use crate::live::{LiveCatalog, View};
 use crate::rank::RowId;
 
@@ -26,11 +32,47 @@ pub struct RecommendConfig {
     /// Factor on the score of a product made for another model than the one asked about: a case for an iPhone 7 Plus beside a
     /// case for an iPhone 7. 0 to 1; 1 turns it off.
     pub misfit_factor: f32,
+    /// Whether products that the session has looked at may be in it again, unless a request says.
+    pub include_seen: bool,
+    /// Fill a list that is shorter than asked with what is popular, unless a request has a `min_score`.
+    pub popular_fallback: bool,
+    /// What each source counts for [`Intent::Next`].
+    pub next: SourceWeights,
+    /// What each source counts for [`Intent::ForYou`].
+    pub for_you: SourceWeights,
+    /// What each source counts for [`Intent::Trending`].
+    pub trending: SourceWeights,
 }
 
 impl Default for RecommendConfig {
     fn default() -> Self {
-        Self { in_stock_only: true, misfit_factor: 0.5 }
+        Self {
+            in_stock_only: true,
+            misfit_factor: 0.5,
+            include_seen: false,
+            popular_fallback: true,
+            next: SourceWeights::NEXT,
+            for_you: SourceWeights::FOR_YOU,
+            trending: SourceWeights::TRENDING,
+        }
+    }
+}
+
+impl RecommendConfig {
+    /// The weights that are out of their range.
+    pub fn weight_out_of_range(&self) -> Option<&'static str> {
+        let all = [("next", self.next), ("for_you", self.for_you), ("trending", self.trending)];
+        all.into_iter().find(|(_, weights)| !weights.is_in_range()).map(|(name, _)| name)
+    }
+
+    /// What each source counts for `intent`; `None` for one that does not start from a session.
+    fn weights(&self, intent: Intent) -> Option<SourceWeights> {
+        match intent {
+            Intent::Next => Some(self.next),
+            Intent::ForYou => Some(self.for_you),
+            Intent::Trending => Some(self.trending),
+            _ => None,
+        }
     }
 }
 
@@ -45,16 +87,21 @@ fn setting_that_differs(indexed: &ModelRecord, loaded: &Embedder) -> String {
 
 /// One catalog with its live changes, the model for free text, and the settings: everything that an answer needs.
 pub struct Engine {
+    dir: CatalogDir,
     live: LiveCatalog,
+    /// The tables of the generation in use and of the one before it, by name: a view that was taken before a new generation came is
+    /// answered with its own.
+    behaviors: ArcSwap<Vec<(String, Option<Arc<Behavior>>)>>,
     embedder: Arc<Embedder>,
     config: RecommendConfig,
+    behavior: BehaviorConfig,
 }
 
 impl Engine {
     /// Joins `generation` of the catalog in `dir` with the changes since and the model that made its vectors. New products' texts are
     /// rendered by `template`.
     ///
-    /// Returns an error if another model made the vectors, or the live changes cannot be read.
+    /// Returns an error if another model made the vectors, what was learned from events is damaged, or the live changes cannot be read.
     pub fn new(
         dir: &CatalogDir,
         generation: Generation,
@@ -63,8 +110,15 @@ impl Engine {
         config: &RecommendConfig,
     ) -> Result<Self, RecommendError> {
         check_model(&generation, &embedder)?;
+        let behaviors = ArcSwap::from_pointee(vec![open_behavior(dir, &generation)?]);
         let live = LiveCatalog::open(dir.live_path(), generation, embedder.clone(), template.clone())?;
-        Ok(Self { live, embedder, config: config.clone() })
+        let (dir, config, behavior) = (dir.clone(), config.clone(), BehaviorConfig::default());
+        Ok(Self { dir, live, behaviors, embedder, config, behavior })
+    }
+
+    /// The same with other settings of what is learned from events.
+    pub fn with_behavior(self, behavior: BehaviorConfig) -> Self {
+        Self { behavior, ..self }
     }
 
     /// Answers from `generation` from now on.
@@ -72,7 +126,22 @@ impl Engine {
     /// Returns an error as [`Engine::new`] does; then the old one stays.
     pub fn take_over(&self, generation: Generation) -> Result<(), RecommendError> {
         check_model(&generation, &self.embedder)?;
-        Ok(self.live.take_over(generation)?)
+        let opened = open_behavior(&self.dir, &generation)?;
+        let before = self.behaviors.load_full();
+        let mut behaviors = Vec::clone(&before);
+        behaviors.retain(|(name, _)| *name != opened.0);
+        behaviors.drain(..behaviors.len().saturating_sub(1));
+        behaviors.push(opened);
+        self.behaviors.store(Arc::new(behaviors));
+        self.live.take_over(generation).inspect_err(|_| self.behaviors.store(before))?;
+        Ok(())
+    }
+
+    /// What was learned for the generation of `view`; `None` where it was built without events.
+    pub fn behavior(&self, view: &View) -> Option<Arc<Behavior>> {
+        let behaviors = self.behaviors.load();
+        let (_, behavior) = behaviors.iter().find(|(name, _)| name == view.generation().name())?;
+        behavior.clone()
     }
 
     /// The catalog's changes.
@@ -91,13 +160,18 @@ impl Engine {
     /// is out of its range, the filter is malformed, the intent has no source, or the index or the model fails.
     pub fn answer(&self, view: &View, query: &Query) -> Result<Answer, RecommendError> {
         check(query)?;
+        if let Some(weights) = self.config.weights(query.intent) {
+            return self.answer_session(view, query, weights);
+        }
         let (anchors, mut missing_ids) = rows(view, &query.anchors);
         let (excluded, unknown) = rows(view, &query.exclude);
         missing_ids.extend(unknown);
         let Some(vector) = self.query_vector(view, &anchors, query.text.as_deref())? else {
-            return Ok(Answer { hits: Vec::new(), missing_ids, fewer_because: Some(FewerBecause::UnknownProducts) });
+            let fewer_because = Some(FewerBecause::UnknownProducts);
+            return Ok(Answer { hits: Vec::new(), missing_ids, fallback: None, fewer_because });
         };
-        let allowed = self.allowed(view, query, &anchors, &excluded)?;
+        let out = anchors.iter().chain(&excluded).map(|row| row.0).collect();
+        let allowed = self.allowed(view, query, &anchors, out)?;
         let is_filtered = allowed.is_filtered;
         let fit = Fit::of(view, self.config.misfit_factor, &anchors, query.text.as_deref())?;
         let search = Search { view, query, vector: &vector, allowed, fit, anchors: &anchors };
@@ -107,7 +181,46 @@ impl Engine {
             (false, true) => FewerBecause::Filter,
             (false, false) => FewerBecause::CatalogSize,
         });
-        Ok(Answer { hits, missing_ids, fewer_because })
+        Ok(Answer { hits, missing_ids, fallback: None, fewer_because })
+    }
+
+    /// Answers what starts from a session: its steps, then the anchors, which are what is on the page now. Neither those nor what is in
+    /// the cart, nor their families, are in the answer; other products of the session are where that is allowed.
+    fn answer_session(&self, view: &View, query: &Query, weights: SourceWeights) -> Result<Answer, RecommendError> {
+        let (anchors, mut missing_ids) = rows(view, &query.anchors);
+        let (excluded, unknown) = rows(view, &query.exclude);
+        missing_ids.extend(unknown);
+        let mut steps = Vec::with_capacity(query.session.len() + anchors.len());
+        for event in &query.session {
+            match view.row(&event.id) {
+                Some(row) => steps.push((row, event.kind)),
+                None if missing_ids.contains(&event.id) => {}
+                None => missing_ids.push(event.id.clone()),
+            }
+        }
+        steps.extend(anchors.iter().map(|&row| (row, EventKind::ViewItem)));
+        let taken: Vec<RowId> = anchors.iter().copied().chain(in_cart(&steps)).collect();
+        let include_seen = query.include_seen.unwrap_or(self.config.include_seen);
+        let seen = steps.iter().map(|(row, _)| *row).filter(|_| !include_seen);
+        let text = query.text.as_deref().map(|text| self.embedder.embed_one(text)).transpose()?;
+        let out = taken.iter().copied().chain(seen).chain(excluded).map(|row| row.0).collect();
+        let newest_first: Vec<RowId> = steps.iter().rev().map(|(row, _)| *row).collect();
+        let allowed = self.allowed(view, query, &newest_first, out)?;
+        let is_filtered = allowed.is_filtered;
+        steps.retain(|(_, kind)| self.behavior.weights.of(*kind) > 0.0);
+        let vector = session_vector(view, &steps, text, &self.behavior, self.embedder.dim());
+        let behavior = self.behavior(view);
+        let (behavior, vector) = (behavior.as_deref(), vector.as_deref());
+        let session = LiveSession { view, behavior, config: &self.behavior, steps: &steps, vector };
+        let is_filled = self.config.popular_fallback && query.min_score.is_none();
+        let blend = Blend { query, session, weights, allowed, taken: &taken, is_filled };
+        let BlendedShelf { hits, is_cut, is_filled } = blend.shelf()?;
+        let fewer_because = (hits.len() < query.limit).then_some(match (is_cut, is_filtered) {
+            (true, _) => FewerBecause::MinScore,
+            (false, true) => FewerBecause::Filter,
+            (false, false) => FewerBecause::Evidence,
+        });
+        Ok(Answer { hits, missing_ids, fallback: is_filled.then_some(Source::Popular), fewer_because })
     }
 
     /// The mean of the anchors' vectors and the text's, of length 1; `None` when there is nothing to start from.
@@ -135,12 +248,14 @@ impl Engine {
         Ok(Some(sum))
     }
 
+    /// The rows that may appear: what the filter, the stock and the price band let through, less `out`. The band is relative to the
+    /// first of `priced` that has a price.
     fn allowed(
         &self,
         view: &View,
         query: &Query,
-        anchors: &[RowId],
-        excluded: &[RowId],
+        priced: &[RowId],
+        out: RoaringBitmap,
     ) -> Result<Allowed, RecommendError> {
         let mut rows = allowed_rows(view, &query.filter)?;
         if self.config.in_stock_only && !query.filter.names("availability") {
@@ -150,15 +265,27 @@ impl Engine {
             };
         }
         if let Some(band) = query.price {
-            rows = intersect(rows, price_band(view, anchors, band));
+            rows = intersect(rows, price_band(view, priced, band));
         }
         let is_filtered = rows.is_some();
-        let out: RoaringBitmap = anchors.iter().chain(excluded).map(|row| row.0).collect();
         if let Some(rows) = &mut rows {
             *rows -= &out;
         }
         Ok(Allowed { rows, out, is_filtered })
     }
+}
+
+/// What was put into the cart and neither taken out again nor bought.
+fn in_cart(steps: &[(RowId, EventKind)]) -> Vec<RowId> {
+    let mut cart = Vec::new();
+    for &(row, kind) in steps {
+        match kind {
+            EventKind::AddToCart | EventKind::BeginCheckout if !cart.contains(&row) => cart.push(row),
+            EventKind::RemoveFromCart | EventKind::Purchase => cart.retain(|other| *other != row),
+            _ => {}
+        }
+    }
+    cart
 }
 
 /// Rows of the ids that the catalog has, and the ids that it lacks.
@@ -188,6 +315,14 @@ fn price_band(view: &View, anchors: &[RowId], band: RelativePrice) -> Option<Roa
     Some(rows)
 }
 
+/// What was learned for `generation`, with its name.
+fn open_behavior(dir: &CatalogDir, generation: &Generation) -> Result<(String, Option<Arc<Behavior>>), IndexError> {
+    let (name, files) = (generation.name(), &generation.manifest().files);
+    let files = files.keys().map(String::as_str);
+    let opened = Behavior::open(&dir.path().join(name), generation.products().num_rows(), files)?;
+    Ok((name.to_owned(), opened.map(Arc::new)))
+}
+
 fn check_model(generation: &Generation, embedder: &Embedder) -> Result<(), RecommendError> {
     let model = &generation.manifest().model;
     if model.fingerprint == embedder.fingerprint() {
@@ -208,7 +343,8 @@ fn check(query: &Query) -> Result<(), RecommendError> {
     let invalid = |field, message: String| Err(RecommendError::Invalid { field, message });
     let is_share = |x: f64| (0.0..=1.0).contains(&x);
     let is_factor = |x: &Option<f64>| x.is_none_or(|x| x.is_finite() && x >= 0.0);
-    if query.intent != Intent::Similar {
+    let is_session = matches!(query.intent, Intent::Next | Intent::ForYou | Intent::Trending);
+    if query.intent != Intent::Similar && !is_session {
         return Err(RecommendError::IntentNotAvailable(query.intent.word()));
     }
     if !(1..=MAX_LIMIT).contains(&query.limit) {
@@ -219,6 +355,9 @@ fn check(query: &Query) -> Result<(), RecommendError> {
     }
     if query.anchors.len() > MAX_ANCHORS {
         return invalid("context.products", format!("at most {MAX_ANCHORS} products are allowed"));
+    }
+    if query.session.len() > MAX_ANCHORS {
+        return invalid("context.viewed", format!("at most {MAX_ANCHORS} products are allowed"));
     }
     if query.exclude.len() > MAX_ANCHORS {
         return invalid("exclude", format!("at most {MAX_ANCHORS} products are allowed"));
@@ -240,7 +379,7 @@ fn check(query: &Query) -> Result<(), RecommendError> {
             "context.query",
             format!("the text has {} bytes, at most {MAX_QUERY_BYTES} are allowed", text.len()),
         ),
-        None if query.anchors.is_empty() => {
+        None if query.anchors.is_empty() && !is_session => {
             invalid("context", "give `product`, `products`, `viewed`, `cart` or `query` to start from".into())
         }
         _ => Ok(()),

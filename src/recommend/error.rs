@@ -30,7 +30,7 @@ pub enum RecommendError {
         known: String,
     },
     /// The intent needs something that is not there.
-    #[error("intent `{0}` is not available; this version answers `similar`")]
+    #[error("intent `{0}` is not available; this version answers `similar`, `next`, `for_you` and `trending`")]
     IntentNotAvailable(&'static str),
     /// The index of another model.
     #[error(

@@ -1,4 +1,4 @@
-//! Questions in, ranked products out: the one place that joins products, vectors and filters.
+//! Questions in, ranked products out: the one place that joins products, vectors, behavior and filters.
 //!
 //! It never reads HTTP; what changes between two questions is in `live`.
 //!
@@ -7,17 +7,26 @@
 //! | `query` | the question and the answer |
 //! | `engine` | answering: what is asked about, what may appear |
 //! | `search` | the nearest rows, fit, families, floor |
+//! | `source` | the makers of candidates and what each counts |
+//! | `candidates` | what each source knows of a session |
+//! | `blend` | candidates of all sources as one shelf |
 //! | `filter` | a filter's conditions looked up |
 //! | `fit` | products made for another model than the one asked about |
 //! | `error` | what can be wrong with a question |
 
+mod blend;
+mod candidates;
 mod engine;
 mod error;
 mod filter;
 mod fit;
 mod query;
 mod search;
+mod source;
 
 pub use engine::{Engine, RecommendConfig};
 pub use error::RecommendError;
-pub use query::{Answer, FewerBecause, Hit, Intent, MAX_ANCHORS, MAX_LIMIT, MAX_QUERY_BYTES, Query, RelativePrice};
+pub use query::{
+    Answer, FewerBecause, Hit, Intent, MAX_ANCHORS, MAX_LIMIT, MAX_QUERY_BYTES, Query, RelativePrice, SessionEvent,
+};
+pub use source::{Source, SourceScores, SourceWeights};

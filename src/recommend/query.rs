@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::source::{Source, SourceScores};
+use crate::events::EventKind;
 use crate::rank::RowId;
 use crate::rules::Filter;
 
@@ -52,6 +54,15 @@ impl Intent {
     }
 }
 
+/// Something done with a product in the live session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionEvent {
+    /// The product.
+    pub id: String,
+    /// What was done.
+    pub kind: EventKind,
+}
+
 /// A question.
 #[derive(Debug, Clone, Default)]
 pub struct Query {
@@ -59,6 +70,10 @@ pub struct Query {
     pub intent: Intent,
     /// Products to start from, at most [`MAX_ANCHORS`]; their mean vector is searched. They and their families are never in the answer.
     pub anchors: Vec<String>,
+    /// What the live session has done, oldest first, at most [`MAX_ANCHORS`]: what [`Intent::Next`] and [`Intent::ForYou`] start from.
+    pub session: Vec<SessionEvent>,
+    /// Whether products of the session may be in the answer; the setting decides when `None`.
+    pub include_seen: Option<bool>,
     /// Free text to start from, at most [`MAX_QUERY_BYTES`].
     pub text: Option<String>,
     /// Most products to return, 1 to [`MAX_LIMIT`].
@@ -94,6 +109,8 @@ pub struct Answer {
     pub hits: Vec<Hit>,
     /// Ids of the question that the catalog does not have, in its order.
     pub missing_ids: Vec<String>,
+    /// The source that filled a list which would have been shorter; `None` when none did.
+    pub fallback: Option<Source>,
     /// Why there are fewer than asked; `None` when there are not.
     pub fewer_because: Option<FewerBecause>,
 }
@@ -103,10 +120,12 @@ pub struct Answer {
 pub struct Hit {
     /// The product's row.
     pub row: RowId,
-    /// What the answer is sorted by, 0 to 1: the similarity, lowered for a product that is made for another model.
+    /// What the answer is sorted by, 0 to 1: the similarity, lowered for a product that is made for another model; for what starts from a
+    /// session the weighted mean of what the sources say.
     pub score: f32,
-    /// Cosine similarity with what was asked about, 0 to 1; below 0 counts as 0.
-    pub similarity: f32,
+    /// What each source says, 0 to 1; [`Source::Similar`] is the cosine similarity with what was asked about, below 0 as 0, the others
+    /// are shares of their best product's score.
+    pub sources: SourceScores,
 }
 
 /// Why an answer holds fewer products than asked.
@@ -121,4 +140,6 @@ pub enum FewerBecause {
     Filter,
     /// The catalog has no more families.
     CatalogSize,
+    /// No source knows more: too little is known of the session, or nothing was learned from events.
+    Evidence,
 }

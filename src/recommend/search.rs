@@ -7,6 +7,7 @@ use roaring::RoaringBitmap;
 use super::error::RecommendError;
 use super::fit::Fit;
 use super::query::{Hit, Query};
+use super::source::{Source, SourceScores};
 use crate::live::View;
 use crate::rank::{RowId, ScoredRow, best_first};
 
@@ -119,7 +120,7 @@ impl Search<'_> {
             }
             let is_out = self.allowed.out.contains(row.0);
             if !is_out && view.family(row).is_some_and(|family| families.insert(family)) {
-                hits.push(Hit { row, score, similarity });
+                hits.push(Hit { row, score, sources: SourceScores::of(Source::Similar, similarity) });
             }
         }
         let is_whole = hits.len() == query.limit || fetched.missed.is_none();

@@ -9,7 +9,7 @@ use utoipa::openapi::schema::{ArrayBuilder, Object, ObjectBuilder, Schema, Type}
 
 use super::problem::Problem;
 use crate::live::View;
-use crate::recommend::{Answer, FewerBecause, Hit, Intent};
+use crate::recommend::{Answer, FewerBecause, Hit, Intent, Source, SourceScores};
 
 /// Recommended products, best first.
 #[derive(Debug, Serialize, ToSchema)]
@@ -33,9 +33,8 @@ pub(super) struct RecommendResponse<'a> {
     pub(super) experiment: (),
     /// The products, one a family.
     pub(super) results: Vec<ResultItem<'a>>,
-    /// Always `null`: nothing is padded.
-    #[schema(value_type = Option<String>)]
-    pub(super) fallback: (),
+    /// The source that filled a list which would have been shorter, `popular`; `null` when none did.
+    pub(super) fallback: Option<Source>,
     /// Why there are fewer than `limit`; `null` when there are not.
     pub(super) fewer_because: Option<FewerBecause>,
     /// Ids of the request that the catalog does not have.
@@ -66,8 +65,8 @@ pub(super) struct SearchResponse<'a> {
 pub(super) struct ResultItem<'a> {
     /// The product.
     id: &'a str,
-    /// What the results are sorted by, 0 to 1, higher is better: the similarity, lowered for a product made for another model than
-    /// the one asked about.
+    /// What the results are sorted by, 0 to 1, higher is better: for `similar` the similarity, lowered for a product made for another model
+    /// than the one asked about; for the other intents the weighted mean of what the sources say.
     score: f32,
     /// 1 for the best.
     rank: usize,
@@ -79,11 +78,41 @@ pub(super) struct ResultItem<'a> {
     product: Option<Cow<'a, RawValue>>,
 }
 
-/// What each source says.
+/// What each source says, 0 to 1; one that does not know the product is left out.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Sources {
-    /// Cosine similarity of the texts, 0 to 1.
-    similar: f32,
+    /// Cosine similarity of the texts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    similar: Option<f32>,
+    /// Bought in orders with products of the session, as a share of the best.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    copurchase: Option<f32>,
+    /// Met by sessions that share products, as a share of the best.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session: Option<f32>,
+    /// Met by sessions about like things, as a share of the best.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session_semantic: Option<f32>,
+    /// Met or bought after the newest product, as a share of the best.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<f32>,
+    /// Popular, as a share of the most popular.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    popular: Option<f32>,
+}
+
+impl Sources {
+    fn of(scores: &SourceScores) -> Self {
+        let known = |source| Some(scores.get(source)).filter(|score| *score > 0.0);
+        Self {
+            similar: known(Source::Similar),
+            copurchase: known(Source::Copurchase),
+            session: known(Source::Session),
+            session_semantic: known(Source::SessionSemantic),
+            next: known(Source::Next),
+            popular: known(Source::Popular),
+        }
+    }
 }
 
 /// The hits of an answer on `view` as results, in order.
@@ -96,7 +125,7 @@ pub(super) fn results<'a>(view: &'a View, hits: &[Hit], has_product: bool) -> Re
             id: view.id(hit.row).unwrap_or_default(),
             score: hit.score,
             rank: at + 1,
-            sources: Sources { similar: hit.similarity },
+            sources: Sources::of(&hit.sources),
             product: record.map_err(|error| Problem::internal(&error))?,
         })
     };
@@ -108,6 +137,7 @@ impl<'a> RecommendResponse<'a> {
     pub(super) fn new(
         view: &'a View,
         answer: &'a Answer,
+        intent: Intent,
         placement: Option<&'a str>,
         has_product: bool,
         took_ms: f64,
@@ -115,11 +145,11 @@ impl<'a> RecommendResponse<'a> {
         Ok(Self {
             recommendation_id: ulid::Ulid::generate().to_string(),
             placement,
-            intent: Intent::Similar,
+            intent,
             generation: view.generation().name(),
             experiment: (),
             results: results(view, &answer.hits, has_product)?,
-            fallback: (),
+            fallback: answer.fallback,
             fewer_because: answer.fewer_because,
             missing_ids: &answer.missing_ids,
             took_ms,

@@ -16,6 +16,7 @@ use super::answers::{CatalogState, CatalogStatus};
 use super::config::CatalogSettings;
 use super::metrics::Metrics;
 use super::problem::{Code, Problem, with_causes};
+use crate::behavior::BehaviorConfig;
 use crate::catalog::CatalogConfig;
 use crate::embed::Embedder;
 use crate::index::{CatalogDir, Check, IndexError};
@@ -26,6 +27,7 @@ use crate::recommend::{Engine, RecommendConfig, RecommendError};
 pub(super) struct Catalogs {
     root: PathBuf,
     config: RecommendConfig,
+    behavior: BehaviorConfig,
     settings: CatalogSettings,
     embedder: Arc<Embedder>,
     metrics: Arc<Metrics>,
@@ -76,12 +78,12 @@ impl Catalogs {
     /// Returns an error if `root` cannot be read.
     pub(super) fn open(
         root: PathBuf,
-        config: RecommendConfig,
+        (config, behavior): (RecommendConfig, BehaviorConfig),
         settings: CatalogSettings,
         embedder: Arc<Embedder>,
         metrics: Arc<Metrics>,
     ) -> Result<Self, IndexError> {
-        let catalogs = Self { root, config, settings, embedder, metrics, serving: ArcSwap::default() };
+        let catalogs = Self { root, config, behavior, settings, embedder, metrics, serving: ArcSwap::default() };
         catalogs.refresh()?;
         if catalogs.serving.load().is_empty() {
             tracing::warn!("no catalog below `{}` yet; `kindred index build` makes one", catalogs.root.display());
@@ -165,7 +167,8 @@ impl Catalogs {
             return Ok(engine);
         }
         let template = &self.settings.of(dir.catalog()).text;
-        Engine::new(dir, generation, self.embedder.clone(), template, &self.config).map(Arc::new)
+        let engine = Engine::new(dir, generation, self.embedder.clone(), template, &self.config)?;
+        Ok(Arc::new(engine.with_behavior(self.behavior.clone())))
     }
 
     /// How the catalog's products are read.

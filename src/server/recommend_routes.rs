@@ -15,9 +15,10 @@ use super::app::{App, path_problem};
 use super::json_body::JsonBody;
 use super::problem::{Code, Problem, ProblemDocument};
 use super::query_string::QueryString;
-use super::requests::{DEFAULT_LIMIT, RecommendRequest, SearchRequest};
+use super::requests::{DEFAULT_LIMIT, RecommendRequest, SearchRequest, Shopper};
 use super::shopify::ShopifyResponse;
-use crate::recommend::{Engine, Intent, MAX_LIMIT, Query};
+use crate::live::View;
+use crate::recommend::{Engine, Intent, MAX_ANCHORS, MAX_LIMIT, Query, SessionEvent};
 
 /// Most products that Shopify's call returns, and what it returns unless told otherwise.
 const SHOPIFY_LIMIT: usize = 10;
@@ -52,10 +53,29 @@ pub(super) async fn recommend(
     let Path(catalog) = catalog.map_err(path_problem)?;
     let engine = app.catalogs().engine(&catalog)?;
     let JsonBody { value, deadline } = request?;
-    let (query, placement, has_product) = value.into_query()?;
-    let view = engine.view();
+    let shopper = value.shopper();
+    let (mut query, placement, has_product) = value.into_query()?;
+    let (view, intent) = (engine.view(), query.intent);
+    if let Some(shopper) = shopper {
+        add_live_session(&app, &catalog, &shopper, &view, &mut query);
+    }
     let (answer, took_ms) = app.ask(&engine, &view, query, deadline).await?;
-    json(&RecommendResponse::new(&view, &answer, placement.as_deref(), has_product, took_ms)?)
+    json(&RecommendResponse::new(&view, &answer, intent, placement.as_deref(), has_product, took_ms)?)
+}
+
+/// Puts what the shopper has done before what the request tells of the session. Events that cannot be read do not keep the question from
+/// being answered: they are logged where they are opened.
+fn add_live_session(app: &App, catalog: &str, shopper: &Shopper, view: &View, query: &mut Query) {
+    let Ok(store) = app.events().of(catalog) else { return };
+    let now_ms = jiff::Timestamp::now().as_millisecond();
+    let live = store.live_session(shopper.visitor.as_deref(), shopper.session.as_deref(), now_ms).unwrap_or_default();
+    let known = live.iter().filter(|done| view.row(&done.product).is_some());
+    let mut session: Vec<SessionEvent> =
+        known.map(|done| SessionEvent { id: done.product.to_string(), kind: done.kind }).collect();
+    let room = MAX_ANCHORS.saturating_sub(query.session.len());
+    session.drain(..session.len().saturating_sub(room));
+    session.append(&mut query.session);
+    query.session = session;
 }
 
 /// Searches products by free text.

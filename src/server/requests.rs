@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::problem::{Code, Problem};
-use crate::recommend::{Intent, MAX_ANCHORS, Query, RelativePrice};
+use crate::events::EventKind;
+use crate::recommend::{Intent, MAX_ANCHORS, Query, RelativePrice, SessionEvent};
 use crate::rules::Filter;
 
 /// Products in an answer unless the request says otherwise.
@@ -23,21 +24,20 @@ const MAX_VISITOR_BYTES: usize = 128;
 pub(super) struct RecommendRequest {
     /// The shop's name for the slot, 1 to 64 characters; comes back in the answer.
     placement: Option<String>,
-    /// What to show; this version answers `similar`.
+    /// What to show; this version answers `similar`, `next`, `for_you` and `trending`.
     #[serde(default)]
     intent: Intent,
     /// What the shopper looks at now.
     #[serde(default)]
     context: Context,
-    /// Accepted, 1 to 128 bytes; has no effect yet.
+    /// Whose events count for `next` and `for_you`, with those of the request after them; 1 to 128 bytes.
     visitor_id: Option<String>,
-    /// Accepted, 1 to 128 bytes; has no effect yet.
+    /// Which session of theirs; without it the one under way. 1 to 128 bytes.
     session_id: Option<String>,
-    /// Accepted, 1 to 128 bytes; has no effect yet.
+    /// Who is signed in: asked for in place of the visitor where that is absent. 1 to 128 bytes.
     user_id: Option<String>,
-    /// Accepted; nothing about the visitor is kept either way.
-    #[serde(rename = "consent")]
-    _consent: Option<bool>,
+    /// `false`: what is known of the visitor is not looked at. Nothing is kept of a request either way.
+    consent: Option<bool>,
     /// Most products in the answer, 1 to 100.
     #[serde(default = "default_limit")]
     #[schema(minimum = 1, maximum = 100, default = 10)]
@@ -48,6 +48,9 @@ pub(super) struct RecommendRequest {
     /// Products that never appear, at most 1000.
     #[serde(default)]
     exclude: Vec<String>,
+    /// Whether products of the session may appear in `next` and `for_you`; the shop's setting when absent. What is in the
+    /// cart never does.
+    include_seen: Option<bool>,
     /// Leaves out products with a lower score; 0 to 1.
     #[schema(minimum = 0, maximum = 1)]
     min_score: Option<f32>,
@@ -61,8 +64,9 @@ pub(super) struct RecommendRequest {
     exact: bool,
 }
 
-/// What the shopper looks at. The answer starts from `product` and `products` together with `query`; without any of these
-/// from `viewed`, else from `cart`. What is in the cart never appears.
+/// What the shopper looks at. `similar` starts from `product` and `products` together with `query`; without any of these
+/// from `viewed`, else from `cart`. `next` and `for_you` start from all of it, in the order `cart`, `viewed`, `products`, `product`, the
+/// last being what is looked at now. What is in the cart never appears.
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Context {
@@ -72,7 +76,7 @@ pub(super) struct Context {
     products: Vec<String>,
     /// Free text.
     query: Option<String>,
-    /// Products looked at before, at most 1000.
+    /// Products looked at before, oldest first, at most 1000.
     viewed: Vec<String>,
     /// The cart, at most 1000 lines.
     cart: Vec<CartLine>,
@@ -128,25 +132,52 @@ fn one() -> u32 {
     1
 }
 
+/// Whose live session counts.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Shopper {
+    /// The visitor, or else who is signed in.
+    pub(super) visitor: Option<String>,
+    /// The session's id.
+    pub(super) session: Option<String>,
+}
+
 impl RecommendRequest {
+    /// Whose live session counts for the answer; `None` where nobody is named, consent is refused, or the intent starts from none.
+    pub(super) fn shopper(&self) -> Option<Shopper> {
+        let is_asked = matches!(self.intent, Intent::Next | Intent::ForYou) && self.consent != Some(false);
+        let visitor = self.visitor_id.clone().or_else(|| self.user_id.clone());
+        let is_named = visitor.is_some() || self.session_id.is_some();
+        (is_asked && is_named).then(|| Shopper { visitor, session: self.session_id.clone() })
+    }
+
     /// The question, the placement to echo, and whether results carry their product.
     ///
     /// Returns an error at the first field that is out of its range.
     pub(super) fn into_query(self) -> Result<(Query, Option<String>, bool), Problem> {
         self.check()?;
         let has_product = self.include.contains(&Include::Product);
-        let cart: Vec<String> = self.context.cart.into_iter().map(|line| line.id).collect();
-        let mut anchors: Vec<String> = self.context.product.into_iter().chain(self.context.products).collect();
+        let Context { product, products, query: text, viewed, cart } = self.context;
+        let cart: Vec<String> = cart.into_iter().map(|line| line.id).collect();
+        let (mut anchors, mut session) = (Vec::new(), Vec::new());
         let mut exclude = self.exclude;
-        exclude.extend(cart.iter().cloned());
-        if anchors.is_empty() && self.context.query.is_none() {
-            anchors = if self.context.viewed.is_empty() { cart } else { self.context.viewed };
+        if matches!(self.intent, Intent::Next | Intent::ForYou | Intent::Trending) {
+            session.extend(cart.into_iter().map(|id| SessionEvent { id, kind: EventKind::AddToCart }));
+            session.extend(viewed.into_iter().map(|id| SessionEvent { id, kind: EventKind::ViewItem }));
+            anchors.extend(products.into_iter().chain(product));
+        } else {
+            anchors.extend(product.into_iter().chain(products));
+            exclude.extend(cart.iter().cloned());
+            if anchors.is_empty() && text.is_none() {
+                anchors = if viewed.is_empty() { cart } else { viewed };
+            }
         }
         keep_first(&mut anchors, &mut exclude);
         let query = Query {
             intent: self.intent,
             anchors,
-            text: self.context.query,
+            session,
+            include_seen: self.include_seen,
+            text,
             limit: self.limit,
             min_score: self.min_score,
             filter: self.filter,
@@ -163,6 +194,9 @@ impl RecommendRequest {
         let num_products = context.products.len() + usize::from(context.product.is_some());
         at_most("context.products", num_products)?;
         at_most("context.viewed", context.viewed.len())?;
+        if self.intent != Intent::Similar {
+            at_most("context.viewed", context.viewed.len() + context.cart.len())?;
+        }
         at_most("context.cart", context.cart.len())?;
         at_most("exclude", num_excluded)?;
         if let Some(at) = context.cart.iter().position(|line| line.quantity == 0) {

@@ -21,6 +21,7 @@ use super::event_stores::EventStores;
 use super::metrics::Metrics;
 use super::problem::with_causes;
 use super::{openapi, router};
+use crate::behavior::BehaviorConfig;
 use crate::embed::Embedder;
 use crate::events::EventsConfig;
 use crate::recommend::RecommendConfig;
@@ -39,6 +40,8 @@ pub struct Serve {
     pub index_root: PathBuf,
     /// Settings of answers.
     pub recommend: RecommendConfig,
+    /// Settings of what is learned from events.
+    pub behavior: BehaviorConfig,
     /// How products that come over HTTP are read.
     pub catalogs: CatalogSettings,
     /// What of events is kept, and for how long.
@@ -55,7 +58,7 @@ pub struct Serve {
 /// A catalog that is damaged is logged and answers 503; it does not keep the others from serving. Returns an error if the
 /// address cannot be listened on, a setting has no use, or the index root cannot be read.
 pub async fn serve(serve: Serve, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<(), ServerError> {
-    let Serve { config, index_root, recommend, catalogs: settings, events, embedder, ready } = serve;
+    let Serve { config, index_root, recommend, behavior, catalogs: settings, events, embedder, ready } = serve;
     check(&config)?;
     let bind_failed = |source| ServerError::Bind { address: config.bind, source };
     let listener = TcpListener::bind(config.bind).await.map_err(bind_failed)?;
@@ -63,10 +66,11 @@ pub async fn serve(serve: Serve, shutdown: impl Future<Output = ()> + Send + 'st
     let (routes, api) = router::routes();
     let metrics = router::metrics_of(&api)?;
     let events = Arc::new(EventStores::new(index_root.clone(), events, metrics.clone()));
-    let opening = (recommend, settings, embedder, metrics.clone(), events.clone());
+    let (opening, of_catalogs) = ((recommend, behavior), (metrics.clone(), events.clone()));
     let catalogs = spawn_blocking(move || {
-        opening.4.refresh()?;
-        Catalogs::open(index_root, opening.0, opening.1, opening.2, opening.3)
+        let (metrics, events) = of_catalogs;
+        events.refresh()?;
+        Catalogs::open(index_root, opening, settings, embedder, metrics)
     });
     let catalogs = Arc::new(catalogs.await.map_err(ServerError::Task)?.map_err(ServerError::IndexRoot)?);
     let api = openapi::document(api)

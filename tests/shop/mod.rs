@@ -10,6 +10,7 @@ use std::sync::{Arc, LazyLock, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use kindred::behavior::BehaviorConfig;
 use kindred::catalog::{CatalogConfig, Product, TextTemplate};
 use kindred::embed::{EmbedConfig, Embedder};
 use kindred::events::EventsConfig;
@@ -136,9 +137,9 @@ impl Running {
         let thread = std::thread::spawn(move || {
             let ready: Box<dyn FnOnce(SocketAddr) + Send> = Box::new(move |address| ready.send(address).unwrap());
             let (recommend, embedder) = (RecommendConfig::default(), EMBEDDER.clone());
-            let events = EventsConfig::default();
-            let settings =
-                Serve { config, index_root, recommend, catalogs: settings(), events, embedder, ready: Some(ready) };
+            let (events, behavior) = (EventsConfig::default(), BehaviorConfig::default());
+            let (catalogs, ready) = (settings(), Some(ready));
+            let settings = Serve { config, index_root, recommend, behavior, catalogs, events, embedder, ready };
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
             runtime.block_on(serve(settings, async move { drop(stopped.await) }))
         });

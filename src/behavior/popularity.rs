@@ -1,0 +1,39 @@
+//! What is popular: decayed sums of weighted events, over all and by category.
+
+use super::related::{Related, RelatedTable, keep_best};
+use super::settings::{BehaviorConfig, decay};
+use crate::events::History;
+
+/// Each product's popularity: the sum of its events' weights, halved by every `popularity_half_life_days` before the last event; refunds
+/// count against, and nothing is below 0. With it the number of its events that count for it.
+pub fn popularity(history: &History, config: &BehaviorConfig) -> Vec<(f32, u32)> {
+    let last_s = history.sessions().map(|session| session.last_s()).max().unwrap_or(0);
+    let mut sums = vec![(0f64, 0u32); history.products().len()];
+    for step in history.sessions().flat_map(|session| session.interactions) {
+        let weight = config.weights.of(step.kind) * decay(last_s - step.time_s, config.popularity_half_life_days);
+        let (sum, count) = &mut sums[step.product as usize];
+        *sum += f64::from(weight);
+        *count += u32::from(weight > 0.0);
+    }
+    sums.into_iter().map(|(sum, count)| (sum.max(0.0) as f32, count)).collect()
+}
+
+/// Products by popularity: row 0 over all, row `1 + c` inside category `c`; `limit` a row, what has none left out.
+pub fn most_popular(
+    popularity: &[(f32, u32)],
+    category_of: &[u32],
+    num_categories: usize,
+    limit: usize,
+) -> RelatedTable {
+    let mut rows = vec![Vec::new(); num_categories + 1];
+    for (product, &(score, evidence)) in popularity.iter().enumerate().filter(|(_, (score, _))| *score > 0.0) {
+        let entry = Related { product: product as u32, score, evidence };
+        rows[0].push(entry);
+        let category = category_of.get(product).map_or(usize::MAX, |&category| category as usize);
+        if category < num_categories {
+            rows[category + 1].push(entry);
+        }
+    }
+    rows.iter_mut().for_each(|row| keep_best(row, limit));
+    RelatedTable::from_rows(rows)
+}

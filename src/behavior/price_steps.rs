@@ -1,0 +1,66 @@
+//! Which price steps shoppers take: what was bought beside what was viewed, as a histogram of price ratios by category.
+
+use crate::events::{EventKind, History};
+
+/// Bins of a histogram; the first and the last also hold all that lies beyond.
+pub const NUM_BINS: usize = 41;
+/// Width of a bin in natural logarithm of the price ratio: 10 %. The middle bin holds equal prices.
+pub const BIN_WIDTH: f32 = 0.1;
+
+/// Histograms of `ln(price bought / price viewed)`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PriceSteps {
+    /// Row 0 over all, row `1 + c` for what was viewed in category `c`; [`NUM_BINS`] counts each.
+    pub counts: Vec<u32>,
+}
+
+/// The bin of a price step; `None` unless both prices are above zero.
+pub fn bin(viewed: f32, bought: f32) -> Option<usize> {
+    let is_price = |price: f32| price.is_finite() && price > 0.0;
+    let middle = (NUM_BINS / 2) as f32;
+    (is_price(viewed) && is_price(bought)).then(|| {
+        let step = ((bought / viewed).ln() / BIN_WIDTH).round();
+        (step + middle).clamp(0.0, NUM_BINS as f32 - 1.0) as usize
+    })
+}
+
+impl PriceSteps {
+    /// Counts each product viewed and other product of its category bought later in the session, once a session and pair: "viewed i,
+    /// bought j". Prices are those of `price_of`, NaN for none; a purchase's own price goes first.
+    pub fn count(history: &History, category_of: &[u32], num_categories: usize, price_of: &[f32]) -> Self {
+        let mut steps = Self { counts: vec![0; (num_categories + 1) * NUM_BINS] };
+        let category = |product: u32| category_of.get(product as usize).copied().unwrap_or(super::NO_CATEGORY);
+        let price = |product: u32| price_of.get(product as usize).copied().unwrap_or(f32::NAN);
+        for session in history.sessions() {
+            let mut pairs = Vec::new();
+            for (at, bought) in session.interactions.iter().enumerate() {
+                if bought.kind != EventKind::Purchase {
+                    continue;
+                }
+                let paid = if bought.price > 0.0 { bought.price } else { price(bought.product) };
+                let viewed = session.interactions[..at].iter().filter(|step| {
+                    matches!(step.kind, EventKind::ViewItem | EventKind::SelectItem)
+                        && step.product != bought.product
+                        && category(step.product) == category(bought.product)
+                });
+                pairs.extend(viewed.map(|step| (step.product, bought.product, paid.to_bits())));
+            }
+            pairs.sort_unstable();
+            pairs.dedup_by_key(|&mut (viewed, bought, _)| (viewed, bought));
+            for (viewed, _, paid) in pairs {
+                steps.add(category(viewed), bin(price(viewed), f32::from_bits(paid)));
+            }
+        }
+        steps
+    }
+
+    fn add(&mut self, category: u32, bin: Option<usize>) {
+        let Some(bin) = bin else { return };
+        self.counts[bin] += 1;
+        if let Some(count) =
+            self.counts.get_mut((category as usize).saturating_add(1).saturating_mul(NUM_BINS).saturating_add(bin))
+        {
+            *count += 1;
+        }
+    }
+}

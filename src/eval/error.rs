@@ -1,0 +1,73 @@
+//! Why a measurement cannot be made.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::index::IndexError;
+
+/// Why a measurement cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum EvalError {
+    /// A file of sessions or orders cannot be opened or decompressed.
+    #[error("cannot read `{path}`")]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A line cannot be split into cells.
+    #[error("cannot read a line of `{path}`; it must be UTF-8 text with the columns of its first line")]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// Why, with the line.
+        #[source]
+        source: csv::Error,
+    },
+    /// A column is missing.
+    #[error("`{path}` has no column {column}; it has {found}")]
+    Column {
+        /// The file.
+        path: PathBuf,
+        /// The names that the column may have.
+        column: String,
+        /// The names that there are.
+        found: String,
+    },
+    /// A cell holds what its column cannot.
+    #[error("`{path}` line {line}: {column} is `{value}`, not {expected}")]
+    Cell {
+        /// The file.
+        path: PathBuf,
+        /// 1-based; the first line has the names.
+        line: u64,
+        /// The column.
+        column: &'static str,
+        /// What it holds.
+        value: String,
+        /// What it should be.
+        expected: &'static str,
+    },
+    /// There is nothing to measure on.
+    #[error("nothing to measure in protocol `{protocol}`: {reason}")]
+    NoCases {
+        /// The protocol.
+        protocol: &'static str,
+        /// What is missing, and what would help.
+        reason: String,
+    },
+    /// The plot cannot be written.
+    #[error("cannot write the plot `{path}`")]
+    WritePlot {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The texts of the catalog cannot be read.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+}

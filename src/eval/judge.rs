@@ -1,0 +1,214 @@
+//! Asks every ranker every question, and measures the lists.
+
+use std::collections::BTreeMap;
+
+use rayon::prelude::*;
+
+use super::bootstrap::{Bootstrap, Draws, GroupSums};
+use super::metrics::Measures;
+use super::question::{Question, Ranker, Scores};
+use super::report::{Estimate, MethodReport, Report, Slice};
+use super::slices::{SliceKind, Slices, evidence};
+use super::task::{Case, Task};
+use super::texts::ProductTexts;
+
+/// What a measurement is made with besides the task.
+#[derive(Clone, Copy)]
+pub struct Settings<'a> {
+    /// How intervals are drawn.
+    pub bootstrap: Bootstrap,
+    /// Texts of the task's products, for the substitute rate; without them it is not measured.
+    pub texts: Option<&'a ProductTexts>,
+    /// The method that the others are compared with; the last when it names none.
+    pub reference: Option<&'a str>,
+    /// Called after every method with how many are done.
+    pub progress: &'a (dyn Fn(usize) + Sync),
+}
+
+/// What one list came to.
+struct Outcome {
+    measures: Measures,
+    list: Vec<u32>,
+    num_substitutes: usize,
+}
+
+/// Measures every ranker on every case. One is the *reference*: every other method gets the interval by which the reference is ahead of it,
+/// over the same drawn groups. The same input gives the same report, however many threads there are.
+pub fn judge(task: &Task, rankers: &[&dyn Ranker], settings: &Settings<'_>) -> Report {
+    let slices = Slices::new(&evidence(&task.train));
+    let mut sums = GroupSums::new(task.num_groups(), rankers.len() * Measures::COUNT);
+    let mut values = vec![Vec::new(); task.cases.len()];
+    let mut methods = Vec::new();
+    for (number, ranker) in rankers.iter().enumerate() {
+        let outcomes = ask(task, *ranker, settings.texts);
+        values.iter_mut().zip(&outcomes).for_each(|(row, outcome)| row.extend(outcome.measures.to_array()));
+        methods.push(method_report(task, ranker.name(), &outcomes, &slices, settings.texts.is_some()));
+        (settings.progress)(number + 1);
+    }
+    task.cases.iter().zip(&values).for_each(|(case, row)| sums.add(case.group as usize, row.iter().copied()));
+    let named = rankers.iter().position(|ranker| Some(ranker.name()) == settings.reference);
+    let reference = named.unwrap_or(rankers.len().saturating_sub(1));
+    add_estimates(&mut methods, reference, &sums.means(), &settings.bootstrap.draw(&sums));
+    Report {
+        protocol: task.protocol.to_owned(),
+        k: task.k,
+        keeps_seen: task.keeps_seen,
+        num_cases: task.cases.len(),
+        num_groups: task.num_groups(),
+        num_products: task.train.products().len(),
+        num_train_sessions: task.train.num_sessions(),
+        seed: settings.bootstrap.seed,
+        draws: settings.bootstrap.draws,
+        reference: rankers.get(reference).map_or(String::new(), |ranker| ranker.name().to_owned()),
+        methods,
+    }
+}
+
+fn ask(task: &Task, ranker: &dyn Ranker, texts: Option<&ProductTexts>) -> Vec<Outcome> {
+    let new_scores = || Scores::new(task.train.products().len());
+    let ask_one = |scores: &mut Scores, case: &Case| {
+        scores.clear();
+        ranker.score(&Question { products: &case.products, now_s: case.now_s }, scores);
+        let list = scores.best(task.k, if task.keeps_seen { &[] } else { &case.products });
+        let num_substitutes = texts.map_or(0, |texts| num_substitutes(texts, &list, &case.products));
+        Outcome { measures: Measures::of(&list, &case.targets, task.k), list, num_substitutes }
+    };
+    task.cases.par_iter().map_init(new_scores, ask_one).collect()
+}
+
+fn num_substitutes(texts: &ProductTexts, list: &[u32], held: &[u32]) -> usize {
+    let is_substitute = |product: &&u32| held.iter().any(|of| of != *product && texts.are_substitutes(*of, **product));
+    list.iter().filter(is_substitute).count()
+}
+
+fn method_report(task: &Task, name: &str, outcomes: &[Outcome], slices: &Slices, has_texts: bool) -> MethodReport {
+    let mut is_listed = vec![false; task.train.products().len()];
+    let listed = outcomes.iter().flat_map(|outcome| &outcome.list);
+    listed.for_each(|&product| is_listed[product as usize] = true);
+    let num_listed: usize = outcomes.iter().map(|outcome| outcome.list.len()).sum();
+    let num_substitutes: usize = outcomes.iter().map(|outcome| outcome.num_substitutes).sum();
+    MethodReport {
+        method: name.to_owned(),
+        coverage: share(is_listed.iter().filter(|is_listed| **is_listed).count(), is_listed.len()),
+        substitute_rate: has_texts.then(|| share(num_substitutes, num_listed)),
+        empty_lists: share(outcomes.iter().filter(|outcome| outcome.list.is_empty()).count(), outcomes.len()),
+        slices: slices_of(task, outcomes, slices),
+        ..MethodReport::default()
+    }
+}
+
+fn share(part: usize, whole: usize) -> f64 {
+    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+}
+
+/// HR and MRR of each target by itself, by slice: a case with several targets counts once for each.
+fn slices_of(task: &Task, outcomes: &[Outcome], slices: &Slices) -> Vec<Slice> {
+    let mut sums: BTreeMap<(SliceKind, u32), (usize, f64, f64)> = BTreeMap::new();
+    for (case, outcome) in task.cases.iter().zip(outcomes) {
+        for target in &case.targets {
+            let measures = Measures::of(&outcome.list, std::slice::from_ref(target), task.k);
+            for slice in slices.of(*target) {
+                let sum = sums.entry(slice).or_default();
+                *sum = (sum.0 + 1, sum.1 + measures.hit_rate, sum.2 + measures.mrr);
+            }
+        }
+    }
+    let slice = |((by, value), (num_targets, hits, mrr)): ((SliceKind, u32), (usize, f64, f64))| Slice {
+        by,
+        value,
+        num_targets,
+        hit_rate: hits / num_targets as f64,
+        mrr: mrr / num_targets as f64,
+    };
+    sums.into_iter().map(slice).collect()
+}
+
+/// Fills in the means, their intervals, and how far method `reference` is ahead of each.
+fn add_estimates(methods: &mut [MethodReport], reference: usize, means: &[f64], draws: &Draws) {
+    for (number, method) in methods.iter_mut().enumerate() {
+        let estimate = |measure: usize| {
+            let (at, of_reference) = (number * Measures::COUNT + measure, reference * Measures::COUNT + measure);
+            Estimate {
+                value: means[at],
+                interval: draws.interval(|means| means[at]),
+                reference_ahead: (number != reference).then(|| draws.interval(|means| means[of_reference] - means[at])),
+            }
+        };
+        (method.hit_rate, method.recall, method.ndcg, method.mrr) =
+            (estimate(0), estimate(1), estimate(2), estimate(3));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::eval::fixture;
+
+    /// Scores by a fixed table, whatever is asked.
+    struct Fixed(&'static str, Vec<(u32, f32)>);
+
+    impl Ranker for Fixed {
+        fn name(&self) -> &str {
+            self.0
+        }
+
+        fn score(&self, _: &Question<'_>, scores: &mut Scores) {
+            self.1.iter().for_each(|(product, score)| scores.add(*product, *score));
+        }
+    }
+
+    fn task() -> Task {
+        let train = fixture::views(&[&["a", "b", "c", "d"], &["a", "b"], &["a"]]);
+        let case = |group: u32, products: &[u32], targets: &[u32]| Case {
+            group,
+            products: products.to_vec(),
+            now_s: 1_000,
+            targets: targets.to_vec(),
+        };
+        Task {
+            protocol: "sessions",
+            train,
+            cases: vec![case(0, &[0], &[1]), case(0, &[0, 1], &[2]), case(1, &[2], &[0]), case(2, &[3], &[3])],
+            k: 2,
+            keeps_seen: true,
+        }
+    }
+
+    #[test]
+    fn a_report_agrees_with_a_count_by_hand() {
+        // Lists: [1, 0] always (equal scores: the lower id first is 0 and 1 for the second).
+        let first = Fixed("first", vec![(1, 2.0), (0, 1.0)]);
+        let second = Fixed("second", vec![(1, 1.0), (0, 1.0), (2, 0.5)]);
+        let settings =
+            Settings { bootstrap: Bootstrap { draws: 50, seed: 1 }, texts: None, reference: None, progress: &|_| {} };
+        let report = judge(&task(), &[&first, &second], &settings);
+        let [one, two] = &report.methods[..] else { panic!() };
+        // Hits: case 0 (rank 1 / 2), case 2 (rank 2 / 1); the others miss.
+        assert_eq!((one.hit_rate.value, two.hit_rate.value), (0.5, 0.5));
+        assert_eq!((one.mrr.value, two.mrr.value), (1.5 / 4.0, 1.5 / 4.0));
+        assert_eq!((one.coverage, report.num_groups, report.reference.as_str()), (0.5, 3, "second"));
+        assert!(two.hit_rate.reference_ahead.is_none() && one.hit_rate.reference_ahead.is_some());
+        let targets: usize =
+            one.slices.iter().filter(|slice| slice.by == SliceKind::Evidence).map(|slice| slice.num_targets).sum();
+        assert_eq!(targets, 4);
+        let unseen = judge(&Task { keeps_seen: false, ..task() }, &[&second], &settings);
+        // Without what was seen: [1, 2], [2], [0, 1], [0, 1].
+        assert_eq!((unseen.methods[0].hit_rate.value, unseen.methods[0].mrr.value), (0.75, 0.75));
+    }
+
+    #[test]
+    fn threads_change_nothing() {
+        let fixed = Fixed("fixed", vec![(1, 2.0), (0, 1.0)]);
+        let on = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let settings = Settings {
+                bootstrap: Bootstrap { draws: 200, seed: 1 },
+                texts: None,
+                reference: None,
+                progress: &|_| {},
+            };
+            pool.install(|| serde_json::to_string(&judge(&task(), &[&fixed], &settings)).unwrap())
+        };
+        assert_eq!(on(1), on(4));
+    }
+}

@@ -1,0 +1,82 @@
+//! Basket completion: one line of an order is hidden, drawn by seed, and asked for by the others.
+
+use super::orders::asked_orders;
+use crate::eval::error::EvalError;
+use crate::eval::random::Random;
+use crate::eval::task::{Case, Split, Task, by_id};
+use crate::events::History;
+
+/// The protocol's name.
+const NAME: &str = "baskets";
+
+/// How baskets are asked about.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct BasketSettings {
+    /// What is learned from and what is asked about.
+    pub split: Split,
+    /// Length of the lists.
+    pub k: usize,
+    /// Draws the hidden lines.
+    pub seed: u64,
+    /// Orders of more products are not asked about: wholesale.
+    pub max_products: usize,
+}
+
+/// Learns from the orders before the cut; hides one product of each later order with two products or more.
+///
+/// A hidden product that the training side never saw is asked for too: leaving it out would flatter every method. `more_products` are
+/// ranked beside those of the history. Returns an error if there is no such order.
+pub fn baskets<'a>(
+    history: &'a History,
+    more_products: impl IntoIterator<Item = &'a str>,
+    settings: BasketSettings,
+) -> Result<Task, EvalError> {
+    let history = by_id(history, more_products);
+    let mut random = Random::new(settings.seed, 0);
+    let mut cases = Vec::new();
+    for mut order in asked_orders(&history, settings.split, settings.max_products) {
+        let hidden = order.products.remove(random.below(order.products.len()));
+        let group = cases.len() as u32;
+        cases.push(Case { group, products: order.products, now_s: order.time_s, targets: vec![hidden] });
+    }
+    if cases.is_empty() {
+        let reason = "no order after the cut has two products; more orders are needed".to_owned();
+        return Err(EvalError::NoCases { protocol: NAME, reason });
+    }
+    Ok(Task { protocol: NAME, train: settings.split.train(&history), cases, k: settings.k, keeps_seen: false })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::eval::fixture;
+
+    const ORDERS: [&[&str]; 6] =
+        [&["a", "b"], &["b", "c"], &["a", "c", "d"], &["d"], &["d", "a", "e"], &["c", "b", "a", "d"]];
+
+    fn settings(seed: u64) -> BasketSettings {
+        BasketSettings { split: Split { cut_s: 4 * 86_400, until_s: u32::MAX }, k: 5, seed, max_products: 50 }
+    }
+
+    #[test]
+    fn one_product_is_hidden_of_each_later_order_with_two_or_more() {
+        let task = baskets(&fixture::orders(&ORDERS), ["z"], settings(1)).unwrap();
+        assert_eq!(task.train.products(), ["a", "b", "c", "d", "e", "z"]);
+        let mut whole: Vec<Vec<u32>> =
+            task.cases.iter().map(|case| [&case.products[..], &case.targets[..]].concat()).collect();
+        whole.iter_mut().for_each(|products| products.sort_unstable());
+        assert_eq!(whole, [vec![0, 3, 4], vec![0, 1, 2, 3]]);
+        assert_eq!(baskets(&fixture::orders(&ORDERS), [], settings(1)).unwrap().cases, task.cases);
+        let hidden: Vec<u32> = (0..20)
+            .map(|seed| baskets(&fixture::orders(&ORDERS), [], settings(seed)).unwrap().cases[1].targets[0])
+            .collect();
+        (0..4).for_each(|product| assert!(hidden.contains(&product), "{product} was never hidden"));
+    }
+
+    #[test]
+    fn orders_after_the_cut_never_change_what_is_learned_from() {
+        let history = fixture::orders(&ORDERS);
+        let task = baskets(&history, [], settings(1)).unwrap();
+        assert_eq!(task.train, fixture::before(&history, 4 * 86_400));
+    }
+}

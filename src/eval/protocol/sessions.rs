@@ -1,0 +1,81 @@
+//! The next product of a session: each session of the test side is revealed product by product, and the one that follows is asked for.
+//!
+//! Every product is ranked, those already seen too (session-rec's protocol with `remind`); nothing is sampled.
+
+use crate::eval::error::EvalError;
+use crate::eval::slices::is_interest;
+use crate::eval::task::{Case, Split, Task, by_id};
+use crate::events::{History, Interaction};
+
+/// The protocol's name.
+const NAME: &str = "sessions";
+
+/// Learns from `train` and asks about every session of `test` with two products or more.
+///
+/// Returns an error if there is no such session.
+pub fn sessions(train: &History, test: &History, k: usize) -> Result<Task, EvalError> {
+    let train = by_id(train, test.products().iter().map(String::as_str));
+    let test = by_id(test, train.products().iter().map(String::as_str));
+    let cases = cases(&test, |_| true);
+    if cases.is_empty() {
+        return Err(EvalError::NoCases { protocol: NAME, reason: "no test session has two products".to_owned() });
+    }
+    Ok(Task { protocol: NAME, train, cases, k, keeps_seen: true })
+}
+
+/// Learns from what came before the cut and asks about the sessions that began after it.
+///
+/// Returns an error if there is no such session with two products or more.
+pub fn next_items(history: &History, split: Split, k: usize) -> Result<Task, EvalError> {
+    let history = by_id(history, []);
+    let cases = cases(&history, |session| session.iter().all(|interaction| split.is_test(interaction.time_s)));
+    if cases.is_empty() {
+        let reason = "no session after the cut has two products; more events are needed".to_owned();
+        return Err(EvalError::NoCases { protocol: NAME, reason });
+    }
+    Ok(Task { protocol: NAME, train: split.train(&history), cases, k, keeps_seen: true })
+}
+
+fn cases(history: &History, is_asked: impl Fn(&[Interaction]) -> bool) -> Vec<Case> {
+    let mut cases = Vec::new();
+    let mut group = 0;
+    for session in history.sessions().filter(|session| is_asked(session.interactions)) {
+        let wanted: Vec<&Interaction> =
+            session.interactions.iter().filter(|interaction| is_interest(interaction.kind)).collect();
+        let products: Vec<u32> = wanted.iter().map(|interaction| interaction.product).collect();
+        for at in 1..products.len() {
+            let now_s = wanted[at - 1].time_s;
+            cases.push(Case { group, products: products[..at].to_vec(), now_s, targets: vec![products[at]] });
+        }
+        group += u32::from(products.len() > 1);
+    }
+    cases
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::eval::fixture;
+
+    #[test]
+    fn a_session_is_revealed_step_by_step() {
+        let (train, test) = (fixture::views(&[&["b", "d"]]), fixture::views(&[&["c", "a", "c"], &["b"]]));
+        let task = sessions(&train, &test, 20).unwrap();
+        assert_eq!(task.train.products(), ["a", "b", "c", "d"]);
+        let asked: Vec<_> = task.cases.iter().map(|case| (case.group, &case.products[..], case.targets[0])).collect();
+        assert_eq!(asked, [(0, &[2][..], 0), (0, &[2, 0][..], 2)]);
+        assert!(sessions(&train, &fixture::views(&[&["a"]]), 20).is_err());
+    }
+
+    #[test]
+    fn what_comes_after_the_cut_never_changes_what_is_learned_from() {
+        let history =
+            fixture::views(&[&["a", "b"], &["b", "c"], &["c", "d"], &["d", "a"], &["a", "d", "b"], &["c", "a"]]);
+        let split = Split { cut_s: 4 * 86_400, until_s: u32::MAX };
+        let whole = next_items(&history, split, 5).unwrap();
+        let later_gone = fixture::before(&history, split.cut_s);
+        assert_eq!(whole.train, later_gone);
+        assert!(whole.cases.iter().all(|case| case.now_s >= split.cut_s));
+        assert_eq!(whole.cases.len(), 4);
+    }
+}

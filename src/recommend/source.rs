@@ -1,0 +1,110 @@
+//! Sources: the makers of candidates, what each says of a product, and what it counts.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// A maker of candidates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// Products alike by their texts.
+    Similar = 0,
+    /// Products bought in orders with those of the session.
+    Copurchase = 1,
+    /// Products that like sessions met: sessions that share products.
+    Session = 2,
+    /// Products that like sessions met: sessions about like things, whatever their products.
+    SessionSemantic = 3,
+    /// Products that are met, or bought, after the newest one of the session.
+    Next = 4,
+    /// Products that many look at and buy.
+    Popular = 5,
+}
+
+impl Source {
+    /// Every source, by number.
+    pub const ALL: [Self; 6] =
+        [Self::Similar, Self::Copurchase, Self::Session, Self::SessionSemantic, Self::Next, Self::Popular];
+
+    /// The word on the wire.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Similar => "similar",
+            Self::Copurchase => "copurchase",
+            Self::Session => "session",
+            Self::SessionSemantic => "session_semantic",
+            Self::Next => "next",
+            Self::Popular => "popular",
+        }
+    }
+}
+
+/// What each source says of a product, 0 to 1.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct SourceScores([f32; Source::ALL.len()]);
+
+impl SourceScores {
+    /// What one source says, the others nothing.
+    pub fn of(source: Source, score: f32) -> Self {
+        let mut scores = Self::default();
+        scores.set(source, score);
+        scores
+    }
+
+    /// What `source` says; 0 where it does not know the product.
+    pub fn get(&self, source: Source) -> f32 {
+        self.0[source as usize]
+    }
+
+    /// Puts in what `source` says.
+    pub fn set(&mut self, source: Source, score: f32) {
+        self.0[source as usize] = score;
+    }
+}
+
+/// What each source counts for an intent; 0 leaves it out.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SourceWeights {
+    /// [`Source::Similar`].
+    pub similar: f32,
+    /// [`Source::Copurchase`].
+    pub copurchase: f32,
+    /// [`Source::Session`].
+    pub session: f32,
+    /// [`Source::SessionSemantic`].
+    pub session_semantic: f32,
+    /// [`Source::Next`].
+    pub next: f32,
+    /// [`Source::Popular`].
+    pub popular: f32,
+}
+
+impl SourceWeights {
+    /// What a session wants next.
+    pub const NEXT: Self =
+        Self { similar: 0.1, copurchase: 0.1, session: 0.95, session_semantic: 0.2, next: 0.05, popular: 0.0 };
+    /// What this shopper may like: less of the last step, more of what goes with the rest.
+    pub const FOR_YOU: Self =
+        Self { similar: 0.3, copurchase: 0.5, session: 0.5, session_semantic: 0.5, next: 0.1, popular: 0.0 };
+    /// What sells now.
+    pub const TRENDING: Self =
+        Self { similar: 0.0, copurchase: 0.0, session: 0.0, session_semantic: 0.0, next: 0.0, popular: 1.0 };
+
+    /// What `source` counts.
+    pub fn of(&self, source: Source) -> f32 {
+        match source {
+            Source::Similar => self.similar,
+            Source::Copurchase => self.copurchase,
+            Source::Session => self.session,
+            Source::SessionSemantic => self.session_semantic,
+            Source::Next => self.next,
+            Source::Popular => self.popular,
+        }
+    }
+
+    /// Whether every weight is a number from 0 to 1000.
+    pub fn is_in_range(&self) -> bool {
+        Source::ALL.into_iter().all(|source| (0.0..=1000.0).contains(&self.of(source)))
+    }
+}

@@ -1,0 +1,285 @@
+//! Answers from what shoppers did: a shop whose orders and sessions are known, asked for what is next, for one shopper, and in general.
+
+mod shop;
+
+use std::path::Path;
+
+use kindred::behavior::BehaviorConfig;
+use kindred::catalog::{CatalogConfig, ProductId};
+use kindred::events::{EventKind, History, HistoryBuilder, Interaction, NO_ORDER};
+use kindred::index::{CatalogDir, Check, IndexConfig};
+use kindred::live::{Change, FoldChanges};
+use kindred::pipeline::{Build, Built};
+use kindred::recommend::{
+    Answer, Engine, FewerBecause, Intent, Query, RecommendConfig, SessionEvent, Source, SourceWeights,
+};
+use serde_json::{Value, json};
+
+/// Teapots and mugs are looked at and bought together, so are spades and seeds; the last of each kind is new: nobody met it.
+const PRODUCTS: [(&str, &str, &str); 12] = [
+    ("teapot-red", "Red Ceramic Teapot", "Kitchen"),
+    ("teapot-blue", "Blue Ceramic Teapot", "Kitchen"),
+    ("teapot-new", "Green Ceramic Teapot", "Kitchen"),
+    ("mug-red", "Red Coffee Mug", "Kitchen"),
+    ("mug-blue", "Blue Coffee Mug", "Kitchen"),
+    ("mug-new", "Green Coffee Mug", "Kitchen"),
+    ("spade-steel", "Steel Garden Spade", "Garden"),
+    ("spade-wood", "Wooden Garden Spade", "Garden"),
+    ("spade-new", "Copper Garden Spade", "Garden"),
+    ("seeds-rose", "Rose Flower Seeds", "Garden"),
+    ("seeds-tulip", "Tulip Flower Seeds", "Garden"),
+    ("gone", "Sold Out Garden Gnome", "Garden"),
+];
+
+fn feed() -> String {
+    let line = |(id, title, category): (&str, &str, &str)| {
+        let availability = if id == "gone" { "out_of_stock" } else { "in_stock" };
+        let family = id.starts_with("seeds").then_some("seeds");
+        let record = json!({"id": id, "title": title, "product_type": category, "price": "5.00 GBP",
+            "availability": availability, "item_group_id": family});
+        format!("{record}\n")
+    };
+    PRODUCTS.into_iter().map(line).collect()
+}
+
+fn history() -> History {
+    let mut builder = HistoryBuilder::default();
+    let mut done = |session: u32, step: u32, id: &str, kind: EventKind| {
+        let order = if kind == EventKind::Purchase { session } else { NO_ORDER };
+        let time_s = 1_700_000_000 + session * 4000 + step;
+        let product = builder.product(id);
+        let interaction = Interaction { product, time_s, order, quantity: 1, price: 5.0, kind };
+        builder.push(session.into(), session, interaction);
+    };
+    let kitchen = ["teapot-red", "teapot-blue", "mug-red", "mug-blue"];
+    let garden = ["spade-steel", "spade-wood", "seeds-rose", "seeds-tulip", "gone"];
+    for session in 0..40 {
+        let shelf: &[&str] = if session % 2 == 0 { &kitchen } else { &garden };
+        for step in 0..3 {
+            done(session, step, shelf[(session / 2 + step) as usize % shelf.len()], EventKind::ViewItem);
+        }
+        let bought = shelf[(session / 2 + 3) as usize % shelf.len()];
+        done(session, 3, bought, EventKind::Purchase);
+        done(session, 3, shelf[(session / 2 + 2) as usize % shelf.len()], EventKind::Purchase);
+    }
+    (40..60).for_each(|session| done(session, 0, "mug-red", EventKind::ViewItem));
+    done(60, 0, "no longer sold", EventKind::ViewItem);
+    builder.finish()
+}
+
+fn build(root: &Path, history: History) -> Built {
+    let feed_path = root.join("feed.jsonl");
+    std::fs::write(&feed_path, feed()).unwrap();
+    let dir = CatalogDir::new(root, "shop").unwrap();
+    let catalog = CatalogConfig { text: shop::template(), ..CatalogConfig::default() };
+    let build = Build {
+        dir: &dir,
+        catalog: &catalog,
+        index: &IndexConfig::default(),
+        live: FoldChanges::Newer,
+        behavior: &BehaviorConfig::default(),
+        history: &|| Ok(history.clone()),
+        embedder: &shop::EMBEDDER,
+    };
+    build.run(&feed_path, &|_| {}).unwrap()
+}
+
+fn engine(history: History, config: &RecommendConfig) -> (tempfile::TempDir, Engine) {
+    let root = tempfile::tempdir().unwrap();
+    build(root.path(), history);
+    let dir = CatalogDir::new(root.path(), "shop").unwrap();
+    let generation = dir.open_current(Check::Hashes).unwrap();
+    let engine = Engine::new(&dir, generation, shop::EMBEDDER.clone(), &shop::template(), config).unwrap();
+    (root, engine)
+}
+
+fn viewed(ids: &[&str]) -> Vec<SessionEvent> {
+    ids.iter().map(|id| SessionEvent { id: (*id).to_owned(), kind: EventKind::ViewItem }).collect()
+}
+
+fn next(ids: &[&str]) -> Query {
+    Query { intent: Intent::Next, session: viewed(ids), limit: 4, ..Query::default() }
+}
+
+fn ask(engine: &Engine, query: &Query) -> (Vec<String>, Answer) {
+    let view = engine.view();
+    let answer = engine.answer(&view, query).unwrap();
+    let scores: Vec<f32> = answer.hits.iter().map(|hit| hit.score).collect();
+    assert!(scores.is_sorted_by(|a, b| a >= b) && scores.iter().all(|score| (0.0..=1.0).contains(score)), "{scores:?}");
+    (answer.hits.iter().map(|hit| view.id(hit.row).unwrap().to_owned()).collect(), answer)
+}
+
+fn only(source: Source) -> RecommendConfig {
+    let mut next = SourceWeights::default();
+    match source {
+        Source::Similar => next.similar = 1.0,
+        Source::Copurchase => next.copurchase = 1.0,
+        Source::Session => next.session = 1.0,
+        Source::SessionSemantic => next.session_semantic = 1.0,
+        Source::Next => next.next = 1.0,
+        Source::Popular => next.popular = 1.0,
+    }
+    RecommendConfig { next, popular_fallback: false, ..RecommendConfig::default() }
+}
+
+#[test]
+fn a_build_says_from_how_much_it_learned() {
+    let root = tempfile::tempdir().unwrap();
+    let learned = build(root.path(), history()).learned;
+    assert_eq!((learned.events, learned.orders, learned.sessions, learned.products), (220, 40, 60, 9));
+    assert_eq!(build(root.path(), History::default()).learned.events, 0);
+}
+
+#[test]
+fn every_source_alone_answers_from_the_sessions_shelf_and_never_with_what_the_session_has_or_cannot_be_bought() {
+    for source in Source::ALL.into_iter().filter(|&source| source != Source::Popular) {
+        let (_root, engine) = engine(history(), &only(source));
+        let (ids, answer) = ask(&engine, &next(&["spade-steel"]));
+        assert!(!ids.is_empty(), "{source:?}");
+        let garden = ["spade-wood", "spade-new", "seeds-rose", "seeds-tulip"];
+        let is_garden = |id: &String| garden.contains(&id.as_str());
+        // Texts know nothing of shelves, and in a shop of 40 sessions the far ones are among the nearest 100.
+        let is_by_text = [Source::Similar, Source::SessionSemantic].contains(&source);
+        assert!(ids.iter().take(if is_by_text { 1 } else { 4 }).all(is_garden), "{source:?}: {ids:?}");
+        assert!(ids.iter().filter(|id| id.starts_with("seeds")).count() <= 1, "one of a family: {ids:?}");
+        assert!(answer.hits.iter().all(|hit| hit.sources.get(source) > 0.0), "{source:?}");
+        assert_eq!(answer.fallback, None);
+    }
+}
+
+#[test]
+fn a_session_of_cold_products_alone_finds_what_like_sessions_met_by_their_vectors_only() {
+    let cold = next(&["spade-new"]);
+    for source in [Source::Copurchase, Source::Session, Source::Next] {
+        let (_root, engine) = engine(history(), &only(source));
+        let (ids, answer) = ask(&engine, &cold);
+        assert_eq!((ids.len(), answer.fewer_because), (0, Some(FewerBecause::Filter)), "{source:?}");
+    }
+    let (_root, engine) = engine(history(), &only(Source::SessionSemantic));
+    let (ids, _) = ask(&engine, &cold);
+    assert!(ids.iter().take(2).all(|id| id.starts_with("spade") || id.starts_with("seeds")), "{ids:?}");
+}
+
+#[test]
+fn what_is_in_the_cart_is_never_in_the_answer_and_what_was_seen_only_where_that_is_asked_for() {
+    let (_root, engine) = engine(history(), &RecommendConfig::default());
+    let cart = SessionEvent { id: "mug-red".into(), kind: EventKind::AddToCart };
+    let mut query = Query { limit: 10, ..next(&["teapot-red", "teapot-blue"]) };
+    query.session.push(cart);
+    let (ids, _) = ask(&engine, &query);
+    assert!(!ids.iter().any(|id| ["mug-red", "teapot-red", "teapot-blue"].contains(&id.as_str())), "{ids:?}");
+    let (ids, _) = ask(&engine, &Query { include_seen: Some(true), ..query.clone() });
+    assert!(ids.contains(&"teapot-blue".into()) && !ids.contains(&"mug-red".into()), "{ids:?}");
+    let anchored = Query { anchors: vec!["teapot-blue".into()], include_seen: Some(true), ..query };
+    assert!(!ask(&engine, &anchored).0.contains(&"teapot-blue".into()), "what is on the page is not in the answer");
+}
+
+#[test]
+fn a_list_that_is_too_short_is_filled_with_what_is_popular_and_says_so() {
+    let (_root, engine) = engine(history(), &RecommendConfig::default());
+    let nothing = Query { intent: Intent::ForYou, limit: 3, ..Query::default() };
+    let (ids, answer) = ask(&engine, &nothing);
+    assert_eq!((ids[0].as_str(), answer.fallback), ("mug-red", Some(Source::Popular)));
+    assert!(answer.hits.iter().all(|hit| hit.sources.get(Source::Popular) > 0.0));
+    let floored = Query { min_score: Some(0.1), ..nothing };
+    assert_eq!(ask(&engine, &floored).1.hits.len(), 0, "a floor is not filled");
+    let (_root, quiet) = self::engine(history(), &RecommendConfig { popular_fallback: false, ..Default::default() });
+    let answer = ask(&quiet, &Query { intent: Intent::Next, limit: 3, ..Query::default() }).1;
+    assert_eq!((answer.hits.len(), answer.fallback), (0, None));
+}
+
+#[test]
+fn trending_is_the_most_popular_that_the_filter_lets_through() {
+    let (_root, engine) = engine(history(), &RecommendConfig::default());
+    let filter = serde_json::from_value(json!({"must": [{"key": "category", "match": "Garden"}]})).unwrap();
+    let query = Query { intent: Intent::Trending, filter, limit: 3, ..Query::default() };
+    let (ids, answer) = ask(&engine, &query);
+    assert!(!ids.is_empty() && ids.iter().all(|id| id.starts_with("spade") || id.starts_with("seeds")), "{ids:?}");
+    assert_eq!(answer.hits[0].score, 1.0);
+}
+
+#[test]
+fn products_that_the_catalog_lacks_are_named_and_do_not_keep_the_others_from_answering() {
+    let (_root, engine) = engine(history(), &RecommendConfig::default());
+    let (ids, answer) = ask(&engine, &next(&["no longer sold", "teapot-red", "never sold"]));
+    assert_eq!(answer.missing_ids, ["no longer sold", "never sold"]);
+    assert!(ids[0].starts_with("mug") || ids[0].starts_with("teapot"), "{ids:?}");
+}
+
+#[test]
+fn a_shop_without_events_answers_by_texts() {
+    let (_root, engine) = engine(History::default(), &RecommendConfig::default());
+    assert!(engine.behavior(&engine.view()).is_none());
+    let (ids, answer) = ask(&engine, &next(&["teapot-red"]));
+    assert!(ids[0].starts_with("teapot"), "{ids:?}");
+    assert_eq!(answer.fallback, None);
+}
+
+#[test]
+fn a_deleted_product_leaves_the_answer_and_a_view_taken_before_a_new_generation_keeps_its_own_tables() {
+    let (root, engine) = engine(history(), &RecommendConfig::default());
+    let query = next(&["teapot-red", "teapot-blue"]);
+    let before = engine.view();
+    let first = ask(&engine, &query).0;
+    engine.live().submit(vec![Change::Delete { id: ProductId::new(&first[0]).unwrap() }]).unwrap();
+    assert!(!ask(&engine, &query).0.contains(&first[0]));
+
+    build(root.path(), History::default());
+    let dir = CatalogDir::new(root.path(), "shop").unwrap();
+    engine.take_over(dir.open_current(Check::Hashes).unwrap()).unwrap();
+    assert!(engine.behavior(&engine.view()).is_none());
+    assert!(engine.behavior(&before).is_some());
+    let answer = engine.answer(&before, &query).unwrap();
+    let ids: Vec<&str> = answer.hits.iter().map(|hit| before.id(hit.row).unwrap()).collect();
+    assert_eq!(ids, first);
+}
+
+#[test]
+fn the_next_products_over_http_carry_their_sources() {
+    let root = tempfile::tempdir().unwrap();
+    build(root.path(), history());
+    let running = shop::Running::start(root.path(), shop::config());
+    let body = json!({"intent": "next", "context": {"viewed": ["teapot-red", "teapot-blue"], "cart": [{"id": "mug-red"}]}, "limit": 2});
+    let answer: Value = running.post("/v1/shop/recommend", &body).json();
+    assert_eq!((&answer["intent"], &answer["fallback"]), (&json!("next"), &Value::Null), "{answer}");
+    assert_eq!(answer["results"][0]["id"], "mug-blue", "{answer}");
+    let sources = answer["results"][0]["sources"].as_object().unwrap();
+    assert!(sources.contains_key("session") && sources.contains_key("copurchase") && !sources.contains_key("popular"));
+    let trending = running.post("/v1/shop/recommend", &json!({"intent": "trending", "limit": 1})).json();
+    assert_eq!(trending["results"][0], json!({"id": "mug-red", "score": 1.0, "rank": 1, "sources": {"popular": 1.0}}));
+    let refused = running.post("/v1/shop/recommend", &json!({"intent": "bundle", "context": {"product": "mug-red"}}));
+    assert_eq!(refused.problem().0, "intent_not_available");
+}
+
+#[test]
+fn an_event_changes_the_next_answer_to_its_visitor_and_to_nobody_else() {
+    let root = tempfile::tempdir().unwrap();
+    build(root.path(), history());
+    let running = shop::Running::start(root.path(), shop::config());
+    let ask = |who: &Value| {
+        let mut body = json!({"intent": "next", "limit": 3});
+        body.as_object_mut().unwrap().extend(who.as_object().unwrap().clone());
+        running.post("/v1/shop/recommend", &body).json()
+    };
+    let send = |event: &str, id: &str| {
+        let ecommerce = json!({"items": [{"item_id": id}], "transaction_id": "T1"});
+        let body = json!({"event": event, "visitor_id": "v1", "consent": true, "ecommerce": ecommerce});
+        let answer = running.post("/v1/shop/events", &body).json();
+        assert_eq!(answer["accepted"], 1, "{answer}");
+    };
+    let ids = |answer: &Value| -> Vec<String> {
+        answer["results"].as_array().unwrap().iter().map(|hit| hit["id"].as_str().unwrap().to_owned()).collect()
+    };
+    let visitor = json!({"visitor_id": "v1"});
+    assert_eq!(ask(&visitor)["fallback"], "popular");
+    send("view_item", "spade-steel");
+    let after_view = ids(&ask(&visitor));
+    assert!(after_view[0].starts_with("spade") || after_view[0].starts_with("seeds"), "{after_view:?}");
+    assert!(!after_view.contains(&"spade-steel".to_owned()));
+    send("purchase", &after_view[0]);
+    let after_order = ids(&ask(&visitor));
+    assert!(!after_order.contains(&after_view[0]), "{after_order:?}");
+    for other in [json!({"visitor_id": "v2"}), json!({"visitor_id": "v1", "consent": false}), json!({})] {
+        assert_eq!(ask(&other)["fallback"], "popular", "{other}");
+    }
+}
