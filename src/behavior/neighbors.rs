@@ -35,7 +35,10 @@ struct Met {
     /// Steps between it and the newest step.
     distance: usize,
     weight: f32,
-    next: usize,
+    /// How many of its sessions were read.
+    num_read: usize,
+    /// The newest of its sessions that was not; `None` behind the last.
+    newest: Option<u32>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -119,7 +122,7 @@ fn look_back(steps: &[Step], config: &SessionConfig, met: &mut Vec<Met>) {
         if let Some(met) = met.iter_mut().find(|met| met.product == step.product) {
             met.weight = met.weight.max(weight);
         } else if met.len() < config.max_products {
-            met.push(Met { product: step.product, distance, weight, next: 0 });
+            met.push(Met { product: step.product, distance, weight, num_read: 0, newest: None });
         } else {
             break;
         }
@@ -132,17 +135,16 @@ fn find_neighbors(sessions: Sessions<'_>, now_s: u32, config: &SessionConfig, sc
     let SessionScratch { met, neighbors, .. } = scratch;
     neighbors.clear();
     let norm = met.iter().map(|met| met.weight * met.weight).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
+    met.iter_mut().for_each(|met| met.newest = sessions.with_product(met.product).first().copied());
     while neighbors.len() < config.num_candidates {
-        let newest = met.iter().filter_map(|met| sessions.with_product(met.product).get(met.next)).max();
-        let Some(&session) = newest else { break };
+        let Some(session) = met.iter().filter_map(|met| met.newest).max() else { break };
         let mut neighbor = Neighbor { session, similarity: 0.0, shared: 0, distance: usize::MAX };
-        for met in met.iter_mut() {
-            if sessions.with_product(met.product).get(met.next) == Some(&session) {
-                met.next += 1;
-                neighbor.similarity += met.weight;
-                if met.distance < neighbor.distance {
-                    (neighbor.shared, neighbor.distance) = (met.product, met.distance);
-                }
+        for met in met.iter_mut().filter(|met| met.newest == Some(session)) {
+            met.num_read += 1;
+            met.newest = sessions.with_product(met.product).get(met.num_read).copied();
+            neighbor.similarity += met.weight;
+            if met.distance < neighbor.distance {
+                (neighbor.shared, neighbor.distance) = (met.product, met.distance);
             }
         }
         neighbor.similarity *= fading(sessions, session, now_s, config) / norm;

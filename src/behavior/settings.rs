@@ -271,8 +271,8 @@ impl SessionConfig {
 impl Default for SessionConfig {
     fn default() -> Self {
         Self {
-            num_neighbors: 1500,
-            num_candidates: 10_000,
+            num_neighbors: 500,
+            num_candidates: 2500,
             max_products: 9,
             position: Fade::Exponential(0.5),
             recency_days: 5.0,
