@@ -69,7 +69,7 @@ pub struct Built {
 const INSERT_WIDTH: usize = 64;
 /// The passes that find every row's links afresh: the width of the beam as a share of `ef_construction`, and alpha, of which a little above
 /// 1 keeps some longer links, that shorten walks.
-const REFINEMENTS: [(f32, f32); 2] = [(0.5, 1.0), (1.0, 1.05)];
+const REFINEMENTS: [(f32, f32); 2] = [(0.5, 1.05), (1.0, 1.1)];
 
 /// Builds the graph over `vectors`, row after row, each of `dim` numbers and of length 1.
 ///
