@@ -119,7 +119,8 @@ fn check_same(found: &RelatedTable, expected: &BTreeMap<(u32, u32), (f64, u32)>)
     prop_assert_eq!(found.keys().collect::<Vec<_>>(), expected.keys().copied().collect::<Vec<_>>());
     for (pair, (score, evidence)) in &found {
         let (wanted, count) = expected[pair];
-        prop_assert!((f64::from(*score) - wanted).abs() <= 1e-5 * wanted.abs().max(1e-3), "{pair:?}: {score} {wanted}");
+        // Counts are summed as f32 and inverted: a few of its last bits are lost.
+        prop_assert!((f64::from(*score) - wanted).abs() <= 1e-4 * wanted.abs().max(1e-3), "{pair:?}: {score} {wanted}");
         prop_assert_eq!(evidence, count);
     }
     Ok(())

@@ -19,7 +19,20 @@ fn sessions_are_measured_the_same_on_any_number_of_threads() {
     let work = Workplace::new();
     work.write("train.tsv", ring(0, 120));
     work.write("test.tsv", ring(120, 24));
-    let args = ["eval", "--train", "train.tsv", "--test", "test.tsv", "--k", "1", "--draws", "100", "--json", "-q"];
+    let args = [
+        "eval",
+        "--train",
+        "train.tsv",
+        "--test",
+        "test.tsv",
+        "--k",
+        "1",
+        "--drop-seen",
+        "--draws",
+        "100",
+        "--json",
+        "-q",
+    ];
     let on = |threads: &str| {
         let output = work.command(&args).env("RAYON_NUM_THREADS", threads).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -34,9 +47,15 @@ fn sessions_are_measured_the_same_on_any_number_of_threads() {
         let method = methods.iter().find(|method| method["method"] == name).unwrap();
         method["hit_rate"]["value"].as_f64().unwrap()
     };
-    // On a ring the next product is certain: what knows the order hits always, and popularity one time in twelve.
-    assert_eq!((hit_rate("next"), hit_rate("blend")), (1.0, 1.0));
-    assert!(hit_rate("popularity") < 0.2);
+    // On a ring the next product is certain: what knows the order hits always, popularity one time in twelve, and neighbors of
+    // a session that has just begun cannot tell the product after from the one before.
+    assert_eq!(hit_rate("next"), 1.0);
+    assert!(
+        hit_rate("blend") > 0.6 && hit_rate("popularity") < 0.2,
+        "{} {}",
+        hit_rate("blend"),
+        hit_rate("popularity")
+    );
 }
 
 #[test]

@@ -94,7 +94,7 @@ mod tests {
     proptest! {
         #[test]
         fn every_version_gives_every_row_that_was_never_met_and_no_row_that_the_table_holds(
-            lists in prop::collection::vec(prop::collection::hash_set(0u32..400, 0..70), 0..12), bits in 4u32..10,
+            lists in prop::collection::vec(prop::collection::hash_set(0u32..400, prop_oneof![0usize..SPARE, 0usize..70]), 0..12), bits in 4u32..10,
         ) {
             const NUM_ROWS: u32 = 350;
             let versions = available();
@@ -112,7 +112,9 @@ mod tests {
                 prop_assert!(outs.iter().all(|out| *out == outs[0]) && tables.iter().all(|table| *table == tables[0]));
                 let is_row = |row: &&u32| **row < NUM_ROWS;
                 prop_assert!(list.iter().filter(is_row).all(|row| met.contains(row) || outs[0].contains(row)));
-                prop_assert!(outs[0].iter().all(|row| *row < NUM_ROWS && !before.contains(row)));
+                prop_assert!(outs[0].iter().all(|row| *row < NUM_ROWS));
+                // In a longer list a row may be pushed out by one that stands before it.
+                prop_assert!(list.len() > SPARE || outs[0].iter().all(|row| !before.contains(row)));
                 met.extend(list.iter().filter(is_row).copied());
             }
         }
