@@ -47,10 +47,9 @@ fn sessions_are_measured_the_same_on_any_number_of_threads() {
         let method = methods.iter().find(|method| method["method"] == name).unwrap();
         method["hit_rate"]["value"].as_f64().unwrap()
     };
-    // On a ring the next product is certain: what knows the order hits always, popularity one time in twelve, and neighbors, which count
-    // products before and after alike, between.
-    assert_eq!(hit_rate("next"), 1.0);
-    assert!(hit_rate("popularity") < 0.2 && hit_rate("popularity") < hit_rate("blend"));
+    // On a ring the next product is certain: whoever knows the order hits always, and popularity at best one of the nine or more left.
+    assert_eq!((hit_rate("next"), hit_rate("blend")), (1.0, 1.0));
+    assert!(hit_rate("popularity") < 0.3);
 }
 
 #[test]
