@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use kindred::eval::{Measures, read_lists, read_sessions};
 
 /// Names the folder that holds `yoochoose_100k`.
-const DATA_VARIABLE: &str = "KINDRED_EVAL_DATA";
+const DATA_VARIABLE: &str = "EVAL_DATA";
 
 /// Algorithm, HR@20, MRR@20.
 const PUBLISHED: [(&str, f64, f64); 4] =
