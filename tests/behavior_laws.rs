@@ -531,3 +531,25 @@ fn sessions_alike_by_their_products_vectors_vote_also_for_a_product_in_no_sessio
     assert_eq!(votes[0].product, 2, "what was bought counts most");
     assert_eq!(votes.iter().take(3).map(|v| v.product).collect::<BTreeSet<_>>(), BTreeSet::from([0, 1, 2]));
 }
+
+#[test]
+fn one_new_event_does_not_make_old_ones_vanish() {
+    assert!(decay(u32::MAX, 30.0) > 0.0 && decay(86_400 * 30, 30.0) == 0.5 && decay(u32::MAX, 0.0) == 1.0);
+    let mut builder = HistoryBuilder::default();
+    let view = |product, time_s| Interaction {
+        product,
+        time_s,
+        order: NO_ORDER,
+        quantity: 1,
+        price: f32::NAN,
+        kind: EventKind::ViewItem,
+    };
+    let [old, older, new] = ["old", "older", "new"].map(|id| builder.product(id));
+    // Fifteen years apart, and the older one looked at twice.
+    [(1, old, 1_000_000_000), (2, older, 999_000_000), (3, older, 998_000_000), (4, new, 1_475_000_000)]
+        .into_iter()
+        .for_each(|(session, product, time_s)| builder.push(session, session as u32, view(product, time_s)));
+    let sums = popularity(&builder.finish(), &BehaviorConfig::default());
+    assert!(sums[new as usize].0 > sums[older as usize].0);
+    assert!(sums[older as usize].0 > sums[old as usize].0 && sums[old as usize].0 > 0.0);
+}

@@ -153,13 +153,17 @@ fn find_neighbors(sessions: Sessions<'_>, now_s: u32, config: &SessionConfig, sc
     keep_most_similar(neighbors, config.num_neighbors);
 }
 
+/// Similarity fades over no more than so many times [`SessionConfig::recency_days`], and never to nothing: where no session is recent, the old
+/// ones still compare.
+const OLDEST_AGES: f32 = 30.0;
+
 /// What a session's age and length leave of its similarity.
 fn fading(sessions: Sessions<'_>, session: u32, now_s: u32, config: &SessionConfig) -> f32 {
     let length =
         if config.is_length_normalized { (sessions.products(session).len() as f32).sqrt().max(1.0) } else { 1.0 };
     let age_s = now_s.saturating_sub(sessions.last_s.get(session as usize).copied().unwrap_or(0));
-    let recency =
-        if config.recency_days > 0.0 { (-(age_s as f32) / (config.recency_days * 86_400.0)).exp() } else { 1.0 };
+    let ages = age_s as f32 / (config.recency_days * 86_400.0);
+    let recency = if config.recency_days > 0.0 { (-ages.min(OLDEST_AGES)).exp() } else { 1.0 };
     recency / length
 }
 

@@ -304,7 +304,14 @@ impl Default for SemanticConfig {
     }
 }
 
-/// What is left of a weight after `age_s` seconds with this half-life in days; all of it when that is 0.
+/// Weights fade no further than this many half-lives: what is older still counts beside equally old things where there is nothing newer,
+/// and is nothing beside what is new.
+const MOST_HALF_LIVES: f32 = 40.0;
+
+/// What is left of a weight after `age_s` seconds with this half-life in days; all of it when that is 0, and never nothing.
 pub fn decay(age_s: u32, half_life_days: f32) -> f32 {
-    if half_life_days > 0.0 { (-(age_s as f32) / (half_life_days * 86_400.0)).exp2() } else { 1.0 }
+    if half_life_days <= 0.0 {
+        return 1.0;
+    }
+    (-(age_s as f32 / (half_life_days * 86_400.0)).min(MOST_HALF_LIVES)).exp2()
 }

@@ -18,10 +18,11 @@ pub(super) enum Role {
     EventId,
     Currency,
     Recommendation,
+    Consent,
 }
 
 /// Number of [`Role`]s.
-const NUM_ROLES: usize = 13;
+const NUM_ROLES: usize = 14;
 
 /// Each role, its word, and names of columns that are known to say it, in lower case, letters and digits alone.
 const ROLES: [(Role, &str, &[&str]); NUM_ROLES] = [
@@ -46,6 +47,7 @@ const ROLES: [(Role, &str, &[&str]); NUM_ROLES] = [
     (Role::EventId, "event_id", &["eventid"]),
     (Role::Currency, "currency", &["currency", "currencycode"]),
     (Role::Recommendation, "recommendation_id", &["recommendationid"]),
+    (Role::Consent, "consent", &["consent", "userconsent"]),
 ];
 
 /// Names of columns by what they say, as a person gives them: `order=InvoiceNo,product=StockCode`. What is left out is found by usual names.

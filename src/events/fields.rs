@@ -216,12 +216,27 @@ fn text(name: &str, value: &Value, max_bytes: usize) -> Result<String, EventFaul
     Ok(text)
 }
 
-fn consent(name: &str, value: &Value) -> Result<bool, EventFault> {
+/// Consent as a truth value, a word, 0 or 1, or as Google's consent signals, of which each that is told must be granted.
+pub(super) fn consent(name: &str, value: &Value) -> Result<bool, EventFault> {
+    const SIGNALS: [&str; 4] = ["analytics_storage", "ad_storage", "ad_user_data", "ad_personalization"];
+    let wrong = || wrong_type(name, "true or false, granted or denied");
     match value {
         Value::Bool(is_given) => Ok(*is_given),
-        Value::String(text) if matches!(text.as_str(), "granted" | "true" | "yes") => Ok(true),
-        Value::String(text) if matches!(text.as_str(), "denied" | "false" | "no") => Ok(false),
-        _ => Err(wrong_type(name, "true or false")),
+        Value::String(text) => match text.trim().to_ascii_lowercase().as_str() {
+            "granted" | "true" | "yes" | "1" => Ok(true),
+            "denied" | "false" | "no" | "0" => Ok(false),
+            _ => Err(wrong()),
+        },
+        Value::Number(number) if number.as_u64() == Some(1) => Ok(true),
+        Value::Number(number) if number.as_u64() == Some(0) => Ok(false),
+        Value::Object(signals) => {
+            let told: Vec<&Value> = SIGNALS.iter().filter_map(|signal| signals.get(*signal)).collect();
+            if told.is_empty() {
+                return Err(wrong());
+            }
+            told.into_iter().map(|signal| consent(name, signal)).try_fold(true, |all, one| Ok(all && one?))
+        }
+        _ => Err(wrong()),
     }
 }
 

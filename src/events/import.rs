@@ -14,7 +14,7 @@ use std::path::Path;
 use super::columns::{ColumnMap, Columns, Role, word};
 use super::error::EventError;
 use super::event::{Event, Ids, Item, MAX_ID_BYTES, MAX_ITEMS};
-use super::fields::{price_parts, quantity_of};
+use super::fields::{consent, price_parts, quantity_of};
 use super::kind::EventKind;
 use super::names::{Named, named};
 use super::parse::{EventReader, ReadEvents, Reading};
@@ -189,6 +189,7 @@ fn event_of(columns: &Columns, cells: &[String]) -> Result<Option<Event>, EventF
     Ok(Some(Event {
         ids: ids_of(columns, cells)?,
         order: order.filter(|_| is_sale),
+        consent: cell(Role::Consent).map(|text| consent("consent", &text.into())).transpose()?,
         currency: cell(Role::Currency).map(|code| code.parse().map_err(bad_currency)).transpose()?,
         recommendation: id(Role::Recommendation, cell(Role::Recommendation))?,
         items: vec![item],
@@ -363,5 +364,15 @@ mod tests {
         ];
         let expected = expected.map(|(line, field, code)| (line, field.to_owned(), code.to_owned()));
         assert_eq!((done.accepted, done.rejected, rejects), (2, 7, expected.to_vec()));
+    }
+
+    #[test]
+    fn a_line_whose_consent_is_denied_is_not_kept() {
+        let shop = Shop::new();
+        let lines =
+            "order_id,product_id,timestamp,consent\nX1,a,2026-01-01,false\nX2,b,2026-01-02,true\nX3,c,2026-01-03,\n";
+        let (done, rejects) = shop.import(lines);
+        assert_eq!((done.without_consent, rejects.len()), (1, 0));
+        assert_eq!(shop.store.history(&HistoryPart::default()).unwrap().products(), ["b", "c"]);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! The way of an event: [`EventReader`] reads and checks it, [`EventStore`] keeps it (acknowledged means on disk) and shows it in
 //! [`EventStore::live_session`], [`EventStore::history`] turns all of them into a [`History`]. Ids of shoppers are written as keyed hashes
-//! alone; [`EventStore::erase`] leaves neither the hashes nor the events in any file. Nothing here knows catalogs' products, ranks, or
+//! alone; [`EventStore::erase`] leaves neither the hashes nor the events in any file of it. Nothing here knows catalogs' products, ranks, or
 //! answers requests.
 //!
 //! | file | subject |

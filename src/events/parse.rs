@@ -333,6 +333,11 @@ mod tests {
             (false, json!("denied"), 0),
             (true, json!(null), 0),
             (true, json!(true), 1),
+            (true, json!("GRANTED"), 1),
+            (true, json!(1), 1),
+            (false, json!(0), 0),
+            (true, json!({"ad_user_data": "GRANTED", "ad_personalization": "GRANTED"}), 1),
+            (false, json!({"ad_user_data": "GRANTED", "analytics_storage": "denied"}), 0),
         ] {
             let config = EventsConfig { require_consent, ..EventsConfig::default() };
             let read = EventReader::new(&config, NOW).read(&event(consent.clone()), RecordForm::Json).unwrap();

@@ -1,7 +1,8 @@
 //! Stored events to a [`History`]: whose they are, which session and order they belong to, and which order a refund takes back.
 //!
-//! The result depends on the events alone, never on the order in which they came: of events at the same time the one with the smaller
-//! key comes first, and products are numbered by their ids.
+//! The result depends on the events alone, never on the order in which they came nor on the key that hides who shoppers are: events of one
+//! shopper at the same time, and sessions that end together, come by what was done with which products, and products are numbered by
+//! their ids.
 //!
 //! * A *shopper* is the user of an event, else the user as whom its visitor first signed in, else the visitor, else the session, else the
 //!   order, else the event itself.
@@ -42,7 +43,9 @@ struct Head {
     session: Option<i64>,
     order: i64,
     time_ms: i64,
-    /// Orders events of one time.
+    /// What was done with which products: orders events of one time.
+    content: u64,
+    /// Tells events of the same content apart.
     tie: i64,
     first_line: u32,
     num_lines: u16,
@@ -77,6 +80,8 @@ impl Head {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct SessionEnd {
     last_s: u32,
+    /// Sum of the contents of its events.
+    content: u64,
     number: u32,
 }
 
@@ -101,7 +106,8 @@ pub(super) fn history(path: &Path, part: &HistoryPart, idle_ms: i64) -> Result<H
     gathered.drop_other_currencies(part.currency);
     let names = names(path, &snapshot)?;
     drop(snapshot);
-    gathered.heads.sort_unstable_by_key(|head| (head.shopper, head.time_ms, head.tie));
+    gathered.tell_contents(&names);
+    gathered.heads.sort_unstable_by_key(|head| (head.shopper, head.time_ms, head.content, head.tie));
     gathered.tie_refunds();
     let sessions = gathered.number_sessions(idle_ms);
     Ok(gathered.into_history(sessions, names))
@@ -162,6 +168,7 @@ impl Gathered {
             session: hashes.session,
             order,
             time_ms: row.time_ms,
+            content: 0,
             tie,
             first_line,
             num_lines,
@@ -205,6 +212,22 @@ impl Gathered {
         };
         for head in self.heads.iter().filter(|head| head.currency != NO_CURRENCY && Some(head.currency) != own) {
             self.lines[head.lines()].iter_mut().for_each(|line| line.price = f32::NAN);
+        }
+    }
+
+    /// Sets [`Head::content`]: a hash of time, kind and products by id.
+    fn tell_contents(&mut self, names: &HashMap<u32, String>) {
+        let Self { heads, lines, .. } = self;
+        for head in heads {
+            let mut hasher = blake3::Hasher::new();
+            hasher.update(&head.time_ms.to_le_bytes()).update(&[head.kind.number()]);
+            for line in &lines[head.lines()] {
+                let name = names.get(&line.product).map_or("", String::as_str);
+                hasher.update(&(name.len() as u32).to_le_bytes()).update(name.as_bytes());
+                hasher.update(&line.quantity.to_le_bytes()).update(&line.price.to_bits().to_le_bytes());
+            }
+            let [a, b, c, d, e, f, g, h, ..] = *hasher.finalize().as_bytes();
+            head.content = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
         }
     }
 
@@ -260,8 +283,11 @@ impl Gathered {
                 open = Some((number, head.time_ms));
             }
             match sessions.get_mut(number as usize) {
-                Some(end) => end.last_s = head.time_s(),
-                None => sessions.push(SessionEnd { last_s: head.time_s(), number }),
+                Some(end) => {
+                    end.last_s = head.time_s();
+                    end.content = end.content.wrapping_add(head.content);
+                }
+                None => sessions.push(SessionEnd { last_s: head.time_s(), content: head.content, number }),
             }
             head.session = Some(i64::from(number));
         }
@@ -288,7 +314,7 @@ impl Gathered {
         for head in &mut self.heads {
             head.session = head.session.and_then(|number| ranks.get(number as usize).copied());
         }
-        self.heads.sort_unstable_by_key(|head| (head.session, head.time_ms, head.tie));
+        self.heads.sort_unstable_by_key(|head| (head.session, head.time_ms, head.content, head.tie));
         let (mut orders, mut visitors) = (Numbering::default(), Numbering::default());
         let mut parts = HistoryParts::with_capacity(self.lines.len());
         let mut current = None;

@@ -69,7 +69,7 @@ impl LiveSession<'_> {
         let step = |&(row, kind): &(RowId, EventKind)| Step { product: row.0, weight: self.config.weights.of(kind) };
         let steps: Vec<Step> = self.steps.iter().map(step).filter(|step| step.weight > 0.0).collect();
         SCRATCH.with_borrow_mut(|(scratch, _)| {
-            // Fading is relative: counted from the newest event, it cannot make everything vanish in an old generation.
+            // Counted from the newest event, so that a generation's answers do not change with its age.
             session_votes(behavior.sessions(), &steps, behavior.last_s(), self.config, PER_SOURCE, scratch)
         })
     }

@@ -43,7 +43,8 @@ pub(super) async fn export_visitor(
 
 /// Erases all that is kept of one visitor or user, and answers with a receipt. For the shop's own systems, never for the browser.
 ///
-/// When the answer comes, neither the id's hash nor its events are in any file. An erasure that takes longer than a request may is
+/// When the answer comes, neither the id's hash nor its events are in any file of the event store. Generations built before still tell, without
+/// any id, which products stood together in its sessions, until they are built anew and removed. An erasure that takes longer than a request may is
 /// answered 503 and goes on; asking again tells when it is done.
 #[utoipa::path(
     delete, path = "/v1/{catalog}/visitors/{*id}", tag = "events",

@@ -272,3 +272,24 @@ proptest! {
         prop_assert_eq!(format!("{first:?}"), format!("{second:?}"));
     }
 }
+
+#[test]
+fn the_key_that_hides_shoppers_changes_nothing() {
+    let shoppers = ["u0", "u1", "u2", "u3", "u4", "u5", "u6", "u7"];
+    let products = ["a", "b", "c", "d", "e"];
+    let mut events = Vec::new();
+    // Everything at the same few minutes: orders, and refunds that name none.
+    for (at, user) in shoppers.iter().enumerate() {
+        for round in 0..6 {
+            let items =
+                vec![(products[(at + round) % 5], 1, Some(100)), (products[(at * round + 1) % 5], 2, Some(250))];
+            let kind = if round % 3 == 2 { EventKind::Refund } else { EventKind::Purchase };
+            events.push(told(kind, Told { minute: round as i64 / 2, user: *user, items, ..Told::default() }));
+        }
+    }
+    let first = history(events.clone());
+    assert!(first.num_interactions() > 60);
+    for _ in 0..5 {
+        assert!(history(events.clone()) == first, "another history by another key");
+    }
+}
