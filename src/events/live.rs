@@ -69,10 +69,9 @@ impl LiveSessions {
             return;
         }
         let Hashes { visitor, user, session, .. } = *hashes;
-        // Asked for by either id; by the session where there is no other.
+        // Asked for by any of its ids.
         let user = user.filter(|user| Some(*user) != visitor);
-        let session_alone = session.filter(|_| visitor.is_none() && user.is_none());
-        for shopper in [visitor, user, session_alone].into_iter().flatten() {
+        for shopper in [visitor, user, session].into_iter().flatten() {
             let entries = self.entries(shopper);
             entries.extend(interactions.clone().map(|interaction| Entry { session, interaction }));
             // Late events fall into their place; equal times stay as they came.

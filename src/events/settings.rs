@@ -12,7 +12,7 @@ pub struct EventsConfig {
     pub require_consent: bool,
     /// A session without an id ends after this many minutes without an event.
     pub session_idle_minutes: u32,
-    /// Shoppers whose live session is held in memory; those that did nothing for longest go first.
+    /// Ids of visitors, users and sessions whose live session is held in memory; those that did nothing for longest go first.
     pub live_sessions: usize,
     /// For how many days events are kept; 0 is for ever.
     pub retention_days: RetentionDays,

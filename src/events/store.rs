@@ -148,7 +148,7 @@ impl EventStore {
 
     /// What a visitor (or user) did in the session that is under way at `now_ms` (milliseconds since 1970), oldest first, at most
     /// [`MAX_LIVE_INTERACTIONS`](super::MAX_LIVE_INTERACTIONS): what bears the id `session`, or else all up to the last pause. Without a
-    /// visitor, what was done under the session's id alone. Empty for a shopper who is not known.
+    /// visitor, or where nothing is known of one, what was done under the session's id. Empty for a shopper who is not known.
     ///
     /// Returns an error if the key of the ids cannot be read.
     pub fn live_session(
@@ -159,8 +159,10 @@ impl EventStore {
     ) -> Result<Vec<LiveInteraction>, EventError> {
         let Some(key) = self.shared.key.get() else { return Ok(Vec::new()) };
         let session = session.map(|session| key.hash(Domain::Session, session));
-        let shopper = visitor.map(|visitor| key.hash(Domain::Shopper, visitor)).or(session);
-        Ok(shopper.map_or_else(Vec::new, |shopper| self.shared.live().of(shopper, session, now_ms)))
+        let shopper = visitor.map(|visitor| key.hash(Domain::Shopper, visitor));
+        let live = self.shared.live();
+        let found = [shopper, session].into_iter().flatten().map(|id| live.of(id, session, now_ms));
+        Ok(found.into_iter().find(|found| !found.is_empty()).unwrap_or_default())
     }
 
     /// The events as what behaviour is learned from: see [`HistoryPart`]. Reads beside the writer and stops nobody.

@@ -121,6 +121,33 @@ fn live_sessions_are_there_at_once_after_a_restart_and_after_another_process_wro
 }
 
 #[test]
+fn a_live_session_is_found_by_any_of_its_ids() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, at) = (opened(dir.path()), now());
+    let with_ids = |product: &str, visitor: Option<&str>, user: Option<&str>, session: Option<&str>| {
+        let mut event = event("", product, at);
+        event.ids = Ids {
+            event: None,
+            visitor: visitor.map(Into::into),
+            user: user.map(Into::into),
+            session: session.map(Into::into),
+        };
+        event
+    };
+    store.submit(vec![with_ids("a", Some("v"), Some("u"), Some("s")), with_ids("b", None, None, Some("t"))]).unwrap();
+    let found = |visitor: Option<&str>, session: Option<&str>| -> Vec<String> {
+        let live = store.live_session(visitor, session, at).unwrap();
+        live.iter().map(|interaction| interaction.product.to_string()).collect()
+    };
+    for (visitor, session) in [(Some("v"), None), (Some("u"), None), (None, Some("s")), (Some("unknown"), Some("s"))] {
+        assert_eq!(found(visitor, session), ["a"], "{visitor:?} {session:?}");
+    }
+    assert_eq!((found(None, Some("t")), found(Some("v"), Some("t"))), (vec!["b".into()], vec!["a".into()]));
+    store.erase("v").unwrap();
+    assert!(found(None, Some("s")).is_empty());
+}
+
+#[test]
 fn nothing_of_an_erased_shopper_is_in_any_file_and_the_others_are_whole() {
     let dir = tempfile::tempdir().unwrap();
     let (store, at) = (opened(dir.path()), now() - 50_000_000);
