@@ -158,7 +158,7 @@ mod tests {
         }
         assert!(live.of(1, None, 101 * MINUTE).is_empty() && live.of(3, None, 75 * MINUTE).is_empty());
         live.add(&event("e", EventKind::AddToCart, 1), &hashes(None, None, Some(9)));
-        assert_eq!(products(&live.of(9, None, 2)), ["e"]);
+        assert_eq!(products(&live.of(9, Some(9), 75 * MINUTE)), ["e", "d"]);
     }
 
     #[test]

@@ -284,7 +284,7 @@ fn the_key_that_hides_shoppers_changes_nothing() {
             let items =
                 vec![(products[(at + round) % 5], 1, Some(100)), (products[(at * round + 1) % 5], 2, Some(250))];
             let kind = if round % 3 == 2 { EventKind::Refund } else { EventKind::Purchase };
-            events.push(told(kind, Told { minute: round as i64 / 2, user: *user, items, ..Told::default() }));
+            events.push(told(kind, Told { minute: round as i64 / 2, user, items, ..Told::default() }));
         }
     }
     let first = history(events.clone());
