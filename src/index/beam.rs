@@ -67,6 +67,9 @@ impl Beam {
 
     /// Keeps those of `rows`, which have these products, that are among the best.
     pub fn offer_all(&mut self, rows: &[u32], products: &[i32], promising: &mut Vec<Ranked>) {
+        if self.rows.is_empty() {
+            return self.fill(rows, products);
+        }
         // Sorted out without a branch first: most rows of a full beam's neighborhood are not among the best, but which cannot be foreseen.
         let worst = if self.rows.len() == self.width { self.rows.last().copied() } else { None };
         let worst = worst.unwrap_or(Ranked(u64::MAX));
@@ -78,6 +81,16 @@ impl Beam {
             len += usize::from(met < worst);
         }
         promising[..len].iter().for_each(|met| self.offer(*met));
+    }
+
+    /// Keeps the best of `rows`, which have these products, while there are no others: one by one, most would be put in only to be pushed out.
+    fn fill(&mut self, rows: &[u32], products: &[i32]) {
+        self.rows.extend(rows.iter().zip(products).map(|(row, product)| Ranked::new(*product, *row)));
+        if self.rows.len() > self.width {
+            self.rows.select_nth_unstable(self.width);
+            self.rows.truncate(self.width);
+        }
+        self.rows.sort_unstable();
     }
 
     /// Whether it is full of better rows.
