@@ -240,6 +240,56 @@ impl View {
         fields
     }
 
+    /// The folded values that products have in `field`, ascending; values that only changed products have had may be among them.
+    pub fn values(&self, field: &str) -> Vec<String> {
+        let mut values = self.generation().terms().values(field);
+        values.extend(self.overlay_terms(field).map(|(value, _)| value));
+        values.sort_unstable();
+        values.dedup();
+        values
+    }
+
+    /// Whether the row's product is not in the generation.
+    pub fn is_new(&self, row: RowId) -> bool {
+        row.0 >= self.0.baseline.num_rows()
+    }
+
+    /// The rows of products that are not in the generation.
+    pub fn new_rows(&self) -> RoaringBitmap {
+        self.0.overlay.delta.keys().copied().collect()
+    }
+
+    /// The rows of the generation whose price, stock or labels have changed since.
+    pub fn patched_rows(&self) -> &RoaringBitmap {
+        &self.0.overlay.patched
+    }
+
+    /// Whether the row has one of `terms`, where the generation cannot tell: of new products, and of changed ones where the terms are
+    /// those of an offer (`is_offer`). `None` where the generation's word stands.
+    pub fn has_changed_term(&self, row: RowId, terms: &[Vec<u8>], is_offer: bool) -> Option<bool> {
+        let overlay = &self.0.overlay;
+        let is_changed = self.is_new(row) || (is_offer && overlay.patched.contains(row.0));
+        let has = |term: &Vec<u8>| overlay.terms.get(term.as_slice()).is_some_and(|rows| rows.contains(row.0));
+        is_changed.then(|| terms.iter().any(has))
+    }
+
+    /// The row's folded values of `field`, where the generation cannot tell; `None` where its word stands.
+    pub fn changed_values(&self, row: RowId, field: &str) -> Option<Vec<String>> {
+        let is_changed = self.is_new(row) || (is_offer_field(field) && self.0.overlay.patched.contains(row.0));
+        let of_row = |(value, rows): (String, &RoaringBitmap)| rows.contains(row.0).then_some(value);
+        is_changed.then(|| self.overlay_terms(field).filter_map(of_row).collect())
+    }
+
+    /// The values of `field` that changed products have, with their rows.
+    fn overlay_terms(&self, field: &str) -> impl Iterator<Item = (String, &RoaringBitmap)> {
+        let prefix = [field.as_bytes(), &[0]].concat();
+        let start = (Bound::Included(prefix.as_slice()), Bound::Unbounded);
+        let terms: Vec<_> =
+            self.0.overlay.terms.range::<_, [u8]>(start).take_while(|(term, _)| term.starts_with(&prefix)).collect();
+        let cut = prefix.len();
+        terms.into_iter().map(move |(term, rows)| (String::from_utf8_lossy(&term[cut..]).into_owned(), &**rows))
+    }
+
     /// The `k` rows nearest to `query` (of length 1) among `allowed` (all when `None`), best first, scored by cosine similarity: the
     /// generation's search without masked rows, and the new products one by one. `is_exact` scores every row.
     ///

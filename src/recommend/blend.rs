@@ -1,10 +1,12 @@
-//! Candidates of all sources as one shelf: filtered, scaled, weighted, added; filled with what is popular where that is allowed.
+//! Candidates of all sources as hits: filtered, scaled, weighted, added; filled with what is popular where that is asked for.
 
+use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 
 use super::candidates::LiveSession;
 use super::error::RecommendError;
 use super::query::{Hit, Query};
+use super::ruled::{Depth, Rank, Ranked};
 use super::search::Allowed;
 use super::source::{Source, SourceScores, SourceWeights};
 use crate::live::View;
@@ -15,52 +17,71 @@ const NUM_SIMILAR: usize = 100;
 
 /// One question that starts from a session.
 pub(super) struct Blend<'a> {
-    pub query: &'a Query,
-    pub session: LiveSession<'a>,
-    pub weights: SourceWeights,
-    pub allowed: Allowed,
+    query: &'a Query,
+    session: LiveSession<'a>,
+    weights: SourceWeights,
+    allowed: &'a Allowed,
     /// Rows whose families are kept out: what is on the page and in the cart.
-    pub taken: &'a [RowId],
-    /// Whether a short list is filled.
-    pub is_filled: bool,
+    taken: &'a [RowId],
+    /// Every candidate that may appear, once asked for.
+    scored: OnceCell<Vec<Hit>>,
 }
 
-/// The hits of an answer.
-pub(super) struct BlendedShelf {
-    /// Best first, one a family.
-    pub hits: Vec<Hit>,
-    /// Whether `min_score` cut the list.
-    pub is_cut: bool,
-    /// Whether the last hits are there because they are popular.
-    pub is_filled: bool,
-}
-
-impl Blend<'_> {
-    /// The best product of each family.
-    ///
-    /// Returns an error if an index cannot be searched.
-    pub(super) fn shelf(&self) -> Result<BlendedShelf, RecommendError> {
+impl Rank for Blend<'_> {
+    fn rank(&self, depth: &Depth<'_>) -> Result<Ranked, RecommendError> {
         let mut families: HashSet<u32> = self.taken.iter().filter_map(|&row| self.view().family(row)).collect();
-        let mut hits: Vec<Hit> = Vec::with_capacity(self.query.limit);
+        let mut hits: Vec<Hit> = Vec::new();
         let mut is_cut = false;
-        for hit in self.scored()? {
-            if hits.len() == self.query.limit {
+        let is_within = |hit: &&Hit| depth.within.is_none_or(|within| within.contains(hit.row.0));
+        for hit in self.scored()?.iter().filter(is_within) {
+            if hits.len() == depth.limit {
                 break;
             }
-            if self.query.min_score.is_some_and(|floor| hit.score < floor) {
+            if depth.has_floor && self.query.min_score.is_some_and(|floor| hit.score < floor) {
                 is_cut = true;
                 break;
             }
-            if self.view().family(hit.row).is_some_and(|family| families.insert(family)) {
-                hits.push(hit);
+            if self.is_free(hit.row, &mut families, depth) {
+                hits.push(*hit);
             }
         }
         let num_found = hits.len();
-        if self.is_filled && !is_cut && num_found < self.query.limit {
-            self.fill(&mut hits, &mut families)?;
+        if depth.is_filled && !is_cut && num_found < depth.limit {
+            self.fill(&mut hits, &mut families, depth)?;
         }
-        let is_filled = hits.len() > num_found;
-        Ok(BlendedShelf { hits, is_cut, is_filled })
+        Ok(Ranked { num_filled: hits.len() - num_found, hits, is_cut })
+    }
+
+    /// All candidates are scored before the first is known.
+    fn is_cheap(&self) -> bool {
+        true
+    }
+}
+
+impl<'a> Blend<'a> {
+    /// The question `query` of a session, whose sources count as `weights` say; families of `taken` are kept out.
+    pub(super) fn new(
+        query: &'a Query,
+        session: LiveSession<'a>,
+        weights: SourceWeights,
+        allowed: &'a Allowed,
+        taken: &'a [RowId],
+    ) -> Self {
+        Self { query, session, weights, allowed, taken, scored: OnceCell::new() }
+    }
+
+    /// Whether the row's family may have one hit more.
+    fn is_free(&self, row: RowId, families: &mut HashSet<u32>, depth: &Depth<'_>) -> bool {
+        let Some(family) = self.view().family(row) else { return false };
+        if depth.every_variant { !families.contains(&family) } else { families.insert(family) }
+    }
+
+    fn scored(&self) -> Result<&[Hit], RecommendError> {
+        if let Some(scored) = self.scored.get() {
+            return Ok(scored);
+        }
+        let scored = self.score()?;
+        Ok(self.scored.get_or_init(|| scored))
     }
 
     fn view(&self) -> &View {
@@ -68,14 +89,14 @@ impl Blend<'_> {
     }
 
     fn may_appear(&self, row: u32) -> bool {
-        let allowed = &self.allowed;
+        let allowed = self.allowed;
         !allowed.out.contains(row)
             && allowed.rows.as_ref().is_none_or(|rows| rows.contains(row))
             && self.view().has_row(RowId(row))
     }
 
     /// Every candidate that may appear, best first. A score is the mean of the sources' shares, weighted as they count for the intent.
-    fn scored(&self) -> Result<Vec<Hit>, RecommendError> {
+    fn score(&self) -> Result<Vec<Hit>, RecommendError> {
         let total: f32 = Source::ALL.into_iter().map(|source| self.weights.of(source)).sum();
         let mut scores: HashMap<u32, SourceScores> = HashMap::new();
         for source in Source::ALL.into_iter().filter(|&source| self.weights.of(source) > 0.0) {
@@ -115,15 +136,16 @@ impl Blend<'_> {
     }
 
     /// Fills the shelf with what is popular. A fill's score is its share of the most popular one's, at most the last hit's.
-    fn fill(&self, hits: &mut Vec<Hit>, families: &mut HashSet<u32>) -> Result<(), RecommendError> {
+    fn fill(&self, hits: &mut Vec<Hit>, families: &mut HashSet<u32>, depth: &Depth<'_>) -> Result<(), RecommendError> {
         let popular = self.candidates(Source::Popular)?;
         let (highest, most) = (highest(&popular), hits.last().map_or(1.0, |hit| hit.score));
         let present: HashSet<u32> = hits.iter().map(|hit| hit.row.0).collect();
+        let is_within = |row: u32| depth.within.is_none_or(|within| within.contains(row));
         for candidate in popular.into_iter().filter(|candidate| !present.contains(&candidate.row.0)) {
-            if hits.len() == self.query.limit {
+            if hits.len() == depth.limit {
                 break;
             }
-            if self.view().family(candidate.row).is_some_and(|family| families.insert(family)) {
+            if is_within(candidate.row.0) && self.is_free(candidate.row, families, depth) {
                 let share = candidate.score / highest;
                 let sources = SourceScores::of(Source::Popular, share);
                 hits.push(Hit { row: candidate.row, score: most * share, sources });

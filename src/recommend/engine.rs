@@ -7,14 +7,15 @@ use arc_swap::ArcSwap;
 use roaring::RoaringBitmap;
 use serde::{Deserialize, Serialize};
 
-use super::blend::{Blend, BlendedShelf};
+use super::blend::Blend;
 use super::candidates::{LiveSession, session_vector};
 use super::error::RecommendError;
-use super::filter::{allowed_rows, intersect};
+use super::filter::{Narrowed, allowed_rows, intersect};
 use super::fit::Fit;
 use super::query::{Answer, FewerBecause, Intent, MAX_ANCHORS, MAX_LIMIT, MAX_QUERY_BYTES, Query, RelativePrice};
-use super::search::{Allowed, Search, Shelf};
-use super::source::{Source, SourceWeights};
+use super::ruled::{Asked, Compiled, Rulebook};
+use super::search::{Allowed, Search};
+use super::source::SourceWeights;
 use crate::behavior::{Behavior, BehaviorConfig};
 use crate::catalog::TextTemplate;
 use crate::embed::Embedder;
@@ -22,6 +23,7 @@ use crate::events::EventKind;
 use crate::index::{CatalogDir, Generation, IndexError, ModelRecord};
 use crate::live::{LiveCatalog, View};
 use crate::rank::RowId;
+use crate::rules::RuleStore;
 
 /// Settings of answers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -92,6 +94,7 @@ pub struct Engine {
     /// The tables of the generation in use and of the one before it, by name: a view that was taken before a new generation came is
     /// answered with its own.
     behaviors: ArcSwap<Vec<(String, Option<Arc<Behavior>>)>>,
+    rules: Rulebook,
     embedder: Arc<Embedder>,
     config: RecommendConfig,
     behavior: BehaviorConfig,
@@ -101,7 +104,8 @@ impl Engine {
     /// Joins `generation` of the catalog in `dir` with the changes since and the model that made its vectors. New products' texts are
     /// rendered by `template`.
     ///
-    /// Returns an error if another model made the vectors, what was learned from events is damaged, or the live changes cannot be read.
+    /// Returns an error if another model made the vectors, what was learned from events is damaged, or the live changes or the rules
+    /// cannot be read.
     pub fn new(
         dir: &CatalogDir,
         generation: Generation,
@@ -111,9 +115,10 @@ impl Engine {
     ) -> Result<Self, RecommendError> {
         check_model(&generation, &embedder)?;
         let behaviors = ArcSwap::from_pointee(vec![open_behavior(dir, &generation)?]);
+        let rules = Rulebook::open(RuleStore::new(&dir.path()), &generation)?;
         let live = LiveCatalog::open(dir.live_path(), generation, embedder.clone(), template.clone())?;
         let (dir, config, behavior) = (dir.clone(), config.clone(), BehaviorConfig::default());
-        Ok(Self { dir, live, behaviors, embedder, config, behavior })
+        Ok(Self { dir, live, behaviors, rules, embedder, config, behavior })
     }
 
     /// The same with other settings of what is learned from events.
@@ -127,6 +132,7 @@ impl Engine {
     pub fn take_over(&self, generation: Generation) -> Result<(), RecommendError> {
         check_model(&generation, &self.embedder)?;
         let opened = open_behavior(&self.dir, &generation)?;
+        self.rules.prepare(&generation)?;
         let before = self.behaviors.load_full();
         let mut behaviors = Vec::clone(&before);
         behaviors.retain(|(name, _)| *name != opened.0);
@@ -144,6 +150,11 @@ impl Engine {
         behavior.clone()
     }
 
+    /// The catalog's rules.
+    pub fn rules(&self) -> &Rulebook {
+        &self.rules
+    }
+
     /// The catalog's changes.
     pub fn live(&self) -> &LiveCatalog {
         &self.live
@@ -159,34 +170,48 @@ impl Engine {
     /// Products of the question that the catalog lacks are named in the answer, not an error. Returns an error if a field
     /// is out of its range, the filter is malformed, the intent has no source, or the index or the model fails.
     pub fn answer(&self, view: &View, query: &Query) -> Result<Answer, RecommendError> {
+        self.answer_ruled(view, query, &*self.rules.compiled(view)?)
+    }
+
+    /// The answer under `rules` in place of those in force.
+    pub(super) fn answer_ruled(&self, view: &View, query: &Query, rules: &Compiled) -> Result<Answer, RecommendError> {
         check(query)?;
         if let Some(weights) = self.config.weights(query.intent) {
-            return self.answer_session(view, query, weights);
+            return self.answer_session(view, query, weights, rules);
         }
         let (anchors, mut missing_ids) = rows(view, &query.anchors);
         let (excluded, unknown) = rows(view, &query.exclude);
         missing_ids.extend(unknown);
         let Some(vector) = self.query_vector(view, &anchors, query.text.as_deref())? else {
-            let fewer_because = Some(FewerBecause::UnknownProducts);
-            return Ok(Answer { hits: Vec::new(), missing_ids, fallback: None, fewer_because });
+            return Ok(Answer::nothing(missing_ids, FewerBecause::UnknownProducts, rules.version()));
         };
         let out = anchors.iter().chain(&excluded).map(|row| row.0).collect();
         let allowed = self.allowed(view, query, &anchors, out)?;
-        let is_filtered = allowed.is_filtered;
         let fit = Fit::of(view, self.config.misfit_factor, &anchors, query.text.as_deref())?;
-        let search = Search { view, query, vector: &vector, allowed, fit, anchors: &anchors };
-        let Shelf { hits, is_cut } = search.best_families()?;
-        let fewer_because = (hits.len() < query.limit).then_some(match (is_cut, is_filtered) {
-            (true, _) => FewerBecause::MinScore,
-            (false, true) => FewerBecause::Filter,
-            (false, false) => FewerBecause::CatalogSize,
-        });
-        Ok(Answer { hits, missing_ids, fallback: None, fewer_because })
+        let search = Search { view, query, vector: &vector, allowed: &allowed, fit, anchors: &anchors };
+        let asked = Asked {
+            view,
+            query,
+            page: &anchors,
+            cart: &[],
+            taken: &anchors,
+            allowed: &allowed,
+            missing_ids,
+            is_filled: false,
+            otherwise: FewerBecause::CatalogSize,
+        };
+        asked.finish(&search, rules)
     }
 
     /// Answers what starts from a session: its steps, then the anchors, which are what is on the page now. Neither those nor what is in
     /// the cart, nor their families, are in the answer; other products of the session are where that is allowed.
-    fn answer_session(&self, view: &View, query: &Query, weights: SourceWeights) -> Result<Answer, RecommendError> {
+    fn answer_session(
+        &self,
+        view: &View,
+        query: &Query,
+        weights: SourceWeights,
+        rules: &Compiled,
+    ) -> Result<Answer, RecommendError> {
         let (anchors, mut missing_ids) = rows(view, &query.anchors);
         let (excluded, unknown) = rows(view, &query.exclude);
         missing_ids.extend(unknown);
@@ -199,28 +224,33 @@ impl Engine {
             }
         }
         steps.extend(anchors.iter().map(|&row| (row, EventKind::ViewItem)));
-        let taken: Vec<RowId> = anchors.iter().copied().chain(in_cart(&steps)).collect();
+        let cart = in_cart(&steps);
+        let taken: Vec<RowId> = anchors.iter().chain(&cart).copied().collect();
         let include_seen = query.include_seen.unwrap_or(self.config.include_seen);
         let seen = steps.iter().map(|(row, _)| *row).filter(|_| !include_seen);
         let text = query.text.as_deref().map(|text| self.embedder.embed_one(text)).transpose()?;
         let out = taken.iter().copied().chain(seen).chain(excluded).map(|row| row.0).collect();
         let newest_first: Vec<RowId> = steps.iter().rev().map(|(row, _)| *row).collect();
         let allowed = self.allowed(view, query, &newest_first, out)?;
-        let is_filtered = allowed.is_filtered;
         steps.retain(|(_, kind)| self.behavior.weights.of(*kind) > 0.0);
         let vector = session_vector(view, &steps, text, &self.behavior, self.embedder.dim());
         let behavior = self.behavior(view);
         let (behavior, vector) = (behavior.as_deref(), vector.as_deref());
         let session = LiveSession { view, behavior, config: &self.behavior, steps: &steps, vector };
-        let is_filled = self.config.popular_fallback && query.min_score.is_none();
-        let blend = Blend { query, session, weights, allowed, taken: &taken, is_filled };
-        let BlendedShelf { hits, is_cut, is_filled } = blend.shelf()?;
-        let fewer_because = (hits.len() < query.limit).then_some(match (is_cut, is_filtered) {
-            (true, _) => FewerBecause::MinScore,
-            (false, true) => FewerBecause::Filter,
-            (false, false) => FewerBecause::Evidence,
-        });
-        Ok(Answer { hits, missing_ids, fallback: is_filled.then_some(Source::Popular), fewer_because })
+        let blend = Blend::new(query, session, weights, &allowed, &taken);
+        let page = if anchors.is_empty() { newest_first.get(..1).unwrap_or_default() } else { &anchors };
+        let asked = Asked {
+            view,
+            query,
+            page,
+            cart: &cart,
+            taken: &taken,
+            allowed: &allowed,
+            missing_ids,
+            is_filled: self.config.popular_fallback && query.min_score.is_none(),
+            otherwise: FewerBecause::Evidence,
+        };
+        asked.finish(&blend, rules)
     }
 
     /// The mean of the anchors' vectors and the text's, of length 1; `None` when there is nothing to start from.
@@ -257,7 +287,7 @@ impl Engine {
         priced: &[RowId],
         out: RoaringBitmap,
     ) -> Result<Allowed, RecommendError> {
-        let mut rows = allowed_rows(view, &query.filter)?;
+        let Narrowed { mut rows, is_open } = allowed_rows(view, &query.filter)?;
         if self.config.in_stock_only && !query.filter.names("availability") {
             rows = match (rows, view.in_stock()) {
                 (Some(rows), Some(in_stock)) => Some(rows & in_stock),
@@ -267,11 +297,11 @@ impl Engine {
         if let Some(band) = query.price {
             rows = intersect(rows, price_band(view, priced, band));
         }
-        let is_filtered = rows.is_some();
+        let is_filtered = rows.is_some() || is_open;
         if let Some(rows) = &mut rows {
             *rows -= &out;
         }
-        Ok(Allowed { rows, out, is_filtered })
+        Ok(Allowed { rows, out, is_filtered, is_open })
     }
 }
 

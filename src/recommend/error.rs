@@ -3,7 +3,7 @@
 use crate::embed::EmbedError;
 use crate::index::IndexError;
 use crate::live::LiveError;
-use crate::rules::FilterError;
+use crate::rules::{FilterError, RulesError};
 
 /// A question could not be answered.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +53,9 @@ pub enum RecommendError {
     /// The live changes failed.
     #[error(transparent)]
     Live(#[from] LiveError),
+    /// The rules cannot be kept or read.
+    #[error(transparent)]
+    Rules(#[from] RulesError),
     /// The text could not be embedded.
     #[error("cannot embed the text")]
     Embed(#[from] EmbedError),

@@ -5,32 +5,55 @@ use roaring::RoaringBitmap;
 use super::error::RecommendError;
 use crate::catalog::{Currency, Money, MoneyError};
 use crate::live::View;
-use crate::rules::{Bound, Clause, Condition, Filter, FilterError, Range};
+use crate::rules::{Bound, Clause, Condition, Filter, FilterError, Range, Test, did_you_mean};
 
 /// Fields that every catalog has, even where no product fills them.
 const BUILT_IN: [&str; 6] = ["availability", "brand", "category", "family", "id", "price"];
 
-/// The rows that `filter` lets through; `None` means all.
+/// What of a filter can be said without the question.
+pub(super) struct Narrowed {
+    /// The rows that it lets through, or more of them where `is_open`; all when `None`.
+    pub rows: Option<RoaringBitmap>,
+    /// Whether it has conditions that depend on the question or on records: they are asked of each hit.
+    pub is_open: bool,
+}
+
+/// The rows that `filter` lets through.
 ///
 /// Returns an error at the condition that is malformed or names a field that no product has.
-pub(super) fn allowed_rows(view: &View, filter: &Filter) -> Result<Option<RoaringBitmap>, RecommendError> {
+pub(super) fn allowed_rows(view: &View, filter: &Filter) -> Result<Narrowed, RecommendError> {
+    if filter.is_empty() {
+        return Ok(Narrowed { rows: None, is_open: false });
+    }
     filter.check("filter")?;
-    let mut allowed: Option<RoaringBitmap> = None;
-    let mut any: Option<RoaringBitmap> = None;
-    let mut excluded = RoaringBitmap::new();
-    for (clause, place, condition) in filter.conditions() {
-        let rows = rows_of(view, condition, &format!("filter.{place}"))?;
-        match clause {
-            Clause::Must => allowed = intersect(allowed, Some(rows)),
-            Clause::Should => any = Some(any.unwrap_or_default() | rows),
-            Clause::MustNot => excluded |= rows,
+    rows_of_lists(view, [&filter.must, &filter.should, &filter.must_not], "filter")
+}
+
+fn rows_of_lists(view: &View, lists: [&[Condition]; 3], at: &str) -> Result<Narrowed, RecommendError> {
+    let clauses = [Clause::Must, Clause::Should, Clause::MustNot];
+    let (mut allowed, mut any) = (None, None);
+    let (mut excluded, mut is_open, mut is_any_open) = (RoaringBitmap::new(), false, false);
+    for (clause, list) in clauses.into_iter().zip(lists) {
+        for (i, condition) in list.iter().enumerate() {
+            let found = rows_of(view, condition, &format!("{at}.{}[{i}]", clause.word()))?;
+            is_open |= found.is_open;
+            match clause {
+                Clause::Must => allowed = intersect(allowed, found.rows),
+                Clause::Should => match found.rows {
+                    Some(rows) => any = Some(any.unwrap_or_default() | rows),
+                    None => is_any_open = true,
+                },
+                // Of an open condition too many rows are known, and they must not be taken away.
+                Clause::MustNot if found.is_open => {}
+                Clause::MustNot => excluded |= found.rows.unwrap_or_else(|| view.all_rows()),
+            }
         }
     }
-    let mut allowed = intersect(allowed, any);
+    let mut rows = intersect(allowed, any.filter(|_| !is_any_open));
     if !excluded.is_empty() {
-        allowed = Some(allowed.unwrap_or_else(|| view.all_rows()) - excluded);
+        rows = Some(rows.unwrap_or_else(|| view.all_rows()) - excluded);
     }
-    Ok(allowed)
+    Ok(Narrowed { rows, is_open })
 }
 
 /// The rows in both; `None` means all.
@@ -41,23 +64,62 @@ pub(super) fn intersect(a: Option<RoaringBitmap>, b: Option<RoaringBitmap>) -> O
     }
 }
 
-fn rows_of(view: &View, condition: &Condition, at: &str) -> Result<RoaringBitmap, RecommendError> {
-    if let Some(range) = &condition.range {
-        return Ok(rows_in_range(view, range, &format!("{at}.range"))?);
+fn rows_of(view: &View, condition: &Condition, at: &str) -> Result<Narrowed, RecommendError> {
+    let closed = |rows| Ok(Narrowed { rows: Some(rows), is_open: false });
+    match condition.test(at)? {
+        Test::Match(key, values) => {
+            check_field(view, key, &format!("{at}.key"))?;
+            let mut rows = RoaringBitmap::new();
+            for value in values {
+                rows |= view.rows_with(key, value)?;
+            }
+            closed(rows)
+        }
+        Test::Price(range) => closed(rows_in_range(view, range, &format!("{at}.range"))?),
+        Test::Number(key, span) => {
+            check_field(view, key, &format!("{at}.key"))?;
+            closed(rows_with_values(view, key, |value| value.parse().is_ok_and(|number| span.contains(number)))?)
+        }
+        Test::Exists(key, is_there) => {
+            check_field(view, key, &format!("{at}.key"))?;
+            let rows = match key {
+                "price" => view.rows_priced(|_, _| Ok::<_, RecommendError>(true))?,
+                _ => rows_with_values(view, key, |_| true)?,
+            };
+            closed(if is_there { rows } else { view.all_rows() - rows })
+        }
+        Test::All(lists) => rows_of_lists(view, lists, at),
+        Test::Same(key) | Test::Different(key) | Test::MatchContext(key, _) => {
+            // The whole main category, which is no field that a filter matches.
+            if key != "product_type" {
+                check_field(view, key, at)?;
+            }
+            Ok(Narrowed { rows: None, is_open: true })
+        }
+        _ => Ok(Narrowed { rows: None, is_open: true }),
     }
-    if !BUILT_IN.contains(&condition.key.as_str()) && !view.has_field(&condition.key) {
-        let mut known = view.fields();
-        known.push("price".into());
-        known.sort();
-        known.dedup();
-        let (path, field) = (format!("{at}.key"), condition.key.clone());
-        return Err(RecommendError::UnknownField { path, field, known: known.join(", ") });
-    }
+}
+
+fn rows_with_values(view: &View, key: &str, is_wanted: impl Fn(&str) -> bool) -> Result<RoaringBitmap, RecommendError> {
     let mut rows = RoaringBitmap::new();
-    for value in condition.matches.iter().flat_map(|matches| matches.values()) {
-        rows |= view.rows_with(&condition.key, value)?;
+    for value in view.values(key).into_iter().filter(|value| is_wanted(value)) {
+        rows |= view.rows_with(key, &value)?;
     }
     Ok(rows)
+}
+
+/// Returns an error naming the nearest field if no product has the field.
+pub(super) fn check_field(view: &View, key: &str, path: &str) -> Result<(), RecommendError> {
+    if BUILT_IN.contains(&key) || view.has_field(key) {
+        return Ok(());
+    }
+    let mut known = view.fields();
+    known.extend(BUILT_IN.map(str::to_owned));
+    known.sort();
+    known.dedup();
+    let near = did_you_mean(key, known.iter().map(String::as_str));
+    let known = format!("{}{near}", known.join(", "));
+    Err(RecommendError::UnknownField { path: path.to_owned(), field: key.to_owned(), known })
 }
 
 fn rows_in_range(view: &View, range: &Range, at: &str) -> Result<RoaringBitmap, FilterError> {
@@ -77,7 +139,7 @@ fn rows_in_range(view: &View, range: &Range, at: &str) -> Result<RoaringBitmap, 
 
 /// A range in minor units of one currency, both ends included.
 #[derive(Debug, Clone, Copy)]
-struct Bounds {
+pub(super) struct Bounds {
     low: i64,
     high: i64,
 }
@@ -85,11 +147,15 @@ struct Bounds {
 impl Bounds {
     const EMPTY: Self = Self { low: 1, high: 0 };
 
-    fn contains(self, minor: i64) -> bool {
+    /// Whether an amount in minor units lies in it.
+    pub(super) fn contains(self, minor: i64) -> bool {
         self.low <= minor && minor <= self.high
     }
 
-    fn of(range: &Range, currency: [u8; 3], at: &str) -> Result<Self, FilterError> {
+    /// The range in minor units of `currency`.
+    ///
+    /// Returns an error at the bound that is no amount.
+    pub(super) fn of(range: &Range, currency: [u8; 3], at: &str) -> Result<Self, FilterError> {
         let Some(currency) = Currency::from_bytes(currency) else { return Ok(Self::EMPTY) };
         let mut bounds = Self { low: i64::MIN, high: i64::MAX };
         let parts = [("gt", &range.gt), ("gte", &range.gte), ("lt", &range.lt), ("lte", &range.lte)];

@@ -11,6 +11,7 @@
 //! | `candidates` | what each source knows of a session |
 //! | `blend` | candidates of all sources as one shelf |
 //! | `filter` | a filter's conditions looked up |
+//! | `ruled` | the shop's rules: compiled, in force, applied to hits |
 //! | `fit` | products made for another model than the one asked about |
 //! | `error` | what can be wrong with a question |
 
@@ -21,12 +22,18 @@ mod error;
 mod filter;
 mod fit;
 mod query;
+mod ruled;
 mod search;
 mod source;
 
 pub use engine::{Engine, RecommendConfig};
 pub use error::RecommendError;
 pub use query::{
-    Answer, FewerBecause, Hit, Intent, MAX_ANCHORS, MAX_LIMIT, MAX_QUERY_BYTES, Query, RelativePrice, SessionEvent,
+    Answer, FewerBecause, FiredRule, Hit, Intent, MAX_ANCHORS, MAX_LIMIT, MAX_QUERY_BYTES, Mark, Query, RelativePrice,
+    SessionEvent, Shopper,
+};
+pub use ruled::{
+    BrokenPin, DryRun, DryRunReport, ListChange, Orders, PlacementReport, RuleReach, Rulebook, SampleQuestion, Saved,
+    Saver, Thinned,
 };
 pub use source::{Source, SourceScores, SourceWeights};

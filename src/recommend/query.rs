@@ -1,5 +1,8 @@
 //! The question and the answer, free of any wire format.
 
+use std::sync::Arc;
+
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -88,6 +91,46 @@ pub struct Query {
     pub price: Option<RelativePrice>,
     /// Score every allowed product instead of walking the graph.
     pub exact: bool,
+    /// The slot of the page, as rules name it.
+    pub placement: Option<String>,
+    /// What is in the cart, for rules; no hit because of it alone is left out.
+    pub cart: Vec<String>,
+    /// Who asks, for rules.
+    pub shopper: Shopper,
+    /// When it is asked, for rules; now when `None`.
+    pub at: Option<Timestamp>,
+    /// Whether the answer counts in the rules' figures.
+    pub is_counted: bool,
+}
+
+/// What is known of who asks: what rules call their context.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Shopper {
+    /// `mobile`, `desktop`, ….
+    pub device: Option<String>,
+    /// `app`, `web`, `shop floor`, ….
+    pub channel: Option<String>,
+    /// The shop's name for how loyal the shopper is.
+    pub loyalty_tier: Option<String>,
+    /// `new` or `returning`.
+    pub visitor: Option<String>,
+    /// Where it is to be delivered.
+    pub region: Option<String>,
+    /// The shop's own labels.
+    pub segments: Vec<String>,
+    /// What the shopper was shown, clicked and bought, oldest first.
+    pub marks: Vec<Mark>,
+}
+
+/// Something that a shopper was shown, clicked or bought.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mark {
+    /// The product.
+    pub product: Arc<str>,
+    /// [`EventKind::ViewItemList`] is an impression, [`EventKind::Purchase`] a purchase, every other a click.
+    pub kind: EventKind,
+    /// When, in milliseconds since 1970.
+    pub time_ms: i64,
 }
 
 /// A price band as multiples of the anchor's price, bounds included.
@@ -113,6 +156,29 @@ pub struct Answer {
     pub fallback: Option<Source>,
     /// Why there are fewer than asked; `None` when there are not.
     pub fewer_because: Option<FewerBecause>,
+    /// Version of the rules that were in force; 0 where none were ever saved.
+    pub rules_version: u64,
+    /// The rules that changed the answer.
+    pub fired: Vec<FiredRule>,
+}
+
+impl Answer {
+    /// An answer without hits, and why.
+    pub(super) fn nothing(missing_ids: Vec<String>, why: FewerBecause, rules_version: u64) -> Self {
+        let fewer_because = Some(why);
+        Self { hits: Vec::new(), missing_ids, fallback: None, fewer_because, rules_version, fired: Vec::new() }
+    }
+}
+
+/// A rule that changed an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FiredRule {
+    /// Its id.
+    pub id: Arc<str>,
+    /// Products that it kept out.
+    pub removed: u64,
+    /// Whether it is why there are fewer than asked: of several rules the one that kept most out.
+    pub is_why_fewer: bool,
 }
 
 /// One product of an answer.
@@ -140,6 +206,8 @@ pub enum FewerBecause {
     Filter,
     /// The catalog has no more families.
     CatalogSize,
+    /// The others are kept out by the shop's rules.
+    Rule,
     /// No source knows more: too little is known of the session, or nothing was learned from events.
     Evidence,
 }

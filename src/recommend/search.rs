@@ -1,5 +1,6 @@
-//! From a vector to a shelf: the nearest allowed rows, those made for another model lowered, one product a family.
+//! From a vector to hits: the nearest allowed rows, those made for another model lowered, one product a family.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use roaring::RoaringBitmap;
@@ -7,6 +8,7 @@ use roaring::RoaringBitmap;
 use super::error::RecommendError;
 use super::fit::Fit;
 use super::query::{Hit, Query};
+use super::ruled::{Depth, Rank, Ranked};
 use super::source::{Source, SourceScores};
 use crate::live::View;
 use crate::rank::{RowId, ScoredRow, best_first};
@@ -22,25 +24,29 @@ pub(super) struct Allowed {
     pub out: RoaringBitmap,
     /// Whether anything but `out` narrows the rows.
     pub is_filtered: bool,
+    /// Whether the filter has conditions that are asked of each hit.
+    pub is_open: bool,
 }
 
-/// One question on its way to a shelf.
+impl Allowed {
+    /// The rows that may appear and are in `within`; all when `None`.
+    pub(super) fn rows_in<'a>(&'a self, within: Option<&'a RoaringBitmap>) -> Option<Cow<'a, RoaringBitmap>> {
+        match (&self.rows, within) {
+            (Some(rows), Some(within)) => Some(Cow::Owned(rows & within)),
+            (rows, within) => rows.as_ref().or(within).map(Cow::Borrowed),
+        }
+    }
+}
+
+/// One question on its way to its hits.
 pub(super) struct Search<'a> {
     pub view: &'a View,
     pub query: &'a Query,
     /// What the question is about, of length 1.
     pub vector: &'a [f32],
-    pub allowed: Allowed,
+    pub allowed: &'a Allowed,
     pub fit: Option<Fit>,
     pub anchors: &'a [RowId],
-}
-
-/// The hits of an answer.
-pub(super) struct Shelf {
-    /// Best first, one a family.
-    pub hits: Vec<Hit>,
-    /// Whether `min_score` cut the list.
-    pub is_cut: bool,
 }
 
 /// What a search brought.
@@ -51,29 +57,33 @@ struct Fetched {
     missed: Option<f32>,
 }
 
-impl Search<'_> {
-    /// The best product of each family.
-    ///
-    /// Families take more than one row each, so the search is widened until nothing that was not fetched could belong on the shelf.
-    /// Returns an error if the index cannot be searched.
-    pub(super) fn best_families(&self) -> Result<Shelf, RecommendError> {
-        let mut k = self.query.limit + self.allowed.out.len() as usize + FAMILY_SLACK;
+impl Rank for Search<'_> {
+    /// Families take more than one row each, so the search is widened until nothing that was not fetched could belong among the hits.
+    fn rank(&self, depth: &Depth<'_>) -> Result<Ranked, RecommendError> {
+        let rows = self.allowed.rows_in(depth.within);
+        let mut k = depth.limit + self.allowed.out.len() as usize + if depth.every_variant { 0 } else { FAMILY_SLACK };
         loop {
-            if let Some(shelf) = self.one_per_family(&self.fetch(k)?) {
-                return Ok(shelf);
+            if let Some(ranked) = self.best(&self.fetch(k, rows.as_deref())?, depth) {
+                return Ok(ranked);
             }
             k *= 4;
         }
     }
 
-    /// The `k` nearest rows, and, where products are made for models, the `k` nearest of those made for another one, apart: they could
-    /// fill a common list and leave no place for the rest.
-    fn fetch(&self, k: usize) -> Result<Fetched, RecommendError> {
+    fn is_cheap(&self) -> bool {
+        false
+    }
+}
+
+impl Search<'_> {
+    /// The `k` nearest of `rows` (all when `None`), and, where products are made for models, the `k` nearest of those made for another one,
+    /// apart: they could fill a common list and leave no place for the rest.
+    fn fetch(&self, k: usize, rows: Option<&RoaringBitmap>) -> Result<Fetched, RecommendError> {
         let mut fetched = Fetched { rows: Vec::new(), missed: None };
         match &self.fit {
-            None => self.fetch_part(k, self.allowed.rows.as_ref(), 1.0, &mut fetched)?,
+            None => self.fetch_part(k, rows, 1.0, &mut fetched)?,
             Some(fit) => {
-                let all = self.allowed.rows.clone().unwrap_or_else(|| self.view.all_rows());
+                let all = rows.cloned().unwrap_or_else(|| self.view.all_rows());
                 self.fetch_part(k, Some(&(&all - fit.other())), 1.0, &mut fetched)?;
                 self.fetch_part(k, Some(&(all & fit.other())), fit.factor, &mut fetched)?;
             }
@@ -103,27 +113,31 @@ impl Search<'_> {
         Ok(())
     }
 
-    /// The shelf of these rows; `None` when a row that was not fetched could belong on it.
-    fn one_per_family(&self, fetched: &Fetched) -> Option<Shelf> {
+    /// The hits of these rows; `None` when a row that was not fetched could belong among them.
+    fn best(&self, fetched: &Fetched, depth: &Depth<'_>) -> Option<Ranked> {
         let (query, view) = (self.query, self.view);
         let mut families: HashSet<u32> = self.anchors.iter().filter_map(|&row| view.family(row)).collect();
-        let mut hits = Vec::with_capacity(query.limit);
+        let mut hits = Vec::with_capacity(depth.limit.min(fetched.rows.len()));
+        let ranked = |hits, is_cut| Some(Ranked { hits, num_filled: 0, is_cut });
         for &(ScoredRow { row, score }, similarity) in &fetched.rows {
-            if hits.len() == query.limit {
-                return Some(Shelf { hits, is_cut: false });
+            if hits.len() == depth.limit {
+                return ranked(hits, false);
             }
             if fetched.missed.is_some_and(|missed| score < missed) {
                 return None;
             }
-            if query.min_score.is_some_and(|floor| score < floor) {
-                return Some(Shelf { hits, is_cut: true });
+            if depth.has_floor && query.min_score.is_some_and(|floor| score < floor) {
+                return ranked(hits, true);
             }
-            let is_out = self.allowed.out.contains(row.0);
-            if !is_out && view.family(row).is_some_and(|family| families.insert(family)) {
+            let mut is_free = |family| match depth.every_variant {
+                true => !families.contains(&family),
+                false => families.insert(family),
+            };
+            if !self.allowed.out.contains(row.0) && view.family(row).is_some_and(&mut is_free) {
                 hits.push(Hit { row, score, sources: SourceScores::of(Source::Similar, similarity) });
             }
         }
-        let is_whole = hits.len() == query.limit || fetched.missed.is_none();
-        is_whole.then_some(Shelf { hits, is_cut: false })
+        let is_whole = hits.len() == depth.limit || fetched.missed.is_none();
+        if is_whole { ranked(hits, false) } else { None }
     }
 }

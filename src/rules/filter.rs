@@ -1,28 +1,35 @@
-//! The filter language: which products may appear. A filter knows no catalog; `recommend` looks its fields up.
+//! The filter language: which products may appear. One language for requests, rules and dry runs. A filter knows no catalog;
+//! `recommend` looks its fields up.
 //!
 //! ```json
-//! {"must": [{"key": "brand", "match": "Sony"}, {"key": "price", "range": {"gte": 10, "lt": "50.00 USD"}}],
-//!  "should": [{"key": "category", "match": ["Cases", "Phones > Chargers"]}],
-//!  "must_not": [{"key": "color", "match": "red"}]}
+//! {"must": [{"key": "brand", "match": "Sony"}, {"key": "price", "range": {"gte": 10, "lt": "50.00 USD"}},
+//!           {"price_ratio": {"gte": 0.8, "lte": 1.5}}, {"different": "product_type"}],
+//!  "should": [{"key": "category", "match": ["Cases", "Phones > Chargers"]}, {"must": [{"stock": {"gte": 20}}]}],
+//!  "must_not": [{"key": "color", "match": "red"}, {"context": "device", "match": "mobile"}]}
 //! ```
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// Most conditions in one filter.
+/// Most conditions in one filter, those of filters inside it included.
 pub const MAX_CONDITIONS: usize = 64;
 /// Most values in one `match`.
 pub const MAX_VALUES: usize = 1000;
+/// How deep filters may stand in one another.
+pub const MAX_DEPTH: usize = 8;
 
 /// A product may appear when every `must` holds, no `must_not` holds, and one of `should` holds if there are any.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Filter {
     /// All of these must hold.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub must: Vec<Condition>,
     /// At least one of these must hold, if there are any.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub should: Vec<Condition>,
     /// None of these may hold.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub must_not: Vec<Condition>,
 }
 
@@ -38,7 +45,8 @@ pub enum Clause {
 }
 
 impl Clause {
-    fn word(self) -> &'static str {
+    /// The word in a filter.
+    pub fn word(self) -> &'static str {
         match self {
             Self::Must => "must",
             Self::Should => "should",
@@ -47,19 +55,72 @@ impl Clause {
     }
 }
 
-/// One test of one field: exactly one of `match` and `range`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+/// One test. Exactly one of: `key` with `match`, `range`, `exists` or `match_context`; `context` with `match`, `range` or `exists`; `same`;
+/// `different`; `price_ratio`; `margin`; `age_days`; `stock`; `in_cart`; `page`; `cart`; or a filter inside (`must`, `should`, `must_not`).
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
 pub struct Condition {
     /// The field: `brand`, `category`, `price`, `availability`, `family`, `id`, or the name of an attribute such as `color`.
-    pub key: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// What is known of the question: `placement`, `intent`, `segment`, `device`, `channel`, `loyalty_tier`, `visitor`, `region`,
+    /// `weekday` or `time`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub context: Option<String>,
     /// The field has this value, or one of these. Case and surplus spaces do not count. A category matches by its own name,
     /// an ancestor's, or a path from the root (`Phones > Cases`).
-    #[serde(default, rename = "match", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "match", skip_serializing_if = "Option::is_none")]
     pub matches: Option<MatchValue>,
-    /// The field `price` lies in this range.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The field lies in this range: `price`, an attribute that is a number, or the context's `time` (`"22:00"` to `"06:00"` is the night).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub range: Option<Range>,
+    /// The field has any value (`true`) or none (`false`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exists: Option<bool>,
+    /// The product's field has a value that the context's label of this name has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub match_context: Option<String>,
+    /// The product has a value of this field in common with the product asked about: `brand`, `product_type`, `family`, an attribute.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub same: Option<String>,
+    /// The product has no value of this field in common with the product asked about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub different: Option<String>,
+    /// Its price divided by that of the product asked about, in one currency.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub price_ratio: Option<Range>,
+    /// Share of the price that is left after `cost_of_goods_sold`: 0.2 is 20 %. Does not hold where either is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub margin: Option<Range>,
+    /// Days since the first of `availability_date`, `published_at` and `created_at` that the product has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub age_days: Option<Range>,
+    /// Pieces, by the attribute `quantity`; 0 where the product is out of stock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stock: Option<Range>,
+    /// The product, or another of its family, is in the cart.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub in_cart: Option<bool>,
+    /// A product asked about passes this filter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(no_recursion)]
+    pub page: Option<Box<Filter>>,
+    /// A product in the cart passes this filter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(no_recursion)]
+    pub cart: Option<Box<Filter>>,
+    /// All of these must hold.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(no_recursion)]
+    pub must: Vec<Condition>,
+    /// At least one of these must hold, if there are any.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(no_recursion)]
+    pub should: Vec<Condition>,
+    /// None of these may hold.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(no_recursion)]
+    pub must_not: Vec<Condition>,
 }
 
 /// One value or several. Numbers and booleans count as their text: `5` is `"5"`.
@@ -104,7 +165,7 @@ impl MatchValue {
     }
 }
 
-/// Bounds of a price; each is optional, at least one must be there.
+/// Bounds; each is optional, at least one must be there.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Range {
@@ -122,22 +183,23 @@ pub struct Range {
     pub lte: Option<Bound>,
 }
 
-/// An amount in each product's own currency (`15.5`), or in one currency (`"15.50 USD"`: products in others do not match).
+/// A number, which for `price` is an amount in each product's own currency (`15.5`); or a text: an amount in one currency (`"15.50 USD"`:
+/// products in others do not match), or a time of the day (`"08:30"`).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(untagged)]
 pub enum Bound {
-    /// An amount in major units.
+    /// A number; of a price, in major units.
     #[schema(value_type = f64)]
     Amount(serde_json::Number),
-    /// An amount with its currency.
+    /// An amount with its currency, or a time of the day.
     Money(String),
 }
 
-/// Why a filter cannot be used, and where in it.
+/// What is wrong with a filter or a set of rules, and where in it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{path}: {message}")]
 pub struct FilterError {
-    /// The place, e.g. `filter.must[1].range`.
+    /// The place, e.g. `filter.must[1].range` or `rules[3].then.boost.factor`.
     pub path: String,
     /// What is wrong and what would be right.
     pub message: String,
@@ -150,91 +212,44 @@ impl FilterError {
     }
 }
 
+/// The conditions of three lists, each with its list and its place: `must[0]`, `should[2]`, ….
+pub(super) fn each_of<'a>(lists: [&'a [Condition]; 3]) -> impl Iterator<Item = (Clause, String, &'a Condition)> {
+    let clauses = [Clause::Must, Clause::Should, Clause::MustNot];
+    clauses.into_iter().zip(lists).flat_map(|(clause, list)| {
+        list.iter().enumerate().map(move |(i, c)| (clause, format!("{}[{i}]", clause.word()), c))
+    })
+}
+
 impl Filter {
     /// Every condition with its list and its place: `must[0]`, `should[2]`, ….
     pub fn conditions(&self) -> impl Iterator<Item = (Clause, String, &Condition)> {
-        let lists = [(Clause::Must, &self.must), (Clause::Should, &self.should), (Clause::MustNot, &self.must_not)];
-        lists.into_iter().flat_map(|(clause, list)| {
-            list.iter().enumerate().map(move |(i, c)| (clause, format!("{}[{i}]", clause.word()), c))
-        })
+        each_of([&self.must, &self.should, &self.must_not])
     }
 
-    /// Whether a condition names the field.
+    /// Whether there are no conditions.
+    pub fn is_empty(&self) -> bool {
+        self.must.is_empty() && self.should.is_empty() && self.must_not.is_empty()
+    }
+
+    /// Whether a condition, at whatever depth, names the field of products.
     pub fn names(&self, key: &str) -> bool {
-        self.conditions().any(|(_, _, condition)| condition.key == key)
-    }
-
-    /// Returns an error at the first condition that is incomplete, contradicts itself, or is over a limit; `at` is the filter's own place.
-    pub fn check(&self, at: &str) -> Result<(), FilterError> {
-        if self.conditions().count() > MAX_CONDITIONS {
-            return Err(FilterError::new(at, format!("a filter has at most {MAX_CONDITIONS} conditions")));
-        }
-        self.conditions().try_for_each(|(_, place, condition)| condition.check(&format!("{at}.{place}")))
+        self.conditions().any(|(_, _, condition)| condition.names(key))
     }
 }
 
 impl Condition {
-    fn check(&self, at: &str) -> Result<(), FilterError> {
-        let values = self.matches.as_ref().map(MatchValue::values);
-        match (values, &self.range) {
-            (None, None) => Err(FilterError::new(at, "give `match` or `range`")),
-            (Some(_), Some(_)) => Err(FilterError::new(at, "give `match` or `range`, not both")),
-            (Some([]), None) => Err(FilterError::new(format!("{at}.match"), "the list of values is empty")),
-            (Some(values), None) if values.len() > MAX_VALUES => {
-                Err(FilterError::new(format!("{at}.match"), format!("at most {MAX_VALUES} values are allowed")))
-            }
-            (Some(_), None) if self.key == "price" => {
-                Err(FilterError::new(format!("{at}.match"), "`price` takes `range`, e.g. {\"gte\": 10, \"lte\": 50}"))
-            }
-            (Some(_), None) => Ok(()),
-            (None, Some(_)) if self.key != "price" => Err(FilterError::new(
-                format!("{at}.range"),
-                format!("`range` works on `price`; `{}` takes `match`", self.key),
-            )),
-            (None, Some(range)) => range.check(&format!("{at}.range")),
-        }
-    }
-}
-
-impl Range {
-    fn check(&self, at: &str) -> Result<(), FilterError> {
-        if *self == Self::default() {
-            return Err(FilterError::new(at, "give at least one of `gt`, `gte`, `lt`, `lte`"));
-        }
-        if (self.gt.is_some() && self.gte.is_some()) || (self.lt.is_some() && self.lte.is_some()) {
-            return Err(FilterError::new(at, "give one lower and one upper bound at most"));
-        }
-        Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(json: &str) -> Result<(), String> {
-        let filter: Filter = serde_json::from_str(json).map_err(|e| e.to_string())?;
-        filter.check("filter").map_err(|e| e.path)
+    /// `key` has one of `values`.
+    pub fn matching(key: &str, values: &[&str]) -> Self {
+        let values = values.iter().map(|value| (*value).to_owned()).collect();
+        Self { key: Some(key.to_owned()), matches: Some(MatchValue::Any(values)), ..Self::default() }
     }
 
-    #[test]
-    fn errors_point_at_the_condition() {
-        assert_eq!(check(r#"{"must":[{"key":"brand","match":"Sony"},{"key":"price","range":{"gte":1}}]}"#), Ok(()));
-        let bad = [
-            (r#"{"must":[{"key":"brand"}]}"#, "filter.must[0]"),
-            (r#"{"should":[{"key":"a","match":"b"},{"key":"a","match":[]}]}"#, "filter.should[1].match"),
-            (r#"{"must_not":[{"key":"price","match":"5"}]}"#, "filter.must_not[0].match"),
-            (r#"{"must":[{"key":"brand","range":{"gt":5}}]}"#, "filter.must[0].range"),
-            (r#"{"must":[{"key":"price","range":{}}]}"#, "filter.must[0].range"),
-            (r#"{"must":[{"key":"price","range":{"gt":5,"gte":5}}]}"#, "filter.must[0].range"),
-        ];
-        for (json, place) in bad {
-            assert_eq!(check(json), Err(place.to_owned()), "{json}");
-        }
-        let values = |json| serde_json::from_str::<MatchValue>(json).map(|matches| matches.values().to_vec());
-        assert_eq!(values("5").unwrap(), ["5"]);
-        assert_eq!(values(r#"["a", 1.5, true]"#).unwrap(), ["a", "1.5", "true"]);
-        assert!(values(r#"[["a"]]"#).unwrap_err().to_string().contains("takes a text"));
-        assert!(check(r#"{"must":[{"key":"a","equals":"b"}]}"#).unwrap_err().contains("equals"));
+    /// The conditions of the filter inside, if it is one.
+    pub(super) fn inner(&self) -> impl Iterator<Item = (Clause, String, &Self)> {
+        each_of([&self.must, &self.should, &self.must_not])
+    }
+
+    fn names(&self, key: &str) -> bool {
+        self.key.as_deref() == Some(key) || self.inner().any(|(_, _, condition)| condition.names(key))
     }
 }

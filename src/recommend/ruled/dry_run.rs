@@ -1,0 +1,530 @@
+//! What a set of rules would do, before it does: the same questions answered with the rules in force and with the set.
+//!
+//! The questions are drawn by seed: products, real sessions and orders, with the labels that the rules name; for every rule some for which
+//! it counts, where a few hundred draws find any.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::time::Instant;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::book::check_products;
+use super::compiled::{Act, Compiled};
+use super::scene::Scene;
+use crate::events::{EventKind, History};
+use crate::live::View;
+use crate::rank::RowId;
+use crate::recommend::query::{Answer, Intent, Query, SessionEvent, Shopper};
+use crate::recommend::{Engine, RecommendError};
+use crate::rules::{Condition, Filter, FilterError, Label, RuleSet};
+
+/// Draws for each rule that no question has reached yet.
+const DRAWS_PER_RULE: usize = 300;
+/// Questions that are added for a rule.
+const PER_RULE: usize = 3;
+/// Steps of a session that a question keeps.
+const MAX_STEPS: usize = 20;
+/// Changed lists that are shown in full.
+const MAX_SHOWN: usize = 10;
+
+/// What to try, and how.
+#[derive(Debug, Clone)]
+pub struct DryRun<'a> {
+    /// The set.
+    pub set: &'a RuleSet,
+    /// What shoppers did: real sessions are drawn from it, and orders tell what the set would cost. May be empty.
+    pub history: &'a History,
+    /// How many questions are drawn, besides those for single rules.
+    pub num_questions: usize,
+    /// Length of the lists, 1 to 100.
+    pub limit: usize,
+    /// Fixes what is drawn.
+    pub seed: u64,
+    /// When the questions are asked.
+    pub at: Timestamp,
+}
+
+/// A drawn question.
+#[derive(Debug, Clone)]
+pub struct SampleQuestion {
+    query: Query,
+    /// What was bought after it, where an order tells.
+    bought: Option<String>,
+}
+
+/// What a set would do.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, ToSchema)]
+pub struct DryRunReport {
+    /// Version of the rules in force, with which it is compared.
+    pub compared_with: u64,
+    /// How many questions were asked.
+    pub questions: usize,
+    /// Answers that would differ.
+    pub touched_answers: usize,
+    /// Products that would come, go or move in them.
+    pub touched_products: usize,
+    /// By placement and intent.
+    pub placements: Vec<PlacementReport>,
+    /// What each rule would do.
+    pub rules: Vec<RuleReach>,
+    /// Some lists that would differ.
+    pub changes: Vec<ListChange>,
+    /// Pins that want one place, or that never get it.
+    pub broken_pins: Vec<BrokenPin>,
+    /// Rules that counted for no question.
+    pub never_reached: Vec<String>,
+    /// Rules that counted but changed nothing.
+    pub without_effect: Vec<String>,
+    /// Rules that leave lists empty, or less than half as long.
+    pub thinned: Vec<Thinned>,
+    /// Mean sum of scores of a list, before rules moved anything, with the rules in force.
+    pub score_before: f64,
+    /// The same with the set.
+    pub score_after: f64,
+    /// What real orders say; `null` where there are none.
+    pub orders: Option<Orders>,
+    /// What may be a slip of the pen, as `place: message`.
+    pub warnings: Vec<String>,
+    /// How long it took.
+    pub took_ms: f64,
+}
+
+/// The answers of one placement and intent.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, ToSchema)]
+pub struct PlacementReport {
+    /// The placement; empty for questions that name none.
+    pub placement: String,
+    /// The intent.
+    pub intent: String,
+    /// Questions.
+    pub questions: usize,
+    /// Answers that would differ.
+    pub touched: usize,
+    /// Lists that would be shorter.
+    pub shorter: usize,
+    /// Lists that would be empty and are not.
+    pub emptied: usize,
+}
+
+/// What a rule would do.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct RuleReach {
+    /// The rule.
+    pub rule: String,
+    /// Products of the catalog that it is about; `null` where that depends on the question.
+    pub products: Option<u64>,
+    /// Questions for which it counted.
+    pub counted: u64,
+    /// Answers that it changed.
+    pub fired: u64,
+    /// Products that it kept out.
+    pub removed: u64,
+    /// Lists that it left shorter than asked.
+    pub shortened: u64,
+}
+
+/// A list before and after.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct ListChange {
+    /// What was asked, in words.
+    pub question: String,
+    /// Ids before.
+    pub before: Vec<String>,
+    /// Ids after.
+    pub after: Vec<String>,
+    /// What happened to products, in words: `+3 P-1` came to place 3, `-P-2` went, `5→1 P-3` moved.
+    pub moves: Vec<String>,
+    /// The rules that did it.
+    pub rules: Vec<String>,
+}
+
+/// Pins that stand in each other's way.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
+pub struct BrokenPin {
+    /// The rule that gets the place.
+    pub first: String,
+    /// The rule that wants it too.
+    pub second: String,
+    /// The place, from 1.
+    pub position: usize,
+}
+
+/// A rule that leaves little.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct Thinned {
+    /// The rule that kept most out.
+    pub rule: String,
+    /// Lists that are empty with the set and are not with the rules in force.
+    pub emptied: usize,
+    /// Lists that are less than half as long.
+    pub halved: usize,
+}
+
+/// How well lists hold what was bought, before and after.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, ToSchema)]
+pub struct Orders {
+    /// Orders that were asked about: a line hidden, the others told.
+    pub asked: usize,
+    /// Share of lists with the hidden product, with the rules in force.
+    pub hit_rate_before: f64,
+    /// The same with the set.
+    pub hit_rate_after: f64,
+    /// Mean of 1 / log2(1 + place) of the hidden product (nDCG with one right answer), with the rules in force.
+    pub ndcg_before: f64,
+    /// The same with the set.
+    pub ndcg_after: f64,
+}
+
+/// SplitMix64: what is drawn depends on the seed alone.
+struct Draw(u64);
+
+impl Draw {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// A number below `end`, which is 1 at least.
+    fn below(&mut self, end: usize) -> usize {
+        (self.next() % end.max(1) as u64) as usize
+    }
+
+    fn of<'t, T>(&mut self, items: &'t [T]) -> Option<&'t T> {
+        items.get(self.below(items.len()))
+    }
+}
+
+/// The values of labels that rules name.
+fn named_labels(sets: [&RuleSet; 2]) -> BTreeMap<Label, BTreeSet<String>> {
+    fn add(conditions: &[Condition], named: &mut BTreeMap<Label, BTreeSet<String>>) {
+        for condition in conditions {
+            let label = Label::ALL.into_iter().find(|label| condition.context.as_deref() == Some(label.word()));
+            if let (Some(label), Some(values)) = (label, &condition.matches) {
+                named.entry(label).or_default().extend(values.values().iter().cloned());
+            }
+            let inner = [&condition.must, &condition.should, &condition.must_not];
+            inner.into_iter().for_each(|list| add(list, named));
+        }
+    }
+    let mut named = BTreeMap::new();
+    for rule in sets.into_iter().flat_map(|set| &set.rules) {
+        for filter in std::iter::once(&rule.when).chain(rule.then.filter().map(|(_, filter)| filter)) {
+            let Filter { must, should, must_not } = filter;
+            [must, should, must_not].into_iter().for_each(|list| add(list, &mut named));
+        }
+    }
+    named
+}
+
+/// Draws questions.
+struct Sampler<'a> {
+    run: &'a DryRun<'a>,
+    draw: Draw,
+    rows: Vec<u32>,
+    named: Vec<(Label, Vec<String>)>,
+    view: &'a View,
+}
+
+impl Sampler<'_> {
+    /// A question about a product or a session, half and half where there are sessions.
+    fn question(&mut self) -> SampleQuestion {
+        let is_session = self.run.history.num_sessions() > 0 && self.draw.below(2) == 0;
+        let mut question = if is_session { self.session() } else { self.page() };
+        self.label(&mut question.query);
+        question
+    }
+
+    fn base(&self, intent: Intent) -> Query {
+        Query { intent, limit: self.run.limit, at: Some(self.run.at), ..Query::default() }
+    }
+
+    fn page(&mut self) -> SampleQuestion {
+        let row = self.draw.of(&self.rows).copied();
+        let id = row.and_then(|row| self.view.id(RowId(row))).unwrap_or_default().to_owned();
+        SampleQuestion { query: Query { anchors: vec![id], ..self.base(Intent::Similar) }, bought: None }
+    }
+
+    /// A session up to a step, or an order without one line.
+    fn session(&mut self) -> SampleQuestion {
+        let history = self.run.history;
+        let Some(session) = history.session(self.draw.below(history.num_sessions())) else { return self.page() };
+        let mut steps: Vec<_> = session.interactions.iter().rev().take(MAX_STEPS).collect();
+        steps.reverse();
+        let id = |product: u32| history.products().get(product as usize).cloned().unwrap_or_default();
+        let sold: Vec<u32> = steps
+            .iter()
+            .filter(|step| step.kind == EventKind::Purchase)
+            .map(|step| step.product)
+            .filter(|product| self.view.row(&id(*product)).is_some())
+            .collect();
+        let hidden = self.draw.of(&sold).copied();
+        let told = steps.iter().filter(|step| Some(step.product) != hidden);
+        let step = |step: &&&crate::events::Interaction| {
+            // What was bought with the hidden line lay in the cart when it was chosen.
+            let kind = if step.kind == EventKind::Purchase { EventKind::AddToCart } else { step.kind };
+            SessionEvent { id: id(step.product), kind }
+        };
+        let session: Vec<SessionEvent> =
+            told.map(|told| step(&told)).filter(|event| self.view.row(&event.id).is_some()).collect();
+        if session.is_empty() {
+            return self.page();
+        }
+        let intent = if self.draw.below(2) == 0 { Intent::Next } else { Intent::ForYou };
+        SampleQuestion { query: Query { session, ..self.base(intent) }, bought: hidden.map(id) }
+    }
+
+    /// Gives the question labels that rules name, each in half of the questions.
+    fn label(&mut self, query: &mut Query) {
+        for (label, values) in &self.named {
+            if self.draw.below(2) == 0 {
+                continue;
+            }
+            let Some(value) = self.draw.of(values).cloned() else { continue };
+            let Shopper { device, channel, loyalty_tier, visitor, region, segments, .. } = &mut query.shopper;
+            match label {
+                Label::Placement => query.placement = Some(value),
+                Label::Segment => segments.push(value),
+                Label::Device => *device = Some(value),
+                Label::Channel => *channel = Some(value),
+                Label::LoyaltyTier => *loyalty_tier = Some(value),
+                Label::Visitor => *visitor = Some(value),
+                Label::Region => *region = Some(value),
+                Label::Intent | Label::Weekday | Label::Time => {}
+            }
+        }
+    }
+}
+
+/// Calls `take` with the scene of `query`.
+fn with_scene<T>(view: &View, compiled: &Compiled, query: &Query, take: impl FnOnce(&Scene<'_>) -> T) -> T {
+    let asked = query.anchors.iter().chain(query.session.last().map(|event| &event.id));
+    let page: Vec<RowId> = asked.filter_map(|id| view.row(id)).take(1).collect();
+    let in_cart = query.session.iter().filter(|event| event.kind == EventKind::AddToCart);
+    let cart: Vec<RowId> = in_cart.filter_map(|event| view.row(&event.id)).collect();
+    let now = query.at.unwrap_or_default();
+    take(&Scene::of(view, &compiled.facts, query, &page, &cart, (now, &compiled.zone)))
+}
+
+impl Engine {
+    /// Answers drawn questions on `view` with the rules in force and with a set, and compares. Nothing is kept.
+    ///
+    /// Returns an error if the set has no sense in it, names a field that no product has, or the index fails.
+    pub fn dry_run(&self, view: &View, run: &DryRun<'_>) -> Result<DryRunReport, RecommendError> {
+        let began = Instant::now();
+        let warnings = check_products(run.set, view)?;
+        let current = self.rules().current();
+        let (old, new) = (self.rules().compiled(view)?, self.rules().trial(run.set, view)?);
+        let questions = sample(view, run, &new, &current.set);
+        let mut comparison = Comparison::default();
+        for question in &questions {
+            let before = self.answer_ruled(view, &question.query, &old)?;
+            let counted = Query { is_counted: true, ..question.query.clone() };
+            let after = self.answer_ruled(view, &counted, &new)?;
+            comparison.add(view, question, &before, &after);
+            comparison.note_pins(view, &new, &question.query);
+        }
+        let mut report = comparison.report(&new, warnings);
+        report.compared_with = current.version;
+        report.took_ms = began.elapsed().as_secs_f64() * 1e3;
+        Ok(report)
+    }
+}
+
+/// The questions: those that are drawn, and some for each rule that none of them reaches.
+fn sample(view: &View, run: &DryRun<'_>, new: &Compiled, old: &RuleSet) -> Vec<SampleQuestion> {
+    let named = named_labels([run.set, old]).into_iter().map(|(label, values)| (label, values.into_iter().collect()));
+    let (draw, rows) = (Draw(run.seed), view.all_rows().into_iter().collect());
+    let mut sampler = Sampler { run, draw, rows, named: named.collect(), view };
+    if sampler.rows.is_empty() {
+        return Vec::new();
+    }
+    let mut questions: Vec<SampleQuestion> = (0..run.num_questions).map(|_| sampler.question()).collect();
+    let mut reached = vec![0usize; new.rules.len()];
+    let count = |question: &SampleQuestion, reached: &mut [usize]| {
+        let active = with_scene(view, new, &question.query, |scene| new.active(scene));
+        active.iter().for_each(|number| reached[number] += 1);
+        active
+    };
+    questions.iter().for_each(|question| drop(count(question, &mut reached)));
+    for number in 0..reached.len() {
+        for _ in 0..DRAWS_PER_RULE {
+            if reached[number] >= PER_RULE {
+                break;
+            }
+            let question = sampler.question();
+            if with_scene(view, new, &question.query, |scene| new.active(scene)).has(number) {
+                count(&question, &mut reached);
+                questions.push(question);
+            }
+        }
+    }
+    questions
+}
+
+/// Figures in the making.
+#[derive(Default)]
+struct Comparison {
+    questions: usize,
+    touched_answers: usize,
+    touched: HashSet<u32>,
+    placements: BTreeMap<(String, &'static str), PlacementReport>,
+    changes: Vec<ListChange>,
+    thinned: BTreeMap<String, Thinned>,
+    broken: BTreeSet<BrokenPin>,
+    scores: [f64; 2],
+    orders: Orders,
+}
+
+impl Comparison {
+    fn add(&mut self, view: &View, question: &SampleQuestion, before: &Answer, after: &Answer) {
+        let query = &question.query;
+        let rows = |answer: &Answer| answer.hits.iter().map(|hit| hit.row.0).collect::<Vec<_>>();
+        let (old, new) = (rows(before), rows(after));
+        self.questions += 1;
+        for (sum, answer) in self.scores.iter_mut().zip([before, after]) {
+            *sum += answer.hits.iter().map(|hit| f64::from(hit.score)).sum::<f64>();
+        }
+        let placement = query.placement.clone().unwrap_or_default();
+        let report = self.placements.entry((placement.clone(), query.intent.word())).or_default();
+        report.questions += 1;
+        report.shorter += usize::from(new.len() < old.len());
+        report.emptied += usize::from(new.is_empty() && !old.is_empty());
+        if new.len() * 2 < old.len()
+            && let Some(why) = after.fired.iter().find(|fired| fired.is_why_fewer)
+        {
+            let id = why.id.to_string();
+            let thinned = self.thinned.entry(id.clone()).or_insert(Thinned { rule: id, emptied: 0, halved: 0 });
+            if new.is_empty() { thinned.emptied += 1 } else { thinned.halved += 1 }
+        }
+        if old != new {
+            self.touched_answers += 1;
+            report.touched += 1;
+            let place = |list: &[u32], row: u32| list.iter().position(|other| *other == row);
+            let moved = old.iter().chain(&new).filter(|row| place(&old, **row) != place(&new, **row));
+            self.touched.extend(moved);
+            if self.changes.len() < MAX_SHOWN {
+                self.changes.push(change(view, query, (&old, &new), after));
+            }
+        }
+        if let Some(bought) = question.bought.as_deref().and_then(|id| view.row(id)) {
+            self.orders.add(bought, &old, &new);
+        }
+    }
+
+    /// Notes pins that want the same place.
+    fn note_pins(&mut self, view: &View, compiled: &Compiled, query: &Query) {
+        let mut taken: HashMap<usize, (usize, &str)> = HashMap::new();
+        let active = with_scene(view, compiled, query, |scene| compiled.active(scene));
+        for number in active.iter() {
+            let Act::Pin { products, position: Some(first) } = &compiled.rules[number].act else { continue };
+            for (product, at) in products.iter().zip(*first..) {
+                match taken.get(&at) {
+                    Some((other, id)) if *other != number && *id != product.id => {
+                        let (first, second) = (&compiled.rules[*other].id, &compiled.rules[number].id);
+                        let pin = BrokenPin { first: first.to_string(), second: second.to_string(), position: at + 1 };
+                        self.broken.insert(pin);
+                    }
+                    Some(_) => {}
+                    None => drop(taken.insert(at, (number, &product.id))),
+                }
+            }
+        }
+    }
+
+    fn report(self, new: &Compiled, warnings: Vec<FilterError>) -> DryRunReport {
+        let figures: HashMap<String, _> = new.take_figures().into_iter().collect();
+        let rules: Vec<RuleReach> = new
+            .rules
+            .iter()
+            .enumerate()
+            .map(|(number, rule)| {
+                let counts = figures.get(&*rule.id).copied().unwrap_or_default();
+                RuleReach {
+                    rule: rule.id.to_string(),
+                    products: new.reach(number),
+                    counted: counts.counted,
+                    fired: counts.fired,
+                    removed: counts.removed,
+                    shortened: counts.shortened,
+                }
+            })
+            .collect();
+        let named = |is: &dyn Fn(&RuleReach) -> bool| {
+            rules.iter().filter(|rule| is(rule)).map(|rule| rule.rule.clone()).collect::<Vec<_>>()
+        };
+        let placements = self.placements.into_iter().map(|((placement, intent), report)| PlacementReport {
+            placement,
+            intent: intent.to_owned(),
+            ..report
+        });
+        let mean = |sum: f64| if self.questions == 0 { 0.0 } else { sum / self.questions as f64 };
+        DryRunReport {
+            questions: self.questions,
+            touched_answers: self.touched_answers,
+            touched_products: self.touched.len(),
+            placements: placements.collect(),
+            changes: self.changes,
+            broken_pins: self.broken.into_iter().collect(),
+            never_reached: named(&|rule| rule.counted == 0),
+            without_effect: named(&|rule| rule.counted > 0 && rule.fired == 0),
+            thinned: self.thinned.into_values().collect(),
+            score_before: mean(self.scores[0]),
+            score_after: mean(self.scores[1]),
+            orders: self.orders.means(),
+            warnings: warnings.iter().map(ToString::to_string).collect(),
+            rules,
+            ..DryRunReport::default()
+        }
+    }
+}
+
+impl Orders {
+    fn add(&mut self, bought: RowId, old: &[u32], new: &[u32]) {
+        self.asked += 1;
+        let gain = |list: &[u32]| {
+            let place = list.iter().position(|row| *row == bought.0);
+            place.map_or((0.0, 0.0), |at| (1.0, 1.0 / (at as f64 + 2.0).log2()))
+        };
+        let ((hit_before, before), (hit_after, after)) = (gain(old), gain(new));
+        self.hit_rate_before += hit_before;
+        self.hit_rate_after += hit_after;
+        self.ndcg_before += before;
+        self.ndcg_after += after;
+    }
+
+    /// Sums to means; `None` where none was asked.
+    fn means(mut self) -> Option<Self> {
+        let asked = self.asked as f64;
+        let sums = [&mut self.hit_rate_before, &mut self.hit_rate_after, &mut self.ndcg_before, &mut self.ndcg_after];
+        sums.into_iter().for_each(|sum| *sum /= asked);
+        (self.asked > 0).then_some(self)
+    }
+}
+
+fn change(view: &View, query: &Query, (old, new): (&[u32], &[u32]), after: &Answer) -> ListChange {
+    let id = |row: &u32| view.id(RowId(*row)).unwrap_or_default().to_owned();
+    let mut moves = Vec::new();
+    for (at, row) in new.iter().enumerate() {
+        match old.iter().position(|other| other == row) {
+            None => moves.push(format!("+{} {}", at + 1, id(row))),
+            Some(was) if was != at => moves.push(format!("{}→{} {}", was + 1, at + 1, id(row))),
+            Some(_) => {}
+        }
+    }
+    let gone = old.iter().filter(|row| !new.contains(row));
+    moves.extend(gone.map(|row| format!("-{}", id(row))));
+    let asked = query.anchors.first().map(|id| format!("on {id}"));
+    let asked = asked.unwrap_or_else(|| format!("after {} steps", query.session.len()));
+    let placement = query.placement.as_ref().map_or_else(String::new, |name| format!(" in {name}"));
+    ListChange {
+        question: format!("{} {asked}{placement}", query.intent.word()),
+        before: old.iter().map(id).collect(),
+        after: new.iter().map(id).collect(),
+        moves,
+        rules: after.fired.iter().map(|fired| fired.id.to_string()).collect(),
+    }
+}

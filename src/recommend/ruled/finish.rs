@@ -1,0 +1,291 @@
+//! The seam between sources and rules: hits before rules in, the answer out.
+//!
+//! A source ranks as many hits as it is asked for. With rules, more are asked for while one that was not fetched could belong on the
+//! list: above the last that is there, raised by as much as the rules that count can raise.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use roaring::RoaringBitmap;
+
+use super::compiled::{Active, Compiled, Effect};
+use super::expr::{Compiler, Expr};
+use super::scene::Scene;
+use super::select::{Selected, Selector, Valued, order};
+use crate::live::View;
+use crate::rank::RowId;
+use crate::recommend::error::RecommendError;
+use crate::recommend::query::{Answer, FewerBecause, FiredRule, Hit, Query};
+use crate::recommend::search::Allowed;
+use crate::recommend::source::Source;
+
+/// Hits that are fetched beyond the limit at first: for what rules and families take out.
+const SLACK: usize = 22;
+/// By how much a fetch grows.
+const GROWTH: usize = 4;
+
+/// How far a source is to rank.
+pub(in crate::recommend) struct Depth<'a> {
+    /// Most hits.
+    pub limit: usize,
+    /// Whether families may have several.
+    pub every_variant: bool,
+    /// Whether a list that is shorter than `limit` is filled with what is popular.
+    pub is_filled: bool,
+    /// Whether the question's `min_score` cuts.
+    pub has_floor: bool,
+    /// Rows that may be hits beside what the question allows; all when `None`.
+    pub within: Option<&'a RoaringBitmap>,
+}
+
+/// Hits, best first.
+pub(in crate::recommend) struct Ranked {
+    pub hits: Vec<Hit>,
+    /// How many of the last are there because they are popular.
+    pub num_filled: usize,
+    /// Whether `min_score` cut them.
+    pub is_cut: bool,
+}
+
+/// Makes hits of one question.
+pub(in crate::recommend) trait Rank {
+    /// The best hits that the question allows, as far as `depth` says. Fewer than `depth.limit` are all that there are.
+    ///
+    /// Returns an error if an index cannot be searched.
+    fn rank(&self, depth: &Depth<'_>) -> Result<Ranked, RecommendError>;
+
+    /// Whether ranking all is as cheap as ranking few.
+    fn is_cheap(&self) -> bool;
+}
+
+/// A question whose hits can be made.
+pub(in crate::recommend) struct Asked<'a> {
+    pub view: &'a View,
+    pub query: &'a Query,
+    /// What is asked about, the most important first.
+    pub page: &'a [RowId],
+    /// What the session has in its cart.
+    pub cart: &'a [RowId],
+    /// Rows whose families never appear.
+    pub taken: &'a [RowId],
+    pub allowed: &'a Allowed,
+    pub missing_ids: Vec<String>,
+    /// Whether a short list is filled with what is popular.
+    pub is_filled: bool,
+    /// Why there are fewer where neither a floor, a filter nor a rule is to blame.
+    pub otherwise: FewerBecause,
+}
+
+impl Asked<'_> {
+    /// The answer: the hits of `rank`, with `compiled` applied to them.
+    ///
+    /// Returns an error if an index cannot be searched, or a condition of the request's filter compares with a product and none is
+    /// asked about.
+    pub(in crate::recommend) fn finish(self, rank: &dyn Rank, compiled: &Compiled) -> Result<Answer, RecommendError> {
+        if compiled.is_empty() && !self.allowed.is_open {
+            return self.unruled(rank, compiled.version);
+        }
+        let now = self.query.at.unwrap_or_else(Timestamp::now);
+        let time = (now, &compiled.zone);
+        let scene = Scene::of(self.view, &compiled.facts, self.query, self.page, self.cart, time);
+        let filter = self.open_filter(compiled)?;
+        let active = compiled.active(&scene);
+        let may_appear = |row: RowId| self.may_appear(row);
+        let selector = Selector::new(compiled, &active, &scene, filter.as_ref(), &may_appear);
+        let named: RoaringBitmap = selector.named_rows().collect();
+        let known = match named.is_empty() {
+            true => HashMap::new(),
+            false => self.hits_of(rank, &named)?,
+        };
+        let search = Widening { asked: &self, rank, selector: &selector, known: &known };
+        let (mut selected, mut is_cut) = search.run(&active, false)?;
+        if selected.hits.len() < self.query.limit && self.is_filled && !is_cut {
+            (selected, is_cut) = search.run(&active, true)?;
+        }
+        Ok(self.ruled(selected, is_cut, compiled, &active))
+    }
+
+    /// The answer where no rule is in force.
+    fn unruled(self, rank: &dyn Rank, rules_version: u64) -> Result<Answer, RecommendError> {
+        let limit = self.query.limit;
+        let depth = Depth { limit, every_variant: false, is_filled: self.is_filled, has_floor: true, within: None };
+        let Ranked { hits, num_filled, is_cut } = rank.rank(&depth)?;
+        let fewer_because = (hits.len() < limit).then_some(self.why(is_cut));
+        let fallback = (num_filled > 0).then_some(Source::Popular);
+        Ok(Answer { hits, missing_ids: self.missing_ids, fallback, fewer_because, rules_version, fired: Vec::new() })
+    }
+
+    fn why(&self, is_cut: bool) -> FewerBecause {
+        match (is_cut, self.allowed.is_filtered) {
+            (true, _) => FewerBecause::MinScore,
+            (false, true) => FewerBecause::Filter,
+            (false, false) => self.otherwise,
+        }
+    }
+
+    /// The request's filter, where it is to be asked of each hit.
+    fn open_filter(&self, compiled: &Compiled) -> Result<Option<Expr>, RecommendError> {
+        if !self.allowed.is_open {
+            return Ok(None);
+        }
+        if self.page.is_empty() && crate::rules::is_relative(&self.query.filter) {
+            let message = "`same`, `different` and `price_ratio` compare with a product; give `context.product`";
+            return Err(crate::rules::FilterError::new("filter", message).into());
+        }
+        let compiler = Compiler { generation: self.view.generation(), facts: &compiled.facts };
+        Ok(Some(compiler.filter(&self.query.filter, "filter")?))
+    }
+
+    /// Whether the question itself lets the product appear.
+    fn may_appear(&self, row: RowId) -> bool {
+        let family = self.view.family(row);
+        let is_taken = || self.taken.iter().any(|&taken| taken == row || self.view.family(taken) == family);
+        self.view.has_row(row)
+            && !self.allowed.out.contains(row.0)
+            && self.allowed.rows.as_ref().is_none_or(|rows| rows.contains(row.0))
+            && !is_taken()
+    }
+
+    /// The hits of rows that rules name, whatever their score.
+    fn hits_of(&self, rank: &dyn Rank, rows: &RoaringBitmap) -> Result<HashMap<u32, Hit>, RecommendError> {
+        let limit = rows.len() as usize;
+        let depth = Depth { limit, every_variant: true, is_filled: false, has_floor: false, within: Some(rows) };
+        Ok(rank.rank(&depth)?.hits.into_iter().map(|hit| (hit.row.0, hit)).collect())
+    }
+
+    fn ruled(self, selected: Selected, is_cut: bool, compiled: &Compiled, active: &Active) -> Answer {
+        let Selected { hits, has_fill, removed, placed, .. } = selected;
+        let mut removed: Vec<(usize, u64)> =
+            removed.into_iter().map(|(number, rows)| (number, rows.len() as u64)).collect();
+        // Of rules that kept out as many, the one that comes first.
+        removed.sort_unstable_by_key(|(number, count)| (std::cmp::Reverse(*count), *number));
+        let is_short = hits.len() < self.query.limit;
+        let why = removed.first().map(|(number, _)| *number).filter(|_| is_short);
+        let fewer_because = is_short.then(|| why.map_or_else(|| self.why(is_cut), |_| FewerBecause::Rule));
+        let mut fired: Vec<usize> = removed.iter().map(|(number, _)| *number).chain(placed).collect();
+        fired.sort_unstable();
+        fired.dedup();
+        if self.query.is_counted {
+            compiled.note(active, &fired, &removed, why);
+        }
+        let fired = fired.into_iter().map(|number| FiredRule {
+            id: compiled.rules[number].id.clone(),
+            removed: removed.iter().find(|(of, _)| *of == number).map_or(0, |(_, count)| *count),
+            is_why_fewer: why == Some(number),
+        });
+        Answer {
+            hits,
+            missing_ids: self.missing_ids,
+            fallback: has_fill.then_some(Source::Popular),
+            fewer_because,
+            rules_version: compiled.version,
+            fired: fired.collect(),
+        }
+    }
+}
+
+/// Fetches until the list is certain.
+struct Widening<'a> {
+    asked: &'a Asked<'a>,
+    rank: &'a dyn Rank,
+    selector: &'a Selector<'a>,
+    known: &'a HashMap<u32, Hit>,
+}
+
+/// What a round of fetches brought.
+struct Fetched {
+    hits: Vec<Valued>,
+    /// Value that a hit which was not fetched is not above; `None` when all were.
+    missed: Option<f64>,
+    is_cut: bool,
+}
+
+impl Widening<'_> {
+    /// The list, and whether `min_score` cut the hits.
+    fn run(&self, active: &Active, is_filled: bool) -> Result<(Selected, bool), RecommendError> {
+        let limit = self.asked.query.limit;
+        let effect = self.selector.compiled.effect(active);
+        let mut depth = if self.rank.is_cheap() { usize::MAX } else { limit + SLACK };
+        let mut within: Option<RoaringBitmap> = None;
+        let mut removed = HashMap::new();
+        loop {
+            let Fetched { hits, missed, is_cut } = self.fetch(depth, within.as_ref(), &effect, is_filled)?;
+            let mut selected = self.selector.select(&hits, self.known, limit);
+            let is_whole = selected.hits.len() == limit;
+            let is_above = |missed: f64| is_whole && selected.last_value.is_none_or(|last| last > missed);
+            if missed.is_none_or(is_above) {
+                for (number, rows) in removed {
+                    let all: &mut std::collections::HashSet<u32> = selected.removed.entry(number).or_default();
+                    all.extend::<std::collections::HashSet<u32>>(rows);
+                }
+                return Ok((selected, is_cut));
+            }
+            if within.is_none() && !effect.hidden.is_empty() {
+                // What is hidden in every scene need not be fetched again; changed products may be hidden no longer.
+                let mut rows = self.asked.view.all_rows();
+                rows -= &effect.hidden;
+                within = Some(rows);
+                removed = selected.removed;
+            }
+            depth = depth.saturating_mul(GROWTH);
+        }
+    }
+
+    /// The best `depth` hits by score, and those of rows that rules may raise.
+    fn fetch(
+        &self,
+        depth: usize,
+        within: Option<&RoaringBitmap>,
+        effect: &Effect,
+        is_filled: bool,
+    ) -> Result<Fetched, RecommendError> {
+        let mut fetched = Fetched { hits: Vec::new(), missed: None, is_cut: false };
+        let is_raising = effect.max_factor > 1.0;
+        match self.raised(effect, within).filter(|_| is_raising && !self.rank.is_cheap()) {
+            Some(raised) => {
+                self.fetch_part(depth, within, 1.0, is_filled, &mut fetched)?;
+                self.fetch_part(depth, Some(&raised), effect.max_factor, false, &mut fetched)?;
+                fetched.hits.sort_unstable_by_key(|valued| valued.hit.row);
+                fetched.hits.dedup_by_key(|valued| valued.hit.row);
+            }
+            None => self.fetch_part(depth, within, effect.max_factor, is_filled, &mut fetched)?,
+        }
+        fetched.hits.sort_unstable_by(order);
+        Ok(fetched)
+    }
+
+    /// The rows that rules may raise; `None` where that may be all. Changed products may be among them.
+    fn raised<'e>(&self, effect: &'e Effect, within: Option<&RoaringBitmap>) -> Option<Cow<'e, RoaringBitmap>> {
+        let view = self.asked.view;
+        let raised = effect.raised.as_ref()?;
+        let is_plain = view.patched_rows().is_empty() && view.num_new() == 0;
+        let mut rows =
+            if is_plain { Cow::Borrowed(raised) } else { Cow::Owned(raised | view.patched_rows() | view.new_rows()) };
+        if let Some(within) = within {
+            *rows.to_mut() &= within;
+        }
+        Some(rows)
+    }
+
+    fn fetch_part(
+        &self,
+        depth: usize,
+        within: Option<&RoaringBitmap>,
+        factor: f64,
+        is_filled: bool,
+        fetched: &mut Fetched,
+    ) -> Result<(), RecommendError> {
+        let depth = Depth { limit: depth, every_variant: true, is_filled, has_floor: true, within };
+        let ranked = self.rank.rank(&depth)?;
+        if ranked.hits.len() >= depth.limit {
+            let missed = ranked.hits.last().map(|hit| f64::from(hit.score) * factor);
+            fetched.missed = fetched.missed.into_iter().chain(missed).reduce(f64::max);
+        }
+        fetched.is_cut |= ranked.is_cut;
+        let first_fill = ranked.hits.len() - ranked.num_filled;
+        let valued = ranked.hits.into_iter().enumerate();
+        fetched.hits.extend(valued.map(|(at, hit)| self.selector.valued(hit, at >= first_fill)));
+        Ok(())
+    }
+}

@@ -1,0 +1,30 @@
+//! Rules in answers: compiled for a generation, put in force as a whole, applied between the sources' hits and the list.
+//!
+//! | file | subject |
+//! |---|---|
+//! | `finish` | the seam: hits before rules in, the answer out |
+//! | `select` | hits to list: pins, values, hidden, replaced, capped |
+//! | `scene` | what rules may know of a question |
+//! | `compiled` | a set for a generation: which rules count, which are about a product |
+//! | `expr` | a filter for a generation |
+//! | `facts` | what rules ask of products beyond bitmaps |
+//! | `book` | the rules in force, and how they are replaced |
+//! | `dry_run` | what a set would do, before it does |
+
+mod book;
+mod compiled;
+mod dry_run;
+mod expr;
+mod facts;
+mod finish;
+mod scene;
+mod select;
+
+use super::error::RecommendError;
+
+pub use book::{Rulebook, Saved, Saver};
+pub(super) use compiled::Compiled;
+pub use dry_run::{
+    BrokenPin, DryRun, DryRunReport, ListChange, Orders, PlacementReport, RuleReach, SampleQuestion, Thinned,
+};
+pub(super) use finish::{Asked, Depth, Rank, Ranked};

@@ -1,0 +1,296 @@
+//! The rules of a shop as one document: read from JSON or TOML with the place of the first mistake, and checked as a whole.
+
+use std::collections::{HashMap, HashSet};
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::filter::{Filter, FilterError};
+use super::nearest::did_you_mean;
+use super::rule::{Consequence, MAX_FACTOR, Rule, moment};
+use super::shop::Essentials;
+
+/// Longest document in bytes.
+pub const MAX_DOCUMENT_BYTES: usize = 1024 * 1024;
+/// Most rules in a document.
+pub const MAX_RULES: usize = 5000;
+
+/// Every rule of a catalog.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RuleSet {
+    /// The time zone of dates, times of the day and weekdays, such as `Europe/Berlin`; UTC when left out.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub time_zone: String,
+    /// What every shop needs.
+    pub shop: Essentials,
+    /// At most 5000.
+    pub rules: Vec<Rule>,
+}
+
+/// How a document is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Notation {
+    /// JSON.
+    Json,
+    /// TOML.
+    Toml,
+}
+
+impl RuleSet {
+    /// Reads a document and checks it.
+    ///
+    /// Returns an error naming the place if it is too long, cannot be read, has an unknown field, or has no sense in it.
+    pub fn read(text: &str, notation: Notation) -> Result<Self, FilterError> {
+        let whole = |message: String| FilterError::new("document", message);
+        if text.len() > MAX_DOCUMENT_BYTES {
+            return Err(whole(format!("it has {} bytes, at most {MAX_DOCUMENT_BYTES} are allowed", text.len())));
+        }
+        let value: Value = match notation {
+            Notation::Json => serde_json::from_str(text).map_err(|error| whole(format!("it is not JSON: {error}")))?,
+            Notation::Toml => {
+                let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
+                    whole(format!("it is not TOML: {}", one_line(&error.to_string())))
+                })?;
+                json_of(toml::Value::Table(table))
+            }
+        };
+        let set: Self = serde_path_to_error::deserialize(value)
+            .map_err(|error| located(&error.path().to_string(), &error.inner().to_string()))?;
+        set.check()?;
+        Ok(set)
+    }
+
+    /// Whether it changes nothing.
+    pub fn is_empty(&self) -> bool {
+        self.shop.rules().is_empty() && self.shop.is_plain() && self.rules.is_empty()
+    }
+
+    /// The time zone.
+    ///
+    /// Returns an error if this machine knows none of the name.
+    pub fn zone(&self) -> Result<TimeZone, FilterError> {
+        if self.time_zone.is_empty() || self.time_zone == "UTC" {
+            return Ok(TimeZone::UTC);
+        }
+        let unknown =
+            |_| FilterError::new("time_zone", format!("`{}` is no time zone that is known here", self.time_zone));
+        TimeZone::get(&self.time_zone).map_err(unknown)
+    }
+
+    /// Returns an error at the first place that has no sense in it.
+    pub fn check(&self) -> Result<(), FilterError> {
+        let zone = self.zone()?;
+        self.shop.check()?;
+        if self.rules.len() > MAX_RULES {
+            return Err(FilterError::new("rules", format!("{} are too many, at most {MAX_RULES}", self.rules.len())));
+        }
+        let mut ids = HashSet::new();
+        for (at, rule) in self.rules.iter().enumerate() {
+            let at = format!("rules[{at}]");
+            rule.check(&at, &zone)?;
+            if !ids.insert(rule.id.as_str()) {
+                return Err(FilterError::new(format!("{at}.id"), format!("another rule is named `{}` too", rule.id)));
+            }
+        }
+        self.check_replacements()
+    }
+
+    /// A product that stands in for another may be stood in for itself, but never in a circle, whatever the conditions are.
+    fn check_replacements(&self) -> Result<(), FilterError> {
+        let mut next: HashMap<&str, Vec<(&str, usize)>> = HashMap::new();
+        for (at, rule) in self.rules.iter().enumerate() {
+            if let (Consequence::Replace(replace), true) = (&rule.then, rule.on) {
+                next.entry(&replace.product).or_default().push((&replace.with, at));
+            }
+        }
+        let mut done: HashSet<&str> = HashSet::new();
+        let mut starts: Vec<&str> = next.keys().copied().collect();
+        starts.sort_unstable();
+        for start in starts {
+            // Walks depth first; `path` holds the products on the way with the edge that is looked at next.
+            let mut path: Vec<(&str, usize)> = vec![(start, 0)];
+            while let Some((product, edge)) = path.last_mut() {
+                let step = next.get(product).and_then(|edges| edges.get(*edge)).copied();
+                *edge += 1;
+                match step {
+                    _ if done.contains(product) => drop(path.pop()),
+                    None => {
+                        done.insert(product);
+                        path.pop();
+                    }
+                    Some((with, at)) if path.iter().any(|(product, _)| *product == with) => {
+                        let way: Vec<&str> =
+                            path.iter().map(|(product, _)| *product).skip_while(|p| *p != with).collect();
+                        let message = format!("a circle: {} → {with}", way.join(" → "));
+                        return Err(FilterError::new(format!("rules[{at}].then.replace"), message));
+                    }
+                    Some((with, _)) => path.push((with, 0)),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The rules that are on, the shop's first, then by priority and place, each with its place in [`RuleSet::rules`] (`None` for the
+    /// shop's) and the moments between which it counts.
+    pub fn in_order(&self) -> Vec<(Option<usize>, Rule, [Option<Timestamp>; 2])> {
+        let zone = self.zone().unwrap_or(TimeZone::UTC);
+        // A moment that cannot be read was refused by `check`.
+        let read = |text: &Option<String>| text.as_deref().and_then(|text| moment(text, &zone).ok());
+        let mut own: Vec<(usize, &Rule)> = self.rules.iter().enumerate().filter(|(_, rule)| rule.on).collect();
+        own.sort_by_key(|(at, rule)| (std::cmp::Reverse(rule.priority), *at));
+        let shop = self.shop.rules().into_iter().map(|rule| (None, rule));
+        let own = own.into_iter().map(|(at, rule)| (Some(at), rule.clone()));
+        shop.chain(own).map(|(at, rule)| (at, rule.clone(), [read(&rule.from), read(&rule.until)])).collect()
+    }
+}
+
+/// An error of the deserializer as one of ours, with the nearest known word for an unknown one.
+fn located(path: &str, message: &str) -> FilterError {
+    let ticked = |text: &str| -> Vec<String> { text.split('`').skip(1).step_by(2).map(str::to_owned).collect() };
+    for (kind, word) in [("unknown field ", "field"), ("unknown variant ", "operator")] {
+        if !message.starts_with(kind) {
+            continue;
+        }
+        let words = ticked(message);
+        let Some((unknown, known)) = words.split_first() else { continue };
+        let near = did_you_mean(unknown, known.iter().map(String::as_str));
+        let at = if path.ends_with(unknown.as_str()) {
+            path.to_owned()
+        } else {
+            format!("{}.{unknown}", path.trim_end_matches('.'))
+        };
+        return FilterError::new(
+            at.trim_start_matches('.'),
+            format!("there is no {word} `{unknown}`; known are {}{near}", known.join(", ")),
+        );
+    }
+    let at = if path == "." { "document" } else { path };
+    FilterError::new(at, message)
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn json_of(value: toml::Value) -> Value {
+    match value {
+        toml::Value::String(text) => Value::String(text),
+        toml::Value::Integer(number) => Value::from(number),
+        toml::Value::Float(number) => Value::from(number),
+        toml::Value::Boolean(is_true) => Value::Bool(is_true),
+        toml::Value::Datetime(moment) => Value::String(moment.to_string()),
+        toml::Value::Array(values) => Value::Array(values.into_iter().map(json_of).collect()),
+        toml::Value::Table(table) => {
+            Value::Object(table.into_iter().map(|(key, value)| (key, json_of(value))).collect())
+        }
+    }
+}
+
+/// Bounds the sum of logarithms of a product's factors, and returns the factor.
+pub fn bounded_factor(sum_of_ln: f64) -> f64 {
+    sum_of_ln.clamp(-MAX_FACTOR.ln(), MAX_FACTOR.ln()).exp()
+}
+
+/// Whether `filter` needs a product asked about: it compares with one.
+pub fn is_relative(filter: &Filter) -> bool {
+    fn any(conditions: &[super::Condition]) -> bool {
+        conditions.iter().any(|condition| {
+            condition.same.is_some()
+                || condition.different.is_some()
+                || condition.price_ratio.is_some()
+                || [&condition.must, &condition.should, &condition.must_not].into_iter().any(|list| any(list))
+        })
+    }
+    [&filter.must, &filter.should, &filter.must_not].into_iter().any(|list| any(list))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(text: &str) -> String {
+        RuleSet::read(text, Notation::Toml).unwrap_err().to_string()
+    }
+
+    const GOOD: &str = r#"
+        time_zone = "UTC"
+        shop = { in_stock_only = true, max_per_brand = 2, clearance = { filter = { must = [{ key = "custom_label_0", match = "sale" }] }, factor = 1.3 } }
+        [[rules]]
+        id = "a"
+        from = 2026-11-27
+        until = 2026-11-30T08:00:00Z
+        then = { pin = { products = ["x"] } }
+        [[rules]]
+        id = "b"
+        priority = 5
+        when = { must = [{ context = "device", match = "mobile" }] }
+        then.exclude = { must = [{ key = "brand", match = "Acme" }] }"#;
+
+    #[test]
+    fn json_and_toml_say_the_same_and_come_back() {
+        let set = RuleSet::read(GOOD, Notation::Toml).unwrap();
+        let json = serde_json::to_string(&set).unwrap();
+        assert_eq!(RuleSet::read(&json, Notation::Json).unwrap(), set);
+        let order: Vec<String> = set.in_order().into_iter().map(|(_, rule, _)| rule.id).collect();
+        assert_eq!(order, ["shop.in_stock_only", "shop.clearance", "shop.max_per_brand", "b", "a"]);
+        assert!(RuleSet::default().is_empty() && !set.is_empty());
+    }
+
+    #[test]
+    fn errors_name_the_place_and_the_nearest_word() {
+        let rule = |rest: &str| place(&format!("[[rules]]\nid = \"r\"\n{rest}"));
+        let pin = "then = { pin = { products = [\"x\"] } }";
+        for (text, parts) in [
+            ("[[rule]]".to_owned(), ["rule: there is no field", "did you mean `rules`"]),
+            (format!("[[rules]]\nid = \"r\"\nprioritty = 3\n{pin}"), ["rules[0].prioritty", "did you mean `priority`"]),
+            ("[[rules]]\nid = \"r\"\nthen = { boots = 3 }".to_owned(), ["rules[0].then.boots", "did you mean `boost`"]),
+            (
+                format!("[shop]\nin_stock_onyl = true\n[[rules]]\nid = \"r\"\n{pin}"),
+                ["shop.in_stock_onyl", "did you mean `in_stock_only`"],
+            ),
+        ] {
+            let error = place(&text);
+            parts.iter().for_each(|part| assert!(error.contains(part), "{error}"));
+        }
+        let exclude = |condition: &str| format!("then.exclude = {{ must = [{condition}] }}");
+        assert!(
+            rule(&exclude("{ key = \"price\", rnage = { gte = 1 } }")).contains("rules[0].then.exclude.must[0].rnage")
+        );
+        assert!(
+            rule(&exclude("{ key = \"price\", range = { gte = 9, lt = 5 } }"))
+                .starts_with("rules[0].then.exclude.must[0].range")
+        );
+        assert!(
+            rule("then = { boost = { filter = { must = [{ same = \"brand\" }] }, factor = 3.0 } }")
+                .starts_with("rules[0].then.boost.factor")
+        );
+        assert!(rule(&format!("from = \"2026-02-30\"\n{pin}")).starts_with("rules[0].from"));
+        assert!(rule(&format!("from = 2026-02-03\nuntil = 2026-02-03\n{pin}")).starts_with("rules[0].until"));
+        assert!(rule(&format!("weekdays = [\"mo\"]\n{pin}")).starts_with("rules[0].weekdays"));
+        assert!(
+            place(&format!("[[rules]]\nid = \"r\"\n{pin}\n[[rules]]\nid = \"r\"\n{pin}")).starts_with("rules[1].id")
+        );
+        assert!(place("time_zone = \"Mars/Olympus\"").starts_with("time_zone"));
+        assert!(place(&"#".repeat(MAX_DOCUMENT_BYTES + 1)).starts_with("document: it has"));
+        assert!(place("[[rules]\n").starts_with("document: it is not TOML"));
+    }
+
+    #[test]
+    fn replacements_in_a_circle_are_refused_and_chains_are_not() {
+        let set = |pairs: &[(&str, &str)]| {
+            let rules = pairs.iter().enumerate().map(|(at, (product, with))| {
+                format!("[[rules]]\nid = \"r{at}\"\nthen = {{ replace = {{ product = \"{product}\", with = \"{with}\" }} }}\n")
+            });
+            RuleSet::read(&rules.collect::<String>(), Notation::Toml).map_err(|error| error.to_string())
+        };
+        assert!(set(&[("a", "b"), ("b", "c"), ("a", "c"), ("d", "c")]).is_ok());
+        let error = set(&[("x", "a"), ("a", "b"), ("b", "c"), ("c", "a")]).unwrap_err();
+        assert!(error.contains("then.replace: a circle: a → b → c → a"), "{error}");
+        assert!(set(&[("a", "a")]).unwrap_err().starts_with("rules[0].then.replace.with"));
+    }
+}

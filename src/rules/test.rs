@@ -1,0 +1,511 @@
+//! A condition as what it tests: the one reading of the language that every evaluation starts from, and its limits.
+
+use super::filter::{Bound, Clause, Condition, Filter, FilterError, MAX_CONDITIONS, MAX_DEPTH, MAX_VALUES, Range};
+use super::nearest::did_you_mean;
+
+/// What a condition tests.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Test<'a> {
+    /// The field has one of the values.
+    Match(&'a str, &'a [String]),
+    /// The price lies in the range.
+    Price(&'a Range),
+    /// The attribute, read as a number, lies in the span.
+    Number(&'a str, Span),
+    /// The field has a value, or none.
+    Exists(&'a str, bool),
+    /// The field has a value that the label has.
+    MatchContext(&'a str, Label),
+    /// The question's label has one of the values.
+    Context(Label, &'a [String]),
+    /// The question has the label, or has it not.
+    ContextExists(Label, bool),
+    /// The time of the day, in minutes.
+    Time(TimeSpan),
+    /// A value of the field in common with the product asked about.
+    Same(&'a str),
+    /// None in common.
+    Different(&'a str),
+    /// Price divided by that of the product asked about.
+    PriceRatio(Span),
+    /// Share of the price that is left.
+    Margin(Span),
+    /// Days since the product came.
+    AgeDays(Span),
+    /// Pieces.
+    Stock(Span),
+    /// Whether its family is in the cart.
+    InCart(bool),
+    /// A product asked about passes.
+    Page(&'a Filter),
+    /// A product in the cart passes.
+    Cart(&'a Filter),
+    /// A filter inside.
+    All([&'a [Condition]; 3]),
+}
+
+/// What can be known of a question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(missing_docs, reason = "each is the label of its word")]
+pub enum Label {
+    Placement,
+    Intent,
+    Segment,
+    Device,
+    Channel,
+    LoyaltyTier,
+    Visitor,
+    Region,
+    Weekday,
+    Time,
+}
+
+impl Label {
+    /// Every label.
+    pub const ALL: [Self; 10] = [
+        Self::Placement,
+        Self::Intent,
+        Self::Segment,
+        Self::Device,
+        Self::Channel,
+        Self::LoyaltyTier,
+        Self::Visitor,
+        Self::Region,
+        Self::Weekday,
+        Self::Time,
+    ];
+
+    /// The word in a filter.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Placement => "placement",
+            Self::Intent => "intent",
+            Self::Segment => "segment",
+            Self::Device => "device",
+            Self::Channel => "channel",
+            Self::LoyaltyTier => "loyalty_tier",
+            Self::Visitor => "visitor",
+            Self::Region => "region",
+            Self::Weekday => "weekday",
+            Self::Time => "time",
+        }
+    }
+
+    fn of(word: &str, at: &str) -> Result<Self, FilterError> {
+        let found = Self::ALL.into_iter().find(|label| label.word() == word);
+        found.ok_or_else(|| {
+            let words: Vec<&str> = Self::ALL.iter().map(|label| label.word()).collect();
+            let near = did_you_mean(word, words.iter().copied());
+            FilterError::new(at, format!("`{word}` is nothing of a question; it has {}{near}", words.join(", ")))
+        })
+    }
+}
+
+/// The days of the week as `weekday` matches them, Monday first.
+pub const WEEKDAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+
+/// A span of numbers; a number that is not known lies in none.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Span {
+    low: f64,
+    high: f64,
+    is_low_in: bool,
+    is_high_in: bool,
+}
+
+impl Span {
+    /// Whether the number lies in it; NaN never does.
+    pub fn contains(&self, number: f64) -> bool {
+        let is_above = number > self.low || (self.is_low_in && number == self.low);
+        let is_below = number < self.high || (self.is_high_in && number == self.high);
+        is_above && is_below
+    }
+
+    fn of(range: &Range, at: &str) -> Result<Self, FilterError> {
+        let mut span = Self { low: f64::NEG_INFINITY, high: f64::INFINITY, is_low_in: true, is_high_in: true };
+        for (name, bound) in range.bounds(at)? {
+            let Bound::Amount(number) = bound else {
+                return Err(FilterError::new(format!("{at}.{name}"), "give a number"));
+            };
+            let number = number.as_f64().filter(|number| number.is_finite());
+            let number = number.ok_or_else(|| FilterError::new(format!("{at}.{name}"), "the number is too large"))?;
+            match name {
+                "gt" | "gte" => (span.low, span.is_low_in) = (number, name == "gte"),
+                _ => (span.high, span.is_high_in) = (number, name == "lte"),
+            }
+        }
+        let is_empty = span.low > span.high || (span.low == span.high && !(span.is_low_in && span.is_high_in));
+        if is_empty { Err(empty_range(at)) } else { Ok(span) }
+    }
+}
+
+fn empty_range(at: &str) -> FilterError {
+    FilterError::new(at, "nothing lies between these bounds; is the lower one above the upper one?")
+}
+
+/// Minutes of the day; one that ends before it begins goes over midnight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TimeSpan {
+    from: i32,
+    /// Excluded.
+    until: i32,
+}
+
+impl TimeSpan {
+    /// Whether `minute` of the day, from 0 to 1439, lies in it.
+    pub fn contains(self, minute: i32) -> bool {
+        if self.from <= self.until {
+            self.from <= minute && minute < self.until
+        } else {
+            minute >= self.from || minute < self.until
+        }
+    }
+
+    fn of(range: &Range, at: &str) -> Result<Self, FilterError> {
+        let mut span = Self { from: 0, until: 24 * 60 };
+        for (name, bound) in range.bounds(at)? {
+            let at = format!("{at}.{name}");
+            let wrong = || FilterError::new(&at, "give a time of the day such as \"08:30\", \"24:00\" at most");
+            let Bound::Money(text) = bound else { return Err(wrong()) };
+            let minute = minute_of(text).ok_or_else(wrong)?;
+            match name {
+                "gte" => span.from = minute,
+                "gt" => span.from = minute + 1,
+                "lt" => span.until = minute,
+                _ => span.until = minute + 1,
+            }
+        }
+        if span.from == span.until { Err(empty_range(at)) } else { Ok(span) }
+    }
+}
+
+fn minute_of(text: &str) -> Option<i32> {
+    let (hour, minute) = text.split_once(':')?;
+    let is_plain = |part: &str| part.len() == 2 && part.bytes().all(|b| b.is_ascii_digit());
+    let (hour, minute): (i32, i32) =
+        if is_plain(hour) && is_plain(minute) { (hour.parse().ok()?, minute.parse().ok()?) } else { return None };
+    let of_day = hour * 60 + minute;
+    (minute < 60 && of_day <= 24 * 60).then_some(of_day)
+}
+
+impl Range {
+    /// The bounds that are there, by name.
+    ///
+    /// Returns an error if there are none, or two of one side.
+    fn bounds(&self, at: &str) -> Result<Vec<(&'static str, &Bound)>, FilterError> {
+        let all = [("gt", &self.gt), ("gte", &self.gte), ("lt", &self.lt), ("lte", &self.lte)];
+        let there: Vec<_> = all.into_iter().filter_map(|(name, bound)| Some((name, bound.as_ref()?))).collect();
+        if there.is_empty() {
+            return Err(FilterError::new(at, "give at least one of `gt`, `gte`, `lt`, `lte`"));
+        }
+        if (self.gt.is_some() && self.gte.is_some()) || (self.lt.is_some() && self.lte.is_some()) {
+            return Err(FilterError::new(at, "give one lower and one upper bound at most"));
+        }
+        Ok(there)
+    }
+
+    fn check_price(&self, at: &str) -> Result<(), FilterError> {
+        let bounds = self.bounds(at)?;
+        let [(low_name, low), (high_name, high)] = bounds[..] else { return Ok(()) };
+        let is_strict = low_name == "gt" || high_name == "lt";
+        match (amount_of(low), amount_of(high)) {
+            (Some((low, a)), Some((high, b))) if a == b && (low > high || (is_strict && low == high)) => {
+                Err(empty_range(at))
+            }
+            (Some((_, Some(a))), Some((_, Some(b)))) if a != b => {
+                Err(FilterError::new(at, format!("one bound is in {a}, the other in {b}: no price is in both")))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The number of a price's bound and its currency; `None` where it cannot be read, which is found when it is looked up.
+fn amount_of(bound: &Bound) -> Option<(f64, Option<&str>)> {
+    match bound {
+        Bound::Amount(number) => Some((number.as_f64()?, None)),
+        Bound::Money(text) => {
+            let (number, currency) = text.split_once(' ')?;
+            Some((number.parse().ok()?, Some(currency.trim())))
+        }
+    }
+}
+
+impl Filter {
+    /// Returns an error at the first condition that is incomplete, contradicts itself, or is over a limit; `at` is the filter's own place.
+    pub fn check(&self, at: &str) -> Result<(), FilterError> {
+        let mut left = MAX_CONDITIONS;
+        check_all(self.conditions(), at, 1, &mut left)
+    }
+}
+
+fn check_all<'a>(
+    conditions: impl Iterator<Item = (Clause, String, &'a Condition)>,
+    at: &str,
+    depth: usize,
+    left: &mut usize,
+) -> Result<(), FilterError> {
+    if depth > MAX_DEPTH {
+        return Err(FilterError::new(at, format!("filters may stand {MAX_DEPTH} deep in one another")));
+    }
+    for (_, place, condition) in conditions {
+        let at = format!("{at}.{place}");
+        *left = left.checked_sub(1).ok_or_else(|| {
+            FilterError::new(&at, format!("a filter has at most {MAX_CONDITIONS} conditions, this is one more"))
+        })?;
+        match condition.test(&at)? {
+            Test::Page(inner) => check_all(inner.conditions(), &format!("{at}.page"), depth + 1, left)?,
+            Test::Cart(inner) => check_all(inner.conditions(), &format!("{at}.cart"), depth + 1, left)?,
+            Test::All(_) => check_all(condition.inner(), &at, depth + 1, left)?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+impl Condition {
+    /// What it tests.
+    ///
+    /// Returns an error at its place `at` if it tests nothing, several things, or something that cannot be.
+    pub fn test(&self, at: &str) -> Result<Test<'_>, FilterError> {
+        let forms = self.forms();
+        let [form] = forms[..] else {
+            let message = if forms.is_empty() {
+                "give one of `key`, `context`, `same`, `different`, `price_ratio`, `margin`, `age_days`, `stock`, `in_cart`, `page`, \
+                 `cart`, `must`, `should`, `must_not`"
+                    .to_owned()
+            } else {
+                format!("one condition tests one thing; this has `{}`", forms.join("` and `"))
+            };
+            return Err(FilterError::new(at, message));
+        };
+        if !["key", "context"].contains(&form) {
+            let operators = self.operators();
+            if let Some(operator) = operators.first() {
+                return Err(FilterError::new(format!("{at}.{operator}"), format!("it needs a `key`, not `{form}`")));
+            }
+        }
+        let span =
+            |range: &Option<Range>| Span::of(range.as_ref().unwrap_or(&Range::default()), &format!("{at}.{form}"));
+        Ok(match form {
+            "key" => self.test_key(at)?,
+            "context" => self.test_context(at)?,
+            "same" => Test::Same(relative_field(&self.same)),
+            "different" => Test::Different(relative_field(&self.different)),
+            "price_ratio" => Test::PriceRatio(span(&self.price_ratio)?),
+            "margin" => Test::Margin(span(&self.margin)?),
+            "age_days" => Test::AgeDays(span(&self.age_days)?),
+            "stock" => Test::Stock(span(&self.stock)?),
+            "in_cart" => Test::InCart(self.in_cart == Some(true)),
+            _ => match (&self.page, &self.cart) {
+                (Some(filter), _) => Test::Page(filter),
+                (_, Some(filter)) => Test::Cart(filter),
+                _ => Test::All([&self.must, &self.should, &self.must_not]),
+            },
+        })
+    }
+
+    /// The names of what is tested.
+    fn forms(&self) -> Vec<&'static str> {
+        let has_inner = !(self.must.is_empty() && self.should.is_empty() && self.must_not.is_empty());
+        let forms = [
+            ("key", self.key.is_some()),
+            ("context", self.context.is_some()),
+            ("same", self.same.is_some()),
+            ("different", self.different.is_some()),
+            ("price_ratio", self.price_ratio.is_some()),
+            ("margin", self.margin.is_some()),
+            ("age_days", self.age_days.is_some()),
+            ("stock", self.stock.is_some()),
+            ("in_cart", self.in_cart.is_some()),
+            ("page", self.page.is_some()),
+            ("cart", self.cart.is_some()),
+            ("must", has_inner),
+        ];
+        forms.into_iter().filter(|(_, is_there)| *is_there).map(|(name, _)| name).collect()
+    }
+
+    fn operators(&self) -> Vec<&'static str> {
+        let operators = [
+            ("match", self.matches.is_some()),
+            ("range", self.range.is_some()),
+            ("exists", self.exists.is_some()),
+            ("match_context", self.match_context.is_some()),
+        ];
+        operators.into_iter().filter(|(_, is_there)| *is_there).map(|(name, _)| name).collect()
+    }
+
+    /// The one operator.
+    fn operator(&self, at: &str, known: &'static str) -> Result<&'static str, FilterError> {
+        match self.operators()[..] {
+            [operator] => Ok(operator),
+            [] => Err(FilterError::new(at, format!("give {known}"))),
+            [..] => Err(FilterError::new(at, format!("give one of {known}, not several"))),
+        }
+    }
+
+    fn values(&self, at: &str) -> Result<&[String], FilterError> {
+        let at = || format!("{at}.match");
+        match self.matches.as_ref().map(|matches| matches.values()).unwrap_or_default() {
+            [] => Err(FilterError::new(at(), "the list of values is empty")),
+            values if values.len() > MAX_VALUES => {
+                Err(FilterError::new(at(), format!("at most {MAX_VALUES} values are allowed")))
+            }
+            values => Ok(values),
+        }
+    }
+
+    fn test_key(&self, at: &str) -> Result<Test<'_>, FilterError> {
+        let key = self.key.as_deref().unwrap_or_default();
+        if key.is_empty() {
+            return Err(FilterError::new(format!("{at}.key"), "the name of a field is empty"));
+        }
+        match self.operator(at, "`match`, `range`, `exists` or `match_context`")? {
+            "match" if key == "price" => {
+                Err(FilterError::new(format!("{at}.match"), "`price` takes `range`, e.g. {\"gte\": 10, \"lte\": 50}"))
+            }
+            "match" => Ok(Test::Match(key, self.values(at)?)),
+            "exists" => Ok(Test::Exists(key, self.exists == Some(true))),
+            "match_context" => {
+                let word = self.match_context.as_deref().unwrap_or_default();
+                Ok(Test::MatchContext(key, Label::of(word, &format!("{at}.match_context"))?))
+            }
+            _ => {
+                let at = format!("{at}.range");
+                let range = self.range.as_ref().ok_or_else(|| FilterError::new(&at, "give bounds"))?;
+                if key == "price" {
+                    range.check_price(&at)?;
+                    return Ok(Test::Price(range));
+                }
+                if ["brand", "category", "availability", "family", "id", "fits"].contains(&key) {
+                    let message = format!("`range` works on `price` and numbers; `{key}` takes `match`");
+                    return Err(FilterError::new(at, message));
+                }
+                Ok(Test::Number(key, Span::of(range, &at)?))
+            }
+        }
+    }
+
+    fn test_context(&self, at: &str) -> Result<Test<'_>, FilterError> {
+        let label = Label::of(self.context.as_deref().unwrap_or_default(), &format!("{at}.context"))?;
+        match self.operator(at, "`match`, `range` or `exists`")? {
+            "match" if label == Label::Time => Err(FilterError::new(
+                format!("{at}.match"),
+                "`time` takes `range`, e.g. {\"gte\": \"08:00\", \"lt\": \"20:00\"}",
+            )),
+            "match" => {
+                let values = self.values(at)?;
+                if label == Label::Weekday {
+                    check_weekdays(values, &format!("{at}.match"))?;
+                }
+                Ok(Test::Context(label, values))
+            }
+            "exists" => Ok(Test::ContextExists(label, self.exists == Some(true))),
+            "range" if label == Label::Time => {
+                let range = self.range.clone().unwrap_or_default();
+                Ok(Test::Time(TimeSpan::of(&range, &format!("{at}.range"))?))
+            }
+            operator => {
+                let message = format!("`{}` takes `match` or `exists`", label.word());
+                Err(FilterError::new(format!("{at}.{operator}"), message))
+            }
+        }
+    }
+}
+
+/// Returns an error if one of `days` is none of [`WEEKDAYS`].
+pub(super) fn check_weekdays(days: &[String], at: &str) -> Result<(), FilterError> {
+    match days.iter().find(|day| !WEEKDAYS.contains(&day.to_lowercase().as_str())) {
+        Some(day) => Err(FilterError::new(at, format!("`{day}` is no day; days are {}", WEEKDAYS.join(", ")))),
+        None => Ok(()),
+    }
+}
+
+/// The field of a relative condition; `product_type` is the whole main category.
+fn relative_field(field: &Option<String>) -> &str {
+    match field.as_deref().unwrap_or_default() {
+        "category" => "product_type",
+        field => field,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::MatchValue;
+
+    fn check(json: &str) -> Result<(), String> {
+        let filter: Filter = serde_json::from_str(json).map_err(|e| e.to_string())?;
+        filter.check("filter").map_err(|e| e.path)
+    }
+
+    #[test]
+    fn errors_point_at_the_condition() {
+        let good = [
+            r#"{"must":[{"key":"brand","match":"Sony"},{"key":"price","range":{"gte":1}}]}"#,
+            r#"{"must":[{"should":[{"same":"brand"},{"in_cart":false}]},{"price_ratio":{"gte":1.05,"lte":1.6}}]}"#,
+            r#"{"must":[{"context":"time","range":{"gte":"22:00","lt":"06:00"}},{"context":"weekday","match":["Sat","sun"]}]}"#,
+            r#"{"must":[{"page":{"must":[{"key":"brand","exists":true}]}},{"key":"inches","range":{"gte":5.5}}]}"#,
+        ];
+        good.iter().for_each(|json| assert_eq!(check(json), Ok(()), "{json}"));
+        let bad = [
+            (r#"{"must":[{"key":"brand"}]}"#, "filter.must[0]"),
+            (r#"{"must":[{}]}"#, "filter.must[0]"),
+            (r#"{"must":[{"key":"a","match":"b","same":"brand"}]}"#, "filter.must[0]"),
+            (r#"{"must":[{"same":"brand","match":"b"}]}"#, "filter.must[0].match"),
+            (r#"{"should":[{"key":"a","match":"b"},{"key":"a","match":[]}]}"#, "filter.should[1].match"),
+            (r#"{"must_not":[{"key":"price","match":"5"}]}"#, "filter.must_not[0].match"),
+            (r#"{"must":[{"key":"brand","range":{"gt":5}}]}"#, "filter.must[0].range"),
+            (r#"{"must":[{"key":"price","range":{}}]}"#, "filter.must[0].range"),
+            (r#"{"must":[{"key":"price","range":{"gt":5,"gte":5}}]}"#, "filter.must[0].range"),
+            (r#"{"must":[{"key":"price","range":{"gt":5,"lte":5}}]}"#, "filter.must[0].range"),
+            (r#"{"must":[{"key":"price","range":{"gt":"5 USD","lte":"9 EUR"}}]}"#, "filter.must[0].range"),
+            (r#"{"must":[{"margin":{"gte":0.5,"lte":0.2}}]}"#, "filter.must[0].margin"),
+            (r#"{"must":[{"context":"moon","match":"full"}]}"#, "filter.must[0].context"),
+            (r#"{"must":[{"context":"weekday","match":"someday"}]}"#, "filter.must[0].match"),
+            (r#"{"must":[{"context":"time","range":{"gte":"8"}}]}"#, "filter.must[0].range.gte"),
+            (r#"{"must":[{"cart":{"should":[{"key":"x"}]}}]}"#, "filter.must[0].cart.should[0]"),
+            (r#"{"must":[{"must":[{"must":[{"key":"x"}]}]}]}"#, "filter.must[0].must[0].must[0]"),
+        ];
+        for (json, place) in bad {
+            assert_eq!(check(json), Err(place.to_owned()), "{json}");
+        }
+        assert!(check(r#"{"must":[{"key":"a","equals":"b"}]}"#).unwrap_err().contains("equals"));
+    }
+
+    #[test]
+    fn size_and_depth_are_limited() {
+        let nested = |depth: usize| {
+            let inner = (1..depth).fold(Condition::matching("a", &["b"]), |inner, _| Condition {
+                must: vec![inner],
+                ..Condition::default()
+            });
+            Filter { must: vec![inner], ..Filter::default() }.check("f").is_ok()
+        };
+        assert!(nested(MAX_DEPTH) && !nested(MAX_DEPTH + 1));
+        let many = |n: usize| {
+            Filter { should: vec![Condition::matching("a", &["b"]); n], ..Filter::default() }.check("f").is_ok()
+        };
+        assert!(many(MAX_CONDITIONS) && !many(MAX_CONDITIONS + 1));
+    }
+
+    #[test]
+    fn values_may_be_texts_numbers_and_booleans() {
+        let values = |json| serde_json::from_str::<MatchValue>(json).map(|matches| matches.values().to_vec());
+        assert_eq!(values("5").unwrap(), ["5"]);
+        assert_eq!(values(r#"["a", 1.5, true]"#).unwrap(), ["a", "1.5", "true"]);
+        assert!(values(r#"[["a"]]"#).unwrap_err().to_string().contains("takes a text"));
+    }
+
+    #[test]
+    fn a_span_of_the_day_may_go_over_midnight() {
+        let range = |gte: &str, lt: &str| Range {
+            gte: Some(Bound::Money(gte.into())),
+            lt: Some(Bound::Money(lt.into())),
+            ..Range::default()
+        };
+        let contains = |gte, lt, minute| TimeSpan::of(&range(gte, lt), "r").unwrap().contains(minute);
+        assert!(contains("08:00", "20:00", 480) && !contains("08:00", "20:00", 1200));
+        assert!(contains("22:00", "06:00", 0) && contains("22:00", "06:00", 1320) && !contains("22:00", "06:00", 360));
+    }
+}
