@@ -146,6 +146,7 @@ fn in_words(reason: FewerBecause) -> &'static str {
         FewerBecause::UnknownProducts => "the catalog has none of the products to start from",
         FewerBecause::MinScore => "the others score below --min-score",
         FewerBecause::Filter => "the others are kept out by the filter or are out of stock",
+        FewerBecause::Rule => "the others are kept out by the shop's rules",
         FewerBecause::Evidence => "too little is known of this session",
         FewerBecause::CatalogSize => "the catalog has no more products",
     }

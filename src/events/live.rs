@@ -12,6 +12,8 @@ use super::row::Hashes;
 
 /// Things done that are held for one shopper: the latest.
 pub const MAX_LIVE_INTERACTIONS: usize = 100;
+/// Things shown, clicked and bought that are held for one shopper: the latest.
+pub const MAX_MARKS: usize = 200;
 
 /// One thing that a shopper did in the session that is under way.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,11 +34,19 @@ struct Entry {
     interaction: LiveInteraction,
 }
 
+/// What is held for one shopper, by time.
+#[derive(Debug, Default)]
+struct Shopper {
+    entries: Vec<Entry>,
+    /// What was shown, clicked and bought.
+    marks: Vec<LiveInteraction>,
+}
+
 /// The live sessions of a catalog.
 #[derive(Debug)]
 pub(super) struct LiveSessions {
-    young: HashMap<i64, Vec<Entry>>,
-    old: HashMap<i64, Vec<Entry>>,
+    young: HashMap<i64, Shopper>,
+    old: HashMap<i64, Shopper>,
     max_shoppers: usize,
     idle_ms: i64,
 }
@@ -47,7 +57,7 @@ impl LiveSessions {
         Self { young: HashMap::new(), old: HashMap::new(), max_shoppers, idle_ms }
     }
 
-    /// Takes in an event. Lists that were shown are left out: they would push out what was done.
+    /// Takes in an event. Lists that were shown are no part of sessions: they would push out what was done.
     pub(super) fn add(&mut self, event: &Event, hashes: &Hashes) {
         let interactions = event.items.iter().map(|item| LiveInteraction {
             product: Arc::from(item.product.as_str()),
@@ -65,14 +75,20 @@ impl LiveSessions {
         hashes: &Hashes,
         interactions: impl Iterator<Item = LiveInteraction> + Clone,
     ) {
-        if kind == EventKind::ViewItemList || self.max_shoppers == 0 {
+        if self.max_shoppers == 0 {
             return;
         }
         let Hashes { visitor, user, session, .. } = *hashes;
         // Asked for by any of its ids.
         let user = user.filter(|user| Some(*user) != visitor);
         for shopper in [visitor, user, session].into_iter().flatten() {
-            let entries = self.entries(shopper);
+            let Shopper { entries, marks } = self.shopper(shopper);
+            marks.extend(interactions.clone());
+            marks.sort_by_key(|mark| mark.time_ms);
+            marks.drain(..marks.len().saturating_sub(MAX_MARKS));
+            if kind == EventKind::ViewItemList {
+                continue;
+            }
             entries.extend(interactions.clone().map(|interaction| Entry { session, interaction }));
             // Late events fall into their place; equal times stay as they came.
             entries.sort_by_key(|entry| entry.interaction.time_ms);
@@ -81,22 +97,28 @@ impl LiveSessions {
         }
     }
 
-    fn entries(&mut self, shopper: i64) -> &mut Vec<Entry> {
+    fn shopper(&mut self, shopper: i64) -> &mut Shopper {
         if !self.young.contains_key(&shopper) {
             if self.young.len() >= self.max_shoppers.div_ceil(2) {
                 self.old = std::mem::take(&mut self.young);
             }
-            if let Some(entries) = self.old.remove(&shopper) {
-                self.young.insert(shopper, entries);
+            if let Some(known) = self.old.remove(&shopper) {
+                self.young.insert(shopper, known);
             }
         }
         self.young.entry(shopper).or_default()
     }
 
+    /// What `shopper` was shown, clicked and bought, oldest first, however long ago.
+    pub(super) fn marks(&self, shopper: i64) -> &[LiveInteraction] {
+        self.young.get(&shopper).or_else(|| self.old.get(&shopper)).map_or(&[], |known| &known.marks)
+    }
+
     /// What `shopper` did in the session that is under way at `now_ms`, oldest first: what bears the id `session`, or else all up to the
     /// last pause. Empty when there is none.
     pub(super) fn of(&self, shopper: i64, session: Option<i64>, now_ms: i64) -> Vec<LiveInteraction> {
-        let Some(entries) = self.young.get(&shopper).or_else(|| self.old.get(&shopper)) else { return Vec::new() };
+        let Some(known) = self.young.get(&shopper).or_else(|| self.old.get(&shopper)) else { return Vec::new() };
+        let entries = &known.entries;
         let is_of = |entry: &&Entry| session.is_some() && entry.session == session;
         let by_id: Vec<LiveInteraction> = entries.iter().filter(is_of).map(|entry| entry.interaction.clone()).collect();
         if !by_id.is_empty() {
@@ -156,6 +178,7 @@ mod tests {
             assert_eq!(products(&live.of(shopper, None, 75 * MINUTE)), ["b", "d", "c"]);
             assert_eq!(products(&live.of(shopper, Some(9), 75 * MINUTE)), ["d"]);
         }
+        assert_eq!(products(live.marks(2)), ["a", "b", "d", "c", "shown"]);
         assert!(live.of(1, None, 101 * MINUTE).is_empty() && live.of(3, None, 75 * MINUTE).is_empty());
         live.add(&event("e", EventKind::AddToCart, 1), &hashes(None, None, Some(9)));
         assert_eq!(products(&live.of(9, Some(9), 75 * MINUTE)), ["e", "d"]);
@@ -170,6 +193,7 @@ mod tests {
         }
         assert!(live.young.len() + live.old.len() <= 10);
         assert_eq!((live.of(-1, None, 0).len(), live.of(999, None, 0).len()), (MAX_LIVE_INTERACTIONS, 1));
-        assert!(live.of(0, None, 0).is_empty());
+        assert!(live.of(0, None, 0).is_empty() && live.marks(0).is_empty());
+        assert_eq!(live.marks(-1).len(), MAX_MARKS);
     }
 }

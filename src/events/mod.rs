@@ -59,7 +59,7 @@ pub use history::{History, HistoryBuilder, Interaction, NO_ORDER, Session};
 pub use identity::KEY_FILE;
 pub use import::{Import, Imported};
 pub use kind::EventKind;
-pub use live::{LiveInteraction, MAX_LIVE_INTERACTIONS};
+pub use live::{LiveInteraction, MAX_LIVE_INTERACTIONS, MAX_MARKS};
 pub use parse::{EventReader, ReadEvents, Reading};
 pub use reject::{EventFault, EventReject, EventRejectCode};
 pub use sessions::HistoryPart;

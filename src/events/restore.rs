@@ -12,8 +12,8 @@ use super::kind::EventKind;
 use super::live::{LiveInteraction, LiveSessions};
 use super::row::Hashes;
 
-/// How far back events are looked at, in milliseconds: one day.
-const BACK_MS: i64 = 24 * 3600 * 1000;
+/// How far back events are looked at, in milliseconds: thirty days, for what was shown and bought.
+const BACK_MS: i64 = 30 * 24 * 3600 * 1000;
 /// Most events that are looked at: the latest.
 const MAX_EVENTS: i64 = 200_000;
 

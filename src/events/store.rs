@@ -165,6 +165,16 @@ impl EventStore {
         Ok(found.into_iter().find(|found| !found.is_empty()).unwrap_or_default())
     }
 
+    /// What a visitor (or user) was shown, clicked and bought, oldest first, however long ago, at most
+    /// [`MAX_MARKS`](super::MAX_MARKS). Empty for a shopper who is not known.
+    ///
+    /// Returns an error if the key of the ids cannot be read.
+    pub fn marks(&self, visitor: &str) -> Result<Vec<LiveInteraction>, EventError> {
+        let Some(key) = self.shared.key.get() else { return Ok(Vec::new()) };
+        let shopper = key.hash(Domain::Shopper, visitor);
+        Ok(self.shared.live().marks(shopper).to_vec())
+    }
+
     /// The events as what behaviour is learned from: see [`HistoryPart`]. Reads beside the writer and stops nobody.
     ///
     /// Needs 48 bytes an event and, at its peak, 48 bytes a product in it. Returns an error if the file is damaged or cannot be read.

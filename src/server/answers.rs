@@ -17,7 +17,7 @@ use crate::recommend::{Answer, FewerBecause, Hit, Intent, Source, SourceScores};
     "recommendation_id": "01JD5Q4G3X1M6Z8T0V9K2B7R5C", "placement": "pdp-similar", "intent": "similar",
     "generation": "gen-000001", "experiment": null,
     "results": [{"id": "20914", "score": 0.7421, "rank": 1, "sources": {"similar": 0.7421}}],
-    "fallback": null, "fewer_because": null, "missing_ids": [], "took_ms": 0.21,
+    "fallback": null, "fewer_because": null, "fewer_because_rule": null, "rules_version": 3, "rules": [], "missing_ids": [], "took_ms": 0.21,
 }))]
 pub(super) struct RecommendResponse<'a> {
     /// A ULID: names this answer in later events.
@@ -37,6 +37,12 @@ pub(super) struct RecommendResponse<'a> {
     pub(super) fallback: Option<Source>,
     /// Why there are fewer than `limit`; `null` when there are not.
     pub(super) fewer_because: Option<FewerBecause>,
+    /// With `rule`: the rule that kept most out; `null` otherwise.
+    pub(super) fewer_because_rule: Option<&'a str>,
+    /// Version of the rules that the answer comes from; 0 where none were ever saved.
+    pub(super) rules_version: u64,
+    /// The rules that changed the answer.
+    pub(super) rules: Vec<AppliedRule<'a>>,
     /// Ids of the request that the catalog does not have.
     pub(super) missing_ids: &'a [String],
     /// Time from the parsed request to the answer.
@@ -56,8 +62,26 @@ pub(super) struct SearchResponse<'a> {
     pub(super) results: Vec<ResultItem<'a>>,
     /// Why there are fewer than `limit`; `null` when there are not.
     pub(super) fewer_because: Option<FewerBecause>,
+    /// With `rule`: the rule that kept most out; `null` otherwise.
+    pub(super) fewer_because_rule: Option<&'a str>,
+    /// Version of the rules that the answer comes from; 0 where none were ever saved.
+    pub(super) rules_version: u64,
     /// Time from the parsed request to the answer.
     pub(super) took_ms: f64,
+}
+
+/// A rule that changed an answer.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct AppliedRule<'a> {
+    /// Its id; the shop's essentials begin with `shop.`.
+    id: &'a str,
+    /// Products that it kept out.
+    removed: u64,
+}
+
+/// The rule that is why there are fewer than asked.
+pub(super) fn why_fewer(answer: &Answer) -> Option<&str> {
+    answer.fired.iter().find(|fired| fired.is_why_fewer).map(|fired| &*fired.id)
 }
 
 /// One product of an answer.
@@ -65,7 +89,7 @@ pub(super) struct SearchResponse<'a> {
 pub(super) struct ResultItem<'a> {
     /// The product.
     id: &'a str,
-    /// What the results are sorted by, 0 to 1, higher is better: for `similar` the similarity, lowered for a product made for another model
+    /// What the results are sorted by before the shop's rules move any, 0 to 1, higher is better: for `similar` the similarity, lowered for a product made for another model
     /// than the one asked about; for the other intents the weighted mean of what the sources say.
     score: f32,
     /// 1 for the best.
@@ -151,6 +175,9 @@ impl<'a> RecommendResponse<'a> {
             results: results(view, &answer.hits, has_product)?,
             fallback: answer.fallback,
             fewer_because: answer.fewer_because,
+            fewer_because_rule: why_fewer(answer),
+            rules_version: answer.rules_version,
+            rules: answer.fired.iter().map(|fired| AppliedRule { id: &fired.id, removed: fired.removed }).collect(),
             missing_ids: &answer.missing_ids,
             took_ms,
         })
@@ -199,6 +226,8 @@ pub(super) struct CatalogStatus {
     pub(super) live_patched: usize,
     /// Products of the build that are deleted or replaced.
     pub(super) live_masked: usize,
+    /// Version of the rules in force; 0 where none were ever saved.
+    pub(super) rules_version: u64,
     /// The newest generation when it was refused and an older one answers, or none; `null` otherwise.
     pub(super) refused_generation: Option<String>,
 }
@@ -213,6 +242,8 @@ pub(super) enum CatalogState {
     IndexDamaged,
     /// Its live changes cannot be read; it answers 503.
     LiveDamaged,
+    /// Its rules cannot be read; it answers 503.
+    RulesDamaged,
 }
 
 /// The process runs.

@@ -22,6 +22,7 @@ use crate::embed::Embedder;
 use crate::index::{CatalogDir, Check, IndexError};
 use crate::live::View;
 use crate::recommend::{Engine, RecommendConfig, RecommendError};
+use crate::rules::RULES_FILE;
 
 /// The catalogs of one index root.
 pub(super) struct Catalogs {
@@ -55,15 +56,17 @@ struct Served {
 struct Stamp {
     written: SystemTime,
     bytes: Vec<u8>,
-    /// When the live changes were written, and their length: what may have been mended while none answers.
-    live: Option<(SystemTime, u64)>,
+    /// When the live changes and the rules were written, and their lengths: what may have been mended while none answers.
+    live: [Option<(SystemTime, u64)>; 2],
 }
 
 impl Stamp {
     fn read(dir: &CatalogDir) -> std::io::Result<Self> {
         let path = dir.current_path();
-        let live = std::fs::metadata(dir.live_path()).ok();
-        let live = live.and_then(|live| Some((live.modified().ok()?, live.len())));
+        let live = [dir.live_path(), dir.path().join(RULES_FILE)].map(|path| {
+            let file = std::fs::metadata(path).ok()?;
+            Some((file.modified().ok()?, file.len()))
+        });
         Ok(Self { written: std::fs::metadata(&path)?.modified()?, bytes: std::fs::read(&path)?, live })
     }
 
@@ -129,7 +132,17 @@ impl Catalogs {
             }
             Err(_) => {}
         }
-        let is_stale = caught_up.is_err();
+        let rules = engine.rules().catch_up(&engine.view());
+        match &rules {
+            Ok(true) => tracing::info!(catalog = dir.catalog(), version = engine.rules().version(), "rules in force"),
+            Ok(false) => {}
+            Err(error) if !old.is_stale => {
+                let catalog = dir.catalog();
+                tracing::error!(catalog, "rules of other processes are not seen: {}", with_causes(error));
+            }
+            Err(_) => {}
+        }
+        let is_stale = caught_up.is_err() || rules.is_err();
         (is_stale != old.is_stale).then(|| Served { is_stale, ..old })
     }
 
@@ -152,6 +165,7 @@ impl Catalogs {
                 self.metrics.reloaded(catalog, false, None, None);
                 let failed = match error {
                     RecommendError::Live(_) => CatalogState::LiveDamaged,
+                    RecommendError::Rules(_) => CatalogState::RulesDamaged,
                     _ => CatalogState::IndexDamaged,
                 };
                 Served { engine: old, failed, is_stale: false, seen, refused: Some(refused) }
@@ -185,10 +199,28 @@ impl Catalogs {
             Some(Served { engine: None, failed: CatalogState::LiveDamaged, .. }) => {
                 Err(Problem::new(Code::LiveDamaged, format!("the live changes of catalog `{catalog}` cannot be used")))
             }
+            Some(Served { engine: None, failed: CatalogState::RulesDamaged, .. }) => {
+                Err(Problem::new(Code::RulesDamaged, format!("the rules of catalog `{catalog}` cannot be used")))
+            }
             Some(Served { engine: None, .. }) => {
                 Err(Problem::new(Code::IndexDamaged, format!("the index of catalog `{catalog}` cannot be used")))
             }
             None => Err(Problem::field(Code::CatalogNotFound, "catalog", format!("there is no catalog `{catalog}`"))),
+        }
+    }
+
+    /// Shows and keeps what the rules of every catalog did since the last call.
+    pub(super) fn keep_rule_figures(&self) {
+        let day = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date().to_string();
+        for (catalog, served) in self.serving.load().iter() {
+            let Some(engine) = &served.engine else { continue };
+            let figures = engine.rules().take_figures();
+            self.metrics.rules(catalog, engine.rules().version(), &figures);
+            if !figures.is_empty()
+                && let Err(error) = engine.rules().store().add_figures(&day, &figures)
+            {
+                tracing::error!(catalog, "what the rules did is not kept: {}", with_causes(&error));
+            }
         }
     }
 
@@ -206,6 +238,7 @@ impl Catalogs {
                 live_new: count(View::num_new),
                 live_patched: count(View::num_patched),
                 live_masked: count(View::num_masked),
+                rules_version: served.engine.as_ref().map_or(0, |engine| engine.rules().version()),
                 refused_generation: served.refused.clone(),
             }
         };

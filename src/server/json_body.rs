@@ -14,6 +14,7 @@ use tokio::time::{Instant, timeout_at};
 use super::app::App;
 use super::problem::{Code, Problem};
 use crate::catalog::RecordForm;
+use crate::rules::Notation;
 
 /// Bytes of an overlong body that are read and thrown away, so that the client gets to read the answer.
 const MAX_DRAINED_BYTES: usize = 16 * 1024 * 1024;
@@ -62,6 +63,28 @@ impl FromRequest<App> for RecordsBody {
         }
         let text = String::from_utf8(bytes).map_err(|error| not_utf8(error.utf8_error().valid_up_to()))?;
         Ok(Self { text, form: if is_lines { RecordForm::JsonLines } else { RecordForm::Json }, deadline })
+    }
+}
+
+/// A body of rules, not yet parsed, and until when the answer is due.
+pub(super) struct RulesBody {
+    pub(super) text: String,
+    pub(super) notation: Notation,
+    pub(super) deadline: Instant,
+}
+
+impl FromRequest<App> for RulesBody {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
+        let deadline = app.deadline();
+        let is_toml = essence(request.headers()) == "application/toml";
+        if !is_toml {
+            check_media_type(request.headers())?;
+        }
+        let bytes = read_body(request, app, deadline).await?;
+        let text = String::from_utf8(bytes).map_err(|error| not_utf8(error.utf8_error().valid_up_to()))?;
+        Ok(Self { text, notation: if is_toml { Notation::Toml } else { Notation::Json }, deadline })
     }
 }
 

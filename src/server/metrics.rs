@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::live::{LogSize, View};
+use crate::rules::RuleCounts;
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Label, Level, Metadata, Recorder, Unit};
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
@@ -27,6 +28,12 @@ const LIVE_PATCHED: &str = "kindred_live_patched_products";
 const LIVE_MASKED: &str = "kindred_live_masked_products";
 const LOG_CHANGES: &str = "kindred_live_log_changes";
 const LOG_BYTES: &str = "kindred_live_log_bytes";
+
+const RULES_VERSION: &str = "kindred_rules_version";
+const RULE_COUNTED: &str = "kindred_rule_answers_counted_total";
+const RULE_FIRED: &str = "kindred_rule_answers_changed_total";
+const RULE_REMOVED: &str = "kindred_rule_products_removed_total";
+const RULE_SHORTENED: &str = "kindred_rule_lists_shortened_total";
 
 const EVENTS: &str = "kindred_events_total";
 const EVENT_BYTES: &str = "kindred_events_bytes";
@@ -118,6 +125,24 @@ impl Metrics {
         }
     }
 
+    /// Shows the version of the rules in force, and adds what the rules did.
+    pub(super) fn rules(&self, catalog: &str, version: u64, figures: &[(String, RuleCounts)]) {
+        let key = Key::from_parts(RULES_VERSION, vec![Label::new("catalog", catalog.to_owned())]);
+        self.recorder.register_gauge(&key, &METADATA).set(version as f64);
+        for (rule, counts) in figures {
+            let counts = [
+                (RULE_COUNTED, counts.counted),
+                (RULE_FIRED, counts.fired),
+                (RULE_REMOVED, counts.removed),
+                (RULE_SHORTENED, counts.shortened),
+            ];
+            for (name, count) in counts {
+                let labels = vec![Label::new("catalog", catalog.to_owned()), Label::new("rule", rule.clone())];
+                self.recorder.register_counter(&Key::from_parts(name, labels), &METADATA).increment(count);
+            }
+        }
+    }
+
     /// Shows how long a catalog's file of events is.
     pub(super) fn event_bytes(&self, catalog: &str, num_bytes: u64) {
         let key = Key::from_parts(EVENT_BYTES, vec![Label::new("catalog", catalog.to_owned())]);
@@ -184,6 +209,11 @@ fn describe(recorder: &PrometheusRecorder) {
     recorder.describe_gauge(name(LIVE_MASKED), count, "Products of the build that are deleted or replaced.".into());
     recorder.describe_gauge(name(LOG_CHANGES), count, "Changes that the log holds.".into());
     recorder.describe_gauge(name(LOG_BYTES), Some(Unit::Bytes), "Length of the log.".into());
+    recorder.describe_gauge(name(RULES_VERSION), count, "Version of the rules in force.".into());
+    recorder.describe_counter(name(RULE_COUNTED), count, "Answers for which a rule's condition held.".into());
+    recorder.describe_counter(name(RULE_FIRED), count, "Answers that a rule changed.".into());
+    recorder.describe_counter(name(RULE_REMOVED), count, "Products that a rule kept out of lists.".into());
+    recorder.describe_counter(name(RULE_SHORTENED), count, "Lists that a rule left shorter than asked.".into());
     recorder.describe_counter(name(EVENTS), count, "Events that were sent, by catalog and result.".into());
     recorder.describe_gauge(name(EVENT_BYTES), Some(Unit::Bytes), "Length of the file of events.".into());
     recorder.describe_gauge(name(GENERATION), count, "1 for the generation that serves, 0 for earlier ones.".into());

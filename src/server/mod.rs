@@ -17,6 +17,7 @@
 //! | `change_routes` | changes of products |
 //! | `changes` | changes as JSON |
 //! | `event_routes` | events in |
+//! | `rules_routes` | the shop's rules: read, saved, tried, reported |
 //! | `visitor_routes` | what is kept of one visitor: shown, erased |
 //! | `event_stores` | catalog → event store |
 //! | `health_routes` | health, metrics, OpenAPI |
@@ -51,6 +52,7 @@ mod query_string;
 mod recommend_routes;
 mod requests;
 mod router;
+mod rules_routes;
 mod serve;
 mod shopify;
 mod visitor_routes;

@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 use crate::events::EventError;
 use crate::live::LiveError;
 use crate::recommend::RecommendError;
+use crate::rules::RulesError;
 
 /// Media type of a problem document.
 pub(super) const PROBLEM_JSON: &str = "application/problem+json";
@@ -54,6 +55,16 @@ pub(super) enum Code {
     LiveDamaged,
     /// The catalog's events cannot be read or written.
     EventsDamaged,
+    /// The catalog's rules cannot be read or written.
+    RulesDamaged,
+    /// The rules have no sense in them.
+    InvalidRules,
+    /// Somebody else has saved rules meanwhile.
+    RulesConflict,
+    /// There is no such version of the rules.
+    VersionNotFound,
+    /// The request does not say which version it changes.
+    PreconditionRequired,
     /// A change was not kept, as the disk is full.
     DiskFull,
     /// Not every catalog serves.
@@ -107,6 +118,29 @@ impl Code {
                 StatusCode::SERVICE_UNAVAILABLE,
                 "The events are damaged",
                 "the server's log names the file: restore `events.sqlite` or `events.key` from a backup, or move them away, which gives up the events",
+            ),
+            Self::RulesDamaged => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "The rules are damaged",
+                "restore `rules.sqlite` from a backup, or move it away, which gives up the rules",
+            ),
+            Self::InvalidRules => (
+                StatusCode::BAD_REQUEST,
+                "The rules have no sense in them",
+                "nothing was changed; `field` names the place",
+            ),
+            Self::RulesConflict => (
+                StatusCode::PRECONDITION_FAILED,
+                "Somebody else has saved rules meanwhile",
+                "nothing was changed; `diff` says what they changed: get the rules, put your change into them, and send them with their ETag",
+            ),
+            Self::VersionNotFound => {
+                (StatusCode::NOT_FOUND, "No such version", "GET /v1/{catalog}/rules/history lists them")
+            }
+            Self::PreconditionRequired => (
+                StatusCode::PRECONDITION_REQUIRED,
+                "The version is missing",
+                "send `If-Match` with the ETag of the rules that you have changed, or `*` to overwrite whatever there is",
             ),
             Self::DiskFull => (
                 StatusCode::INSUFFICIENT_STORAGE,
@@ -254,6 +288,7 @@ impl From<RecommendError> for Problem {
             }
             RecommendError::IntentNotAvailable(_) => Self::field(Code::IntentNotAvailable, "intent", error),
             RecommendError::Live(error) => error.into(),
+            RecommendError::Rules(error) => error.into(),
             RecommendError::ForeignModel { .. } | RecommendError::Index(_) | RecommendError::Embed(_) => {
                 Self::internal(&error)
             }
@@ -275,6 +310,22 @@ impl From<LiveError> for Problem {
         };
         tracing::error!("a change was not kept: {}", with_causes(&error));
         Self::new(code, "the change was not kept")
+    }
+}
+
+impl From<RulesError> for Problem {
+    fn from(error: RulesError) -> Self {
+        let code = match &error {
+            RulesError::Document(error) => return Self::field(Code::InvalidRules, &error.path, &error.message),
+            RulesError::Conflict { .. } => return Self::new(Code::RulesConflict, error.to_string()),
+            RulesError::NoVersion { .. } => return Self::new(Code::VersionNotFound, error.to_string()),
+            RulesError::DiskFull { .. } => Code::DiskFull,
+            RulesError::Busy { .. } => Code::Overloaded,
+            RulesError::Damaged { .. } | RulesError::Foreign { .. } => Code::RulesDamaged,
+            RulesError::Sqlite { .. } => return Self::internal(&error),
+        };
+        tracing::error!("rules cannot be used: {}", with_causes(&error));
+        Self::new(code, "the rules stay as they were")
     }
 }
 

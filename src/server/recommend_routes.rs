@@ -10,15 +10,16 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use tokio::time::Instant;
 
-use super::answers::{RecommendResponse, SearchResponse, results};
+use super::answers::{RecommendResponse, SearchResponse, results, why_fewer};
 use super::app::{App, path_problem};
 use super::json_body::JsonBody;
 use super::problem::{Code, Problem, ProblemDocument};
 use super::query_string::QueryString;
-use super::requests::{DEFAULT_LIMIT, RecommendRequest, SearchRequest, Shopper};
+use super::requests::{DEFAULT_LIMIT, RecommendRequest, SearchRequest, Shopper, VisitorKind};
 use super::shopify::ShopifyResponse;
+use crate::events::EventKind;
 use crate::live::View;
-use crate::recommend::{Engine, Intent, MAX_ANCHORS, MAX_LIMIT, Query, SessionEvent};
+use crate::recommend::{Engine, Intent, MAX_ANCHORS, MAX_LIMIT, Mark, Query, SessionEvent};
 
 /// Most products that Shopify's call returns, and what it returns unless told otherwise.
 const SHOPIFY_LIMIT: usize = 10;
@@ -57,7 +58,12 @@ pub(super) async fn recommend(
     let (mut query, placement, has_product) = value.into_query()?;
     let (view, intent) = (engine.view(), query.intent);
     if let Some(shopper) = shopper {
-        add_live_session(&app, &catalog, &shopper, &view, &mut query);
+        if matches!(intent, Intent::Next | Intent::ForYou) {
+            add_live_session(&app, &catalog, &shopper, &view, &mut query);
+        }
+        if engine.rules().version() > 0 {
+            add_marks(&app, &catalog, &shopper, &mut query);
+        }
     }
     let (answer, took_ms) = app.ask(&engine, &view, query, deadline).await?;
     json(&RecommendResponse::new(&view, &answer, intent, placement.as_deref(), has_product, took_ms)?)
@@ -76,6 +82,23 @@ fn add_live_session(app: &App, catalog: &str, shopper: &Shopper, view: &View, qu
     session.drain(..session.len().saturating_sub(room));
     session.append(&mut query.session);
     query.session = session;
+}
+
+/// Tells the rules what the shopper was shown, clicked and bought, and whether it is the first visit.
+fn add_marks(app: &App, catalog: &str, shopper: &Shopper, query: &mut Query) {
+    let (Ok(store), Some(visitor)) = (app.events().of(catalog), shopper.visitor.as_deref()) else { return };
+    let now_ms = jiff::Timestamp::now().as_millisecond();
+    let live = store.live_session(Some(visitor), shopper.session.as_deref(), now_ms).unwrap_or_default();
+    let marks = store.marks(visitor).unwrap_or_default();
+    let began_ms = live.first().map_or(now_ms, |first| first.time_ms);
+    if query.shopper.visitor.is_none() {
+        let is_known = marks.iter().any(|mark| mark.kind != EventKind::ViewItemList && mark.time_ms < began_ms);
+        let kind = if is_known { VisitorKind::Returning } else { VisitorKind::New };
+        query.shopper.visitor = Some(kind.word().to_owned());
+    }
+    let mark =
+        |done: crate::events::LiveInteraction| Mark { product: done.product, kind: done.kind, time_ms: done.time_ms };
+    query.shopper.marks = marks.into_iter().map(mark).collect();
 }
 
 /// Searches products by free text.
@@ -146,6 +169,8 @@ async fn answer_search(
         generation: view.generation().name(),
         results: results(&view, &answer.hits, has_product)?,
         fewer_because: answer.fewer_because,
+        fewer_because_rule: why_fewer(&answer),
+        rules_version: answer.rules_version,
         took_ms,
     })
 }
@@ -181,7 +206,8 @@ pub(super) async fn shopify_recommendations(
         let message = format!("catalog `{catalog}` has no product `{product_id}`");
         return Err(Problem::field(Code::ProductNotFound, "product_id", message));
     }
-    let query = Query { intent, anchors: vec![product_id.to_owned()], limit, ..Query::default() };
+    let anchors = vec![product_id.to_owned()];
+    let query = Query { intent, anchors, limit, is_counted: true, ..Query::default() };
     let (answer, _) = app.ask(&engine, &view, query, app.deadline()).await?;
     let products = answer.hits.iter().map(|hit| view.product(hit.row).map(Into::into));
     let products = products.collect::<Result<_, _>>().map_err(|error| Problem::internal(&error))?;

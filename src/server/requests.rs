@@ -14,6 +14,8 @@ use crate::rules::Filter;
 pub(super) const DEFAULT_LIMIT: usize = 10;
 /// Longest placement name in characters.
 const MAX_PLACEMENT_CHARS: usize = 64;
+/// Most segments of a shopper.
+const MAX_SEGMENTS: usize = 20;
 /// Longest visitor, session and user id in bytes.
 const MAX_VISITOR_BYTES: usize = 128;
 
@@ -42,6 +44,9 @@ pub(super) struct RecommendRequest {
     #[serde(default = "default_limit")]
     #[schema(minimum = 1, maximum = 100, default = 10)]
     limit: usize,
+    /// Who asks, for the shop's rules.
+    #[serde(default)]
+    shopper: ShopperContext,
     /// Which products may appear.
     #[serde(default)]
     filter: Filter,
@@ -80,6 +85,80 @@ pub(super) struct Context {
     viewed: Vec<String>,
     /// The cart, at most 1000 lines.
     cart: Vec<CartLine>,
+}
+
+/// What the shop says of who asks: the context of its rules. Each text has 1 to 64 characters.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct ShopperContext {
+    /// `mobile`, `desktop`, ….
+    device: Option<String>,
+    /// `app`, `web`, ….
+    channel: Option<String>,
+    /// The shop's name for how loyal the shopper is.
+    loyalty_tier: Option<String>,
+    /// `new` or `returning`; from the visitor's events when left out.
+    visitor: Option<VisitorKind>,
+    /// Where it is to be delivered.
+    region: Option<String>,
+    /// The shop's own labels, at most 20.
+    segments: Vec<String>,
+}
+
+/// Whether the shopper has been here before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum VisitorKind {
+    /// For the first time.
+    New,
+    /// Again.
+    Returning,
+}
+
+impl VisitorKind {
+    /// The word in a rule.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Returning => "returning",
+        }
+    }
+}
+
+impl ShopperContext {
+    fn check(&self) -> Result<(), Problem> {
+        let words = [
+            ("shopper.device", &self.device),
+            ("shopper.channel", &self.channel),
+            ("shopper.loyalty_tier", &self.loyalty_tier),
+            ("shopper.region", &self.region),
+        ];
+        let segments = self.segments.iter().map(|segment| ("shopper.segments", segment));
+        let words = words.into_iter().filter_map(|(field, word)| Some((field, word.as_ref()?))).chain(segments);
+        for (field, word) in words {
+            if !(1..=MAX_PLACEMENT_CHARS).contains(&word.chars().count()) {
+                let message = format!("a label has 1 to {MAX_PLACEMENT_CHARS} characters");
+                return Err(Problem::field(Code::InvalidField, field, message));
+            }
+        }
+        if self.segments.len() > MAX_SEGMENTS {
+            let message = format!("at most {MAX_SEGMENTS} segments are allowed");
+            return Err(Problem::field(Code::InvalidField, "shopper.segments", message));
+        }
+        Ok(())
+    }
+
+    fn into_shopper(self) -> crate::recommend::Shopper {
+        crate::recommend::Shopper {
+            device: self.device,
+            channel: self.channel,
+            loyalty_tier: self.loyalty_tier,
+            visitor: self.visitor.map(|kind| kind.word().to_owned()),
+            region: self.region,
+            segments: self.segments,
+            marks: Vec::new(),
+        }
+    }
 }
 
 /// A line of the cart. Written too: the API's description shows the context's defaults.
@@ -132,7 +211,7 @@ fn one() -> u32 {
     1
 }
 
-/// Whose live session counts.
+/// Whose events count.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Shopper {
     /// The visitor, or else who is signed in.
@@ -142,12 +221,11 @@ pub(super) struct Shopper {
 }
 
 impl RecommendRequest {
-    /// Whose live session counts for the answer; `None` where nobody is named, consent is refused, or the intent starts from none.
+    /// Whose events may count for the answer; `None` where nobody is named or consent is refused.
     pub(super) fn shopper(&self) -> Option<Shopper> {
-        let is_asked = matches!(self.intent, Intent::Next | Intent::ForYou) && self.consent != Some(false);
         let visitor = self.visitor_id.clone().or_else(|| self.user_id.clone());
         let is_named = visitor.is_some() || self.session_id.is_some();
-        (is_asked && is_named).then(|| Shopper { visitor, session: self.session_id.clone() })
+        (is_named && self.consent != Some(false)).then(|| Shopper { visitor, session: self.session_id.clone() })
     }
 
     /// The question, the placement to echo, and whether results carry their product.
@@ -158,6 +236,7 @@ impl RecommendRequest {
         let has_product = self.include.contains(&Include::Product);
         let Context { product, products, query: text, viewed, cart } = self.context;
         let cart: Vec<String> = cart.into_iter().map(|line| line.id).collect();
+        let of_rules = cart.clone();
         let (mut anchors, mut session) = (Vec::new(), Vec::new());
         let mut exclude = self.exclude;
         if matches!(self.intent, Intent::Next | Intent::ForYou | Intent::Trending) {
@@ -184,6 +263,11 @@ impl RecommendRequest {
             exclude,
             price: self.price,
             exact: self.exact,
+            placement: self.placement.clone(),
+            cart: of_rules,
+            shopper: self.shopper.into_shopper(),
+            at: None,
+            is_counted: true,
         };
         Ok((query, self.placement, has_product))
     }
@@ -217,7 +301,7 @@ impl RecommendRequest {
                 return Err(Problem::field(Code::InvalidField, field, message));
             }
         }
-        Ok(())
+        self.shopper.check()
     }
 }
 
@@ -245,8 +329,14 @@ impl SearchRequest {
     pub(super) fn into_query(self) -> (Query, String, bool) {
         let has_product = self.include.contains(&Include::Product);
         let text = Some(self.query.clone());
-        let query =
-            Query { text, limit: self.limit, min_score: self.min_score, filter: self.filter, ..Query::default() };
+        let query = Query {
+            text,
+            limit: self.limit,
+            min_score: self.min_score,
+            filter: self.filter,
+            is_counted: true,
+            ..Query::default()
+        };
         (query, self.query, has_product)
     }
 

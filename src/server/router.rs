@@ -19,7 +19,9 @@ use super::app::App;
 use super::error::ServerError;
 use super::metrics::Metrics;
 use super::problem::{Code, Problem};
-use super::{change_routes, event_routes, health_routes, openapi, product_routes, recommend_routes, visitor_routes};
+use super::{
+    change_routes, event_routes, health_routes, openapi, product_routes, recommend_routes, rules_routes, visitor_routes,
+};
 
 /// Every route and its description.
 pub(super) fn routes() -> (Router<App>, OpenApi) {
@@ -30,6 +32,10 @@ pub(super) fn routes() -> (Router<App>, OpenApi) {
         .routes(routes!(product_routes::product, change_routes::delete_product))
         .routes(routes!(change_routes::patch_products, change_routes::put_products, change_routes::delete_products))
         .routes(routes!(event_routes::post_events))
+        .routes(routes!(rules_routes::get_rules, rules_routes::put_rules))
+        .routes(routes!(rules_routes::dry_run))
+        .routes(routes!(rules_routes::history))
+        .routes(routes!(rules_routes::report))
         .routes(routes!(visitor_routes::export_visitor, visitor_routes::erase_visitor))
         .routes(routes!(product_routes::catalogs))
         .routes(routes!(health_routes::live))

@@ -26,7 +26,7 @@ use crate::embed::Embedder;
 use crate::events::EventsConfig;
 use crate::recommend::RecommendConfig;
 
-/// How often histograms are folded.
+/// How often histograms are folded, and what rules did is kept.
 const FOLD_INTERVAL: Duration = Duration::from_secs(5);
 
 /// How often events that are past their retention are forgotten.
@@ -84,6 +84,7 @@ pub async fn serve(serve: Serve, shutdown: impl Future<Output = ()> + Send + 'st
         .http1_only();
     let http1 = &mut server.http_builder().http1();
     http1.timer(TokioTimer::new()).header_read_timeout(millis(config.header_timeout_ms));
+    let ending = catalogs.clone();
     let _background = [
         Background(tokio::spawn(watch(catalogs, events.clone(), metrics, millis(config.reload_interval_ms)))),
         Background(tokio::spawn(purge(events))),
@@ -97,7 +98,10 @@ pub async fn serve(serve: Serve, shutdown: impl Future<Output = ()> + Send + 'st
     if let Some(ready) = ready {
         ready(address);
     }
-    server.serve(service).await.map_err(|source| ServerError::Accept { address, source })
+    let served = server.serve(service).await.map_err(|source| ServerError::Accept { address, source });
+    // What the rules did since the last look would be lost; a panic here was logged where it happened.
+    let _ = spawn_blocking(move || ending.keep_rule_figures()).await;
+    served
 }
 
 /// A task that ends with the server.
@@ -117,12 +121,19 @@ async fn watch(catalogs: Arc<Catalogs>, events: Arc<EventStores>, metrics: Arc<M
     let mut is_failing = false;
     loop {
         ticks.tick().await;
-        if folded.elapsed() >= FOLD_INTERVAL {
+        let is_due = folded.elapsed() >= FOLD_INTERVAL;
+        if is_due {
             metrics.fold();
             folded = Instant::now();
         }
         let (catalogs, events) = (catalogs.clone(), events.clone());
-        let failure = match spawn_blocking(move || events.refresh().and_then(|()| catalogs.refresh())).await {
+        let look = move || {
+            if is_due {
+                catalogs.keep_rule_figures();
+            }
+            events.refresh().and_then(|()| catalogs.refresh())
+        };
+        let failure = match spawn_blocking(look).await {
             Ok(refreshed) => refreshed.err().map(|error| with_causes(&error)),
             Err(error) => Some(error.to_string()),
         };

@@ -143,8 +143,8 @@ pub(in crate::recommend) struct Compiled {
     pub version: u64,
     pub shop: Essentials,
     pub zone: TimeZone,
-    pub facts: Arc<Facts>,
-    pub rules: Vec<CompiledRule>,
+    pub(super) facts: Arc<Facts>,
+    pub(super) rules: Vec<CompiledRule>,
     generation: String,
     /// Rules that count for every question, and those that are to be asked.
     always: Active,
@@ -359,7 +359,9 @@ impl Compiled {
 
     /// Notes what became of an answer: which rules counted and which did something.
     pub(super) fn note(&self, active: &Active, fired: &[usize], removed: &[(usize, u64)], short: Option<usize>) {
-        let add = |figure: &AtomicU64, count| drop(figure.fetch_add(count, Ordering::Relaxed));
+        let add = |figure: &AtomicU64, count: u64| {
+            let _ = figure.fetch_add(count, Ordering::Relaxed);
+        };
         active.iter().for_each(|number| add(&self.rules[number].figures.counted, 1));
         fired.iter().for_each(|&number| add(&self.rules[number].figures.fired, 1));
         removed.iter().for_each(|&(number, count)| add(&self.rules[number].figures.removed, count));
