@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use super::args_rules::RulesCommand;
 use crate::config;
 use crate::eval::EvidenceMix;
 use crate::events::ColumnMap;
@@ -100,6 +101,11 @@ pub(super) enum Command {
     Events {
         #[command(subcommand)]
         command: EventsCommand,
+    },
+    /// What may appear, what comes first, what never stands beside what: checked, tried, saved, undone, reported
+    Rules {
+        #[command(subcommand)]
+        command: RulesCommand,
     },
     /// Show the products that are alike to a product, or to several
     Similar {
@@ -204,6 +210,17 @@ pub(super) enum BenchCommand {
     Events {
         /// The catalog
         catalog: String,
+    },
+    /// Answer questions about a catalog with and without many rules, and report what they add to the time; nothing is saved
+    Rules {
+        /// The catalog
+        catalog: String,
+        /// Rules to generate over the catalog's own values
+        #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=5000))]
+        rules: u32,
+        /// Questions to time
+        #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+        questions: u32,
     },
     /// Embed a file of texts and report texts and tokens a second, latency of single short texts, and where the time goes
     Embed {

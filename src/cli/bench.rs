@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result};
 use super::args::BenchCommand;
 use super::bench_ann;
 use super::bench_events;
+use super::bench_rules;
 use super::context::Context;
 use super::output::{number, print_json, say, table, thousands};
 use crate::behavior::{BehaviorReport, BehaviorVolume, QuestionFigures, bench_behavior};
@@ -27,6 +28,9 @@ pub(super) fn run(context: &Context, command: &BenchCommand) -> Result<ExitCode>
             Ok(ExitCode::SUCCESS)
         }
         BenchCommand::Events { catalog } => bench_events::run(context, catalog),
+        BenchCommand::Rules { catalog, rules, questions } => {
+            bench_rules::run(context, catalog, *rules as usize, *questions as usize)
+        }
         BenchCommand::Embed { texts, reference, plain, compare_precisions } => {
             let read = embed::read_texts(texts)?;
             let given: Vec<&str> = read.iter().map(String::as_str).collect();

@@ -12,6 +12,7 @@ use crate::index::IndexError;
 use crate::live::LiveError;
 use crate::pipeline::BuildError;
 use crate::recommend::RecommendError;
+use crate::rules::RulesError;
 use crate::server::ServerError;
 
 /// Settings that cannot be used, and (from the argument parser) wrong usage.
@@ -22,11 +23,11 @@ pub(super) const FEED: u8 = 3;
 pub(super) const MODEL: u8 = 4;
 /// An index that is missing, damaged or refused.
 pub(super) const INDEX: u8 = 5;
-/// A question that cannot be answered: an unknown product, a wrong filter.
+/// A question that cannot be answered: an unknown product, a wrong filter, rules with no sense in them.
 pub(super) const QUESTION: u8 = 6;
 /// A file cannot be written: a full disk, missing rights.
 pub(super) const WRITE: u8 = 7;
-/// Another build runs, or the port is taken.
+/// Another build runs, the port is taken, or somebody else has saved rules meanwhile.
 pub(super) const IN_USE: u8 = 8;
 
 /// A question that names nothing the catalog has.
@@ -75,6 +76,7 @@ fn code_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
         return Some(match error {
             RecommendError::Index(error) => of_index(error),
             RecommendError::Live(error) => of_live(error),
+            RecommendError::Rules(error) => of_rules(error),
             RecommendError::Embed(_) => MODEL,
             RecommendError::ForeignModel { .. } => INDEX,
             _ => QUESTION,
@@ -86,6 +88,7 @@ fn code_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
         .or_else(|| cause.downcast_ref::<EmbedError>().map(of_embed))
         .or_else(|| cause.downcast_ref::<LiveError>().map(of_live))
         .or_else(|| cause.downcast_ref::<EvalError>().map(of_eval))
+        .or_else(|| cause.downcast_ref::<RulesError>().map(of_rules))
         .or_else(|| cause.downcast_ref::<EventError>().map(of_events))
         .or_else(|| cause.is::<ConfigError>().then_some(SETTINGS))
         .or_else(|| cause.is::<BadChanges>().then_some(FEED))
@@ -108,6 +111,15 @@ fn of_live(error: &LiveError) -> u8 {
         }
         LiveError::Busy { .. } => IN_USE,
         _ => INDEX,
+    }
+}
+
+fn of_rules(error: &RulesError) -> u8 {
+    match error {
+        RulesError::Document(_) | RulesError::NoVersion { .. } => QUESTION,
+        RulesError::Conflict { .. } | RulesError::Busy { .. } => IN_USE,
+        RulesError::Damaged { .. } | RulesError::Foreign { .. } => INDEX,
+        RulesError::Sqlite { .. } | RulesError::DiskFull { .. } => WRITE,
     }
 }
 

@@ -7,14 +7,17 @@
 //! | `exit` | exit codes |
 //! | `progress` | progress bars |
 //! | `output` | tables and JSON |
-//! | `ask`, `bench`, `eval`, `events`, `index`, `init`, `model`, `products`, `serve`, `validate` | one command each |
+//! | `args_rules` | what can be typed after `kindred rules` |
+//! | `ask`, `bench`, `eval`, `events`, `index`, `init`, `model`, `products`, `rules`, `serve`, `validate` | one command each |
 #![allow(clippy::print_stderr, reason = "a command line prints its errors")]
 
 mod args;
+mod args_rules;
 mod ask;
 mod bench;
 mod bench_ann;
 mod bench_events;
+mod bench_rules;
 mod context;
 mod eval;
 mod events;
@@ -25,6 +28,7 @@ mod model;
 mod output;
 mod products;
 mod progress;
+mod rules;
 mod serve;
 mod validate;
 
@@ -65,6 +69,7 @@ fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Index { command } => index::run(&context, &command),
         Command::Products { command } => products::run(&context, &command),
         Command::Events { command } => events::run(&context, &command),
+        Command::Rules { command } => rules::run(&context, &command),
         Command::Similar { catalog, products, ask } => ask::similar(&context, &catalog, products, &ask),
         Command::Search { catalog, text, ask } => ask::search(&context, &catalog, &text.join(" "), &ask),
         Command::Eval(args) => eval::run(&context, &args),

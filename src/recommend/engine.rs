@@ -23,7 +23,7 @@ use crate::events::EventKind;
 use crate::index::{CatalogDir, Generation, IndexError, ModelRecord};
 use crate::live::{LiveCatalog, View};
 use crate::rank::RowId;
-use crate::rules::RuleStore;
+use crate::rules::{RuleSet, RuleStore};
 
 /// Settings of answers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -100,6 +100,16 @@ pub struct Engine {
     behavior: BehaviorConfig,
 }
 
+/// Rules that are tried: see [`Engine::try_rules`].
+pub struct TrialRules(Compiled);
+
+impl TrialRules {
+    /// How often a rule's condition held, in all answers that counted.
+    pub fn num_counted(&self) -> u64 {
+        self.0.num_counted()
+    }
+}
+
 impl Engine {
     /// Joins `generation` of the catalog in `dir` with the changes since and the model that made its vectors. New products' texts are
     /// rendered by `template`.
@@ -171,6 +181,20 @@ impl Engine {
     /// is out of its range, the filter is malformed, the intent has no source, or the index or the model fails.
     pub fn answer(&self, view: &View, query: &Query) -> Result<Answer, RecommendError> {
         self.answer_ruled(view, query, &*self.rules.compiled(view)?)
+    }
+
+    /// Rules to answer questions on `view` with, without putting them in force.
+    ///
+    /// Returns an error if the set has no sense in it.
+    pub fn try_rules(&self, view: &View, set: &RuleSet) -> Result<TrialRules, RecommendError> {
+        Ok(TrialRules(self.rules.trial(set, view)?))
+    }
+
+    /// As [`Engine::answer`], under `rules` in place of those in force.
+    ///
+    /// Returns an error as [`Engine::answer`] does.
+    pub fn answer_with(&self, view: &View, query: &Query, rules: &TrialRules) -> Result<Answer, RecommendError> {
+        self.answer_ruled(view, query, &rules.0)
     }
 
     /// The answer under `rules` in place of those in force.

@@ -26,7 +26,7 @@ mod ruled;
 mod search;
 mod source;
 
-pub use engine::{Engine, RecommendConfig};
+pub use engine::{Engine, RecommendConfig, TrialRules};
 pub use error::RecommendError;
 pub use query::{
     Answer, FewerBecause, FiredRule, Hit, Intent, MAX_ANCHORS, MAX_LIMIT, MAX_QUERY_BYTES, Mark, Query, RelativePrice,

@@ -132,6 +132,13 @@ impl Rulebook {
         Ok(())
     }
 
+    /// What may be a slip of the pen in `set`, by place.
+    ///
+    /// Returns an error if it has no sense in it or names a field that no product of `view` has.
+    pub fn check(&self, view: &View, set: &RuleSet) -> Result<Vec<FilterError>, RecommendError> {
+        check_products(set, view)
+    }
+
     /// Keeps `set` as the next version and puts it in force: every answer that begins after this has it. `expected` is the version that
     /// the change was made on; `None` takes whatever is in force.
     ///

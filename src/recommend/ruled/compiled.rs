@@ -386,6 +386,11 @@ impl Compiled {
         counts.filter(|(_, counts)| *counts != RuleCounts::default()).collect()
     }
 
+    /// In how many answers rules counted since the last call of [`Compiled::take_figures`], all rules together.
+    pub(in crate::recommend) fn num_counted(&self) -> u64 {
+        self.rules.iter().map(|rule| rule.figures.counted.load(Ordering::Relaxed)).sum()
+    }
+
     /// How many rows of the generation each rule may be about; `None` where it depends on the question.
     pub(super) fn reach(&self, number: usize) -> Option<u64> {
         let num_rows = self.chains.len() as u32;

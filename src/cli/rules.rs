@@ -1,0 +1,221 @@
+//! `kindred rules check | apply | show | history | rollback | dry-run | report`.
+
+use std::io::Read;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use jiff::{Timestamp, ToSpan};
+use serde_json::json;
+
+use super::args_rules::{RulesCommand, RulesFile, SaverArgs};
+use super::context::Context;
+use super::exit::BadChanges;
+use super::output::{number, print_json, say, table, thousands};
+use crate::events::{EventStore, HistoryPart};
+use crate::index::Check;
+use crate::recommend::{DryRun, DryRunReport, Engine, PlacementReport, RuleReach, Saved, Saver, Thinned};
+use crate::rules::{MAX_DOCUMENT_BYTES, Notation, RuleSet, RuleStore, RulesError};
+
+/// Characters of an answer's list that are shown.
+const MAX_MOVES: usize = 6;
+
+pub(super) fn run(context: &Context, command: &RulesCommand) -> Result<ExitCode> {
+    match command {
+        RulesCommand::Check { file } => check(context, file)?,
+        RulesCommand::Apply { file, expect, saver } => {
+            let set = read(&file.file)?;
+            let engine = context.engine(&file.catalog, Check::Headers)?;
+            let expected = expect.unwrap_or(engine.rules().version());
+            let saved = with_saver(saver, |saver| engine.rules().put(&engine.view(), set, Some(expected), saver))?;
+            print_saved(context, &file.catalog, &saved)?;
+        }
+        RulesCommand::Show { catalog, version } => show(context, catalog, *version)?,
+        RulesCommand::History { catalog, limit } => history(context, catalog, *limit)?,
+        RulesCommand::Rollback { catalog, to, saver } => {
+            let engine = context.engine(catalog, Check::Headers)?;
+            let saved = with_saver(saver, |saver| engine.rules().roll_back(&engine.view(), *to, saver))?;
+            print_saved(context, catalog, &saved)?;
+        }
+        RulesCommand::DryRun { file, questions, limit, seed, at } => {
+            let set = read(&file.file)?;
+            let engine = context.engine(&file.catalog, Check::Headers)?;
+            let events = EventStore::open(&context.existing_dir(&file.catalog)?.path(), &context.config.events)?;
+            let history = events.history(&HistoryPart::default())?;
+            let at = at.unwrap_or_else(Timestamp::now);
+            let (num_questions, limit) = (*questions as usize, *limit as usize);
+            let run = DryRun { set: &set, history: &history, num_questions, limit, seed: *seed, at };
+            dry_run(context, &engine, &run)?;
+        }
+        RulesCommand::Report { catalog, days } => report(context, catalog, *days)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn store(context: &Context, catalog: &str) -> Result<RuleStore> {
+    Ok(RuleStore::new(&context.existing_dir(catalog)?.path()))
+}
+
+/// The rules in a file.
+fn read(path: &Path) -> Result<RuleSet> {
+    let cannot = || BadChanges(format!("cannot read the rules `{}`", path.display()));
+    let mut text = String::new();
+    let limit = MAX_DOCUMENT_BYTES as u64 + 1;
+    let num_bytes = if path == Path::new("-") {
+        std::io::stdin().take(limit).read_to_string(&mut text)
+    } else {
+        std::fs::File::open(path).and_then(|file| file.take(limit).read_to_string(&mut text))
+    };
+    num_bytes.with_context(cannot)?;
+    let is_json = path.extension().is_some_and(|extension| extension == "json");
+    let notation = if is_json { Notation::Json } else { Notation::Toml };
+    Ok(RuleSet::read(&text, notation).map_err(RulesError::from)?)
+}
+
+fn with_saver<T, E>(args: &SaverArgs, save: impl FnOnce(Saver<'_>) -> Result<T, E>) -> Result<T, E> {
+    let user = std::env::var("USER").ok().filter(|user| !user.is_empty());
+    let who = args.who.clone().or(user).unwrap_or_else(|| "command line".to_owned());
+    save(Saver { who: &who, note: &args.note, at_ms: Timestamp::now().as_millisecond() })
+}
+
+fn print_saved(context: &Context, catalog: &str, saved: &Saved) -> Result<()> {
+    let warnings: Vec<String> = saved.warnings.iter().map(ToString::to_string).collect();
+    if context.json {
+        return print_json(&json!({"version": saved.version, "diff": saved.diff, "warnings": warnings}));
+    }
+    say!("{catalog}: rules version {} is in force: {}", saved.version, saved.diff.in_words())?;
+    warnings.iter().try_for_each(|warning| say!("warning: {warning}"))?;
+    Ok(())
+}
+
+fn check(context: &Context, file: &RulesFile) -> Result<()> {
+    let set = read(&file.file)?;
+    let engine = context.engine(&file.catalog, Check::Headers)?;
+    let warnings = engine.rules().check(&engine.view(), &set)?;
+    let warnings: Vec<String> = warnings.iter().map(ToString::to_string).collect();
+    let num_on = set.rules.iter().filter(|rule| rule.on).count();
+    if context.json {
+        return print_json(&json!({"rules": set.rules.len(), "on": num_on, "warnings": warnings}));
+    }
+    say!("{}: {} rules, {num_on} of them on; nothing is wrong", file.file.display(), set.rules.len())?;
+    warnings.iter().try_for_each(|warning| say!("warning: {warning}"))?;
+    Ok(())
+}
+
+fn show(context: &Context, catalog: &str, version: Option<u64>) -> Result<()> {
+    let store = store(context, catalog)?;
+    let found = match version {
+        Some(version) => store.version(version)?,
+        None => store.current()?,
+    };
+    if context.json {
+        return print_json(&json!({"version": found.version, "document": found.set}));
+    }
+    let text = toml::to_string(&found.set).context("cannot write the rules as TOML")?;
+    Ok(say!("# {catalog}, version {}\n{}", found.version, text.trim_end())?)
+}
+
+fn history(context: &Context, catalog: &str, limit: usize) -> Result<()> {
+    let versions = store(context, catalog)?.history(limit)?;
+    if context.json {
+        return print_json(&json!({"versions": versions}));
+    }
+    let mut shown = table(&["version", "when", "who", "what", "why"]);
+    for version in versions {
+        let when = version.at.split('.').next().unwrap_or_default().trim_end_matches('Z').replace('T', " ");
+        let what = version.diff.in_words();
+        shown.add_row([number(version.version), when.into(), version.who.into(), what.into(), version.note.into()]);
+    }
+    Ok(say!("{shown}")?)
+}
+
+fn report(context: &Context, catalog: &str, days: u32) -> Result<()> {
+    let today = Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
+    let first = today.saturating_sub((i64::from(days) - 1).days());
+    let figures = store(context, catalog)?.figures(&first.to_string(), &today.to_string())?;
+    if context.json {
+        return print_json(&json!({"figures": figures}));
+    }
+    let mut shown = table(&["day", "rule", "counted", "changed", "kept out", "left short"]);
+    for line in figures {
+        let counts = [line.counts.counted, line.counts.fired, line.counts.removed, line.counts.shortened];
+        let [counted, fired, removed, shortened] = counts.map(|count| number(thousands(count as usize)));
+        shown.add_row([line.day.into(), line.rule.into(), counted, fired, removed, shortened]);
+    }
+    Ok(say!("{shown}")?)
+}
+
+fn dry_run(context: &Context, engine: &Engine, run: &DryRun<'_>) -> Result<()> {
+    let report = engine.dry_run(&engine.view(), run)?;
+    if context.json {
+        return print_json(&report);
+    }
+    print_dry_run(&report)
+}
+
+fn print_dry_run(report: &DryRunReport) -> Result<()> {
+    let share = 100.0 * report.touched_answers as f64 / report.questions.max(1) as f64;
+    say!(
+        "{} questions, compared with version {}: {} answers would differ ({share:.0} %), {} products would come, go or move",
+        thousands(report.questions),
+        report.compared_with,
+        thousands(report.touched_answers),
+        thousands(report.touched_products)
+    )?;
+    let mut rules = table(&["rule", "products", "counts in", "changes", "keeps out", "leaves short"]);
+    for RuleReach { rule, products, counted, fired, removed, shortened } in &report.rules {
+        let products = products.map_or_else(|| "depends".to_owned(), |count| thousands(count as usize));
+        let [counted, fired, removed, shortened] =
+            [counted, fired, removed, shortened].map(|count| number(thousands(*count as usize)));
+        rules.add_row([rule.into(), number(products), counted, fired, removed, shortened]);
+    }
+    say!("{rules}")?;
+    let mut placements = table(&["placement", "intent", "questions", "differ", "shorter", "emptied"]);
+    for PlacementReport { placement, intent, questions, touched, shorter, emptied } in &report.placements {
+        let figures = [questions, touched, shorter, emptied].map(|count| number(thousands(*count)));
+        let [questions, touched, shorter, emptied] = figures;
+        placements.add_row([placement.into(), intent.into(), questions, touched, shorter, emptied]);
+    }
+    say!("{placements}")?;
+    for change in report.changes.iter().take(3) {
+        say!("{}: {} [{}]", change.question, shortened(&change.moves), change.rules.join(", "))?;
+    }
+    print_conflicts(report)?;
+    let lost = 100.0 * (1.0 - report.score_after / report.score_before.max(f64::MIN_POSITIVE));
+    let (before, after) = (report.score_before, report.score_after);
+    say!("cost: scores of a list sum to {before:.3} before and {after:.3} after, {lost:.1} % lost")?;
+    if let Some(orders) = &report.orders {
+        say!(
+            "      of {} orders, a hidden line is in the list of {:.1} % before and {:.1} % after; nDCG {:.4} and {:.4}",
+            thousands(orders.asked),
+            100.0 * orders.hit_rate_before,
+            100.0 * orders.hit_rate_after,
+            orders.ndcg_before,
+            orders.ndcg_after
+        )?;
+    }
+    report.warnings.iter().try_for_each(|warning| say!("warning: {warning}"))?;
+    Ok(say!("took {:.0} ms", report.took_ms)?)
+}
+
+fn shortened(moves: &[String]) -> String {
+    let shown = moves.iter().take(MAX_MOVES).cloned().collect::<Vec<_>>().join(", ");
+    let num_more = moves.len().saturating_sub(MAX_MOVES);
+    if num_more == 0 { shown } else { format!("{shown}, {num_more} more") }
+}
+
+fn print_conflicts(report: &DryRunReport) -> Result<()> {
+    for pin in &report.broken_pins {
+        say!("conflict: `{}` and `{}` both pin place {}; the first gets it", pin.first, pin.second, pin.position)?;
+    }
+    for Thinned { rule, emptied, halved } in &report.thinned {
+        say!("conflict: `{rule}` empties {emptied} lists and leaves {halved} less than half as long")?;
+    }
+    if !report.never_reached.is_empty() {
+        say!("never reached by these questions: {}", report.never_reached.join(", "))?;
+    }
+    if !report.without_effect.is_empty() {
+        say!("counted, but changed nothing: {}", report.without_effect.join(", "))?;
+    }
+    Ok(())
+}
