@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! catalog · rank                      a feed file → products · scored rows and their one order
-//! embed · index · events · rules      text → vectors · vectors → nearest rows, on disk · what shoppers did · which products may appear
+//! embed · index · events · rules      text → vectors · vectors → nearest rows, on disk · what shoppers did · what a shop says may appear
 //! live                                changes between two builds: kept, visible at once
 //! behavior                            what is learned from what shoppers did
 //! pipeline                            feed → published generation: joins the above for a build
@@ -23,6 +23,7 @@
 //! * [`events::EventStore`] keeps what shoppers did, and makes an [`events::History`] of it.
 //! * [`pipeline::Build`] goes from a feed to a generation in use.
 //! * [`behavior::Learned`] is what a history of events teaches, [`behavior::Behavior`] the same, mapped.
+//! * [`rules::RuleSet`] is what a shop's people say may appear, and [`recommend::Rulebook`] the version in force with its history.
 //! * [`recommend::Engine`] answers a [`recommend::Query`] on one generation.
 //! * [`eval::judge()`] measures how well any ranking foretells what shoppers did next.
 //! * [`server::serve`] does so over HTTP, for every catalog, and takes new generations over without a failed request.
@@ -61,6 +62,7 @@
 //! * Vectors of different models or precisions never meet: the manifest carries the fingerprint, and [`recommend::Engine`] compares it. One
 //!   generation is made with one text template.
 //! * A live change is acknowledged when it is on disk and in the view; a [`live::View`] never changes, and one answer comes from one view.
+//! * A version of the rules is in force as a whole or not at all: one answer comes from one version, and names it.
 //! * An event is acknowledged when it is on disk, and counts once. Ids of shoppers are written as keyed hashes alone, and nothing without consent;
 //!   what is learned depends on the events, never on the order in which they came.
 //! * Money is integer minor units and a currency. Lists have one total order ([`rank::best_first`]). Scores are in `[0, 1]`,

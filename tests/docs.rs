@@ -28,7 +28,7 @@ fn every_command_of_the_readme_exists_with_its_flags() {
     let cells = first_column("### Commands");
     assert!(cells.len() >= 9);
     for command in cells.iter().flat_map(|cell| cell.split('`')).filter(|text| text.starts_with("kindred ")) {
-        let is_name = |word: &&str| word.chars().all(|c| c.is_ascii_lowercase());
+        let is_name = |word: &&str| !word.starts_with('-') && word.chars().all(|c| c.is_ascii_lowercase() || c == '-');
         let names: Vec<&str> = command.split(' ').skip(1).take_while(is_name).collect();
         let help = work.ok(&[&names[..], &["--help"]].concat());
         let flags = command.split(['[', ' ', ']']).filter(|word| word.starts_with("--"));
@@ -69,6 +69,45 @@ fn numbers_in_the_readme_are_the_defaults() {
         format!("{} minutes without an event (`events.session_idle_minutes`)", config.events.session_idle_minutes),
     ];
     bounds.iter().for_each(|bound| assert!(readme.contains(bound), "{bound}"));
+}
+
+#[test]
+fn the_limits_of_rules_in_the_readme_are_those_of_the_program() {
+    use kindred::rules::{MAX_CONDITIONS, MAX_DEPTH, MAX_DOCUMENT_BYTES, MAX_FACTOR, MAX_RULES};
+    let readme = readme();
+    let limits = [
+        format!("of at most {MAX_CONDITIONS} conditions, which may be filters themselves, {MAX_DEPTH} deep"),
+        format!("A document has at most {} MiB and {MAX_RULES} rules", MAX_DOCUMENT_BYTES / (1024 * 1024)),
+        format!("stay between {} and {MAX_FACTOR}", 1.0 / MAX_FACTOR),
+        format!("the latest {} of each", kindred::events::MAX_MARKS),
+    ];
+    limits.iter().for_each(|limit| assert!(readme.contains(limit), "{limit}"));
+    let verbs = ["include", "exclude", "boost", "bury", "pin", "cap", "replace"];
+    let cells = first_column("| `then` | does |");
+    verbs.iter().for_each(|verb| assert!(cells.iter().any(|cell| cell.contains(&format!("`{verb}`"))), "{verb}"));
+    let shop = serde_json::to_value(kindred::rules::Essentials {
+        margin_floor: Some(0.1),
+        never_with: vec![kindred::rules::NeverWith { page: Default::default(), hide: Default::default() }],
+        max_per_brand: Some(1),
+        repurchase_days: Some(1),
+        clearance: Some(kindred::rules::Scale { filter: Default::default(), factor: 2.0 }),
+        frequency_cap: Some(kindred::rules::FrequencyCap { impressions: 1, days: 1 }),
+        fatigue: Some(kindred::rules::Fatigue { strength: 1.0, days: 1 }),
+        ..Default::default()
+    });
+    let cells = first_column("| setting of `[shop]` |").join(" ");
+    for name in shop.unwrap().as_object().unwrap().keys() {
+        assert!(cells.contains(&format!("`{name}`")), "the README leaves out `shop.{name}`");
+    }
+}
+
+#[test]
+fn the_sample_rules_can_be_read_and_are_ten() {
+    let text = std::fs::read_to_string(project("data/phones/rules.toml")).unwrap();
+    let set = kindred::rules::RuleSet::read(&text, kindred::rules::Notation::Toml).unwrap();
+    assert_eq!(set.rules.len(), 10);
+    let told = std::fs::read_to_string(project("data/phones/rules.md")).unwrap();
+    set.rules.iter().for_each(|rule| assert!(told.contains(&format!("`{}`", rule.id)), "{}", rule.id));
 }
 
 #[test]

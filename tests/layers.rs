@@ -23,7 +23,8 @@ const ONLY_IN: [(&str, &[&str]); 10] = [
     ("tokenizers::", &["embed"]),
     ("hnsw_rs::", &["index/build/upper.rs"]),
     ("memmap2", &["index"]),
-    ("rusqlite", &["live", "events"]),
+    // One file a concern: changes, events, versions of rules.
+    ("rusqlite", &["live", "events", "rules"]),
     ("axum", &["server"]),
     ("clap::", &["cli"]),
     ("anyhow::", &["cli"]),

@@ -287,7 +287,8 @@ fn document(random: &mut Random, products: &[Value]) -> Value {
     json!({"shop": shop, "rules": rules})
 }
 
-fn ask(random: &mut Random, shop: &Shop, document: &Value) {
+/// Asks a random question; returns whether the answer has products, and whether a rule changed it.
+fn ask(random: &mut Random, shop: &Shop, document: &Value) -> [bool; 2] {
     let view = shop.engine.view();
     let any = |random: &mut Random| shop.products[random.below(shop.products.len())]["id"].as_str().unwrap().to_owned();
     let page = vec![any(random)];
@@ -367,11 +368,13 @@ fn ask(random: &mut Random, shop: &Shop, document: &Value) {
     };
     assert_eq!(found, world.answer(), "{query:#?}\nfilter {wanted}\nrules {document}");
     assert_eq!(answer.rules_version, shop.engine.rules().version());
+    assert_eq!(answer.fewer_because.is_some(), found.len() < query.limit);
+    [!found.is_empty(), !answer.fired.is_empty()]
 }
 
 #[test]
 fn answers_under_random_filters_and_rules_agree_with_a_slow_reading_over_an_exhaustive_ranking() {
-    let mut cases = 0;
+    let (mut cases, mut counts) = (0, [0; 2]);
     for seed in 0..SHOPS as u64 {
         let mut random = Random(seed);
         let mut shop = open(&mut random);
@@ -385,10 +388,13 @@ fn answers_under_random_filters_and_rules_agree_with_a_slow_reading_over_an_exha
             let saver = Saver { who: "test", note: "", at_ms: number as i64 };
             shop.engine.rules().put(&shop.engine.view(), set, None, saver).unwrap();
             for _ in 0..QUESTIONS {
-                ask(&mut random, &shop, &document);
+                let is = ask(&mut random, &shop, &document);
+                counts.iter_mut().zip(is).for_each(|(count, is)| *count += usize::from(is));
                 cases += 1;
             }
         }
     }
     assert_eq!(cases, 10_000);
+    println!("{} answers had products, {} were changed by a rule", counts[0], counts[1]);
+    assert!(counts.into_iter().all(|count| count > cases / 4), "{counts:?}");
 }

@@ -33,7 +33,6 @@ pub use query::{
     SessionEvent, Shopper,
 };
 pub use ruled::{
-    BrokenPin, DryRun, DryRunReport, ListChange, Orders, PlacementReport, RuleReach, Rulebook, SampleQuestion, Saved,
-    Saver, Thinned,
+    BrokenPin, DryRun, DryRunReport, ListChange, Orders, PlacementReport, RuleReach, Rulebook, Saved, Saver, Thinned,
 };
 pub use source::{Source, SourceScores, SourceWeights};

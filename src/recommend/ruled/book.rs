@@ -25,6 +25,12 @@ struct InForce {
     compiled: Vec<Arc<Compiled>>,
 }
 
+impl InForce {
+    fn of(&self, generation: &Generation) -> Option<&Arc<Compiled>> {
+        self.compiled.iter().find(|compiled| compiled.generation() == generation.name())
+    }
+}
+
 /// The rules of one catalog.
 pub struct Rulebook {
     store: RuleStore,
@@ -100,11 +106,10 @@ impl Rulebook {
     /// Returns an error if it has to be compiled and the generation cannot be read.
     pub(in crate::recommend) fn compiled(&self, view: &View) -> Result<Arc<Compiled>, RecommendError> {
         let in_force = self.in_force.load();
-        let generation = view.generation();
-        match in_force.compiled.iter().find(|compiled| compiled.generation() == generation.name()) {
+        match in_force.of(view.generation()) {
             Some(compiled) => Ok(compiled.clone()),
-            // A view that is older than two generations.
-            None => Ok(Arc::new(compile(&in_force.version, generation, Arc::new(Facts::new()))?)),
+            // Rules were replaced while this view was of another generation.
+            None => self.prepare(view.generation()),
         }
     }
 
@@ -116,10 +121,10 @@ impl Rulebook {
         Ok(Compiled::compile(0, set, view.generation(), facts)?)
     }
 
-    /// Compiles what is in force for a generation that is about to be used.
+    /// What is in force, compiled for a generation that is about to be used.
     ///
     /// Returns an error if the generation cannot be read; then nothing changes.
-    pub(in crate::recommend) fn prepare(&self, generation: &Generation) -> Result<(), RecommendError> {
+    pub(in crate::recommend) fn prepare(&self, generation: &Generation) -> Result<Arc<Compiled>, RecommendError> {
         let _replacing = lock(&self.replacing);
         let in_force = self.in_force.load_full();
         let fresh = Arc::new(compile(&in_force.version, generation, Arc::new(Facts::new()))?);
@@ -127,9 +132,9 @@ impl Rulebook {
         compiled.retain(|old| old.generation() != generation.name());
         let surplus = (compiled.len() + 1).saturating_sub(NUM_GENERATIONS);
         lock(&self.retired).extend(compiled.drain(..surplus));
-        compiled.push(fresh);
+        compiled.push(fresh.clone());
         self.in_force.store(Arc::new(InForce { version: in_force.version.clone(), compiled }));
-        Ok(())
+        Ok(fresh)
     }
 
     /// What may be a slip of the pen in `set`, by place.

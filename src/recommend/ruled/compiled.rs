@@ -8,87 +8,23 @@ use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use roaring::RoaringBitmap;
+use roaring::{MultiOps, RoaringBitmap};
 
-use super::expr::{CompileError, Compiler, Expr};
-use super::facts::{Facts, FieldColumn};
+use super::act::{Act, CompiledRule, Figures, history_rules};
+use super::expr::{CompileError, Compiler};
+use super::facts::Facts;
 use super::scene::Scene;
 use crate::index::Generation;
 use crate::rank::RowId;
-use crate::rules::{Consequence, Essentials, Filter, Rule, RuleCounts, RuleSet, WEEKDAYS, is_relative};
+use crate::rules::{Essentials, MAX_FACTOR, RuleCounts, RuleSet, bounded_factor};
 
-/// Answers' rows that are kept ready, by the rules that count.
-const MAX_EFFECTS: usize = 256;
+/// Effects that are kept ready, by the rules that count.
+const MAX_EFFECTS: usize = 1024;
+/// Parts of the factors above 1 that raised rows are sorted into: the finer, the fewer hits need be fetched to be sure of a list.
+const RAISING_LEVELS: usize = 4;
 /// Number of the node that ends a chain.
 const END: u32 = 0;
-
-/// What a rule does, compiled.
-pub(super) enum Act {
-    /// Hides what passes.
-    Hide(Expr),
-    /// Hides what does not pass.
-    Only(Expr),
-    /// Multiplies the score of what passes; the logarithm of the factor.
-    Scale(Expr, f64),
-    /// These first, or from a place counted from 0.
-    Pin { products: Vec<Named>, position: Option<usize> },
-    /// At most so many of what passes, for each value of the field.
-    Cap { at_most: usize, field: Option<(String, Option<Arc<FieldColumn>>)>, expr: Expr },
-    /// One in another's place.
-    Replace { product: Named, with: Named },
-    /// Hides what was bought in the last days.
-    Bought(u32),
-    /// Hides what was shown so often in vain in the last days.
-    Frequency { impressions: u32, days: u32 },
-    /// Multiplies the score by e^(-strength) for each time that it was shown in vain in the last days.
-    Fatigue { strength: f64, days: u32 },
-}
-
-/// A product by its id, with its row in the generation.
-pub(super) struct Named {
-    pub id: String,
-    built: Option<RowId>,
-}
-
-impl Named {
-    fn of(id: &str, generation: &Generation) -> Self {
-        Self { id: id.to_owned(), built: generation.products().row(id) }
-    }
-
-    /// Its row now.
-    pub(super) fn row(&self, scene: &Scene<'_>) -> Option<RowId> {
-        self.built.filter(|row| scene.view.has_row(*row)).or_else(|| scene.view.row(&self.id))
-    }
-}
-
-/// A rule, compiled.
-pub(super) struct CompiledRule {
-    pub id: Arc<str>,
-    pub act: Act,
-    when: Expr,
-    asks_page: bool,
-    /// Whether it compares with a product asked about, so that it says nothing without one.
-    needs_page: bool,
-    from: Option<Timestamp>,
-    until: Option<Timestamp>,
-    /// Days on which it counts, Monday first.
-    weekdays: [bool; 7],
-    /// Whether its rows in chains are exactly those that it is about, so that they need not be asked.
-    is_exact: bool,
-    depends_on_offer: bool,
-    figures: Figures,
-}
-
-/// What a rule did since the last look.
-#[derive(Default)]
-struct Figures {
-    counted: AtomicU64,
-    fired: AtomicU64,
-    removed: AtomicU64,
-    shortened: AtomicU64,
-}
 
 /// Which rules count, by number.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -122,13 +58,15 @@ impl Active {
     }
 }
 
-/// What the rules that count say of rows, without asking one.
+/// What the rules that count say of rows, without asking one. Live changes aside.
 pub(super) struct Effect {
     /// Rows of the generation that are hidden in every scene.
     pub hidden: RoaringBitmap,
-    /// Rows that may be raised; all where `None`.
-    pub raised: Option<RoaringBitmap>,
-    /// The largest factor that a product may get.
+    /// Rows that may be raised, by the largest factor that they may get.
+    pub raised: Vec<(f64, RoaringBitmap)>,
+    /// The largest factor of the others.
+    pub others_factor: f64,
+    /// The largest factor of all.
     pub max_factor: f64,
 }
 
@@ -193,7 +131,7 @@ impl Compiled {
         let num_rows = generation.products().num_rows() as u32;
         let (mut always, mut deciding) = (Active::none(rules.len()), Active::none(rules.len()));
         let (mut asked, mut everywhere, mut on_offers) = (Vec::new(), Vec::new(), Vec::new());
-        let mut chains = Chains { first: Vec::new(), nodes: vec![Node { next: END, rule: 0 }] };
+        let mut chains = Chains { first: vec![END; num_rows as usize], nodes: vec![Node { next: END, rule: 0 }] };
         for (number, rule) in rules.iter_mut().enumerate() {
             if rule.counts_always() {
                 always.insert(number)
@@ -207,14 +145,21 @@ impl Compiled {
             };
             deciding.insert(number);
             rule.depends_on_offer = expr.depends_on_offer();
-            match expr.cover(num_rows).filter(|_| !is_only) {
+            let cover = expr.cover(num_rows);
+            if is_only {
+                rule.rows = cover.map(|rows| all_rows(num_rows) - rows);
+                everywhere.push(number);
+                continue;
+            }
+            match cover {
                 None => everywhere.push(number),
                 Some(rows) => {
                     rule.is_exact = !rule.depends_on_offer && expr.exact(num_rows).is_some();
                     if rule.depends_on_offer {
                         on_offers.push(number);
                     }
-                    chains.add(&rows, number as u32, num_rows);
+                    chains.add(&rows, number as u32);
+                    rule.rows = Some(rows);
                 }
             }
         }
@@ -337,24 +282,44 @@ impl Compiled {
     }
 
     fn work_out(&self, active: &Active) -> Effect {
-        let num_rows = self.chains.len() as u32;
-        let mut everything = RoaringBitmap::new();
-        everything.insert_range(0..num_rows);
-        let (mut hidden, mut raised, mut ln) = (RoaringBitmap::new(), Some(RoaringBitmap::new()), 0.0);
+        let mut hidden = Vec::new();
+        let mut sums = vec![0f64; self.chains.len()];
+        let (mut touched, mut everywhere, mut all) = (RoaringBitmap::new(), 0.0, 0.0);
         for rule in active.iter().map(|number| &self.rules[number]) {
-            match &rule.act {
-                Act::Hide(expr) if rule.is_exact => hidden |= expr.exact(num_rows).unwrap_or_default(),
-                Act::Only(expr) if !rule.depends_on_offer => {
-                    hidden |= expr.cover(num_rows).map_or_else(RoaringBitmap::new, |rows| &everything - rows);
+            let rows = rule.rows.as_ref();
+            match (&rule.act, rows) {
+                (Act::Hide(_), Some(rows)) if rule.is_exact => hidden.push(rows),
+                (Act::Only(_), Some(rows)) if !rule.depends_on_offer => hidden.push(rows),
+                // What is not sure to be buried counts as not buried.
+                (Act::Scale(_, ln), Some(rows)) if *ln > 0.0 || rule.is_exact => {
+                    rows.iter().for_each(|row| sums[row as usize] += ln);
+                    touched |= rows;
+                    all += ln.max(0.0);
                 }
-                Act::Scale(expr, factor) if *factor > 0.0 => {
-                    ln += factor;
-                    raised = raised.zip(expr.cover(num_rows)).map(|(rows, more)| rows | more);
+                (Act::Scale(_, ln), None) if *ln > 0.0 => {
+                    everywhere += ln;
+                    all += ln;
                 }
                 _ => {}
             }
         }
-        Effect { hidden, raised, max_factor: crate::rules::bounded_factor(ln) }
+        let mut levels = vec![RoaringBitmap::new(); RAISING_LEVELS];
+        for row in &touched {
+            let ln = (sums[row as usize] + everywhere).min(MAX_FACTOR.ln());
+            // The highest level holds the highest sums, its upper end included.
+            let level = (ln / MAX_FACTOR.ln() * RAISING_LEVELS as f64).ceil() as usize;
+            if ln > 0.0 {
+                levels[level.clamp(1, RAISING_LEVELS) - 1].insert(row);
+            }
+        }
+        let factor = |level: usize| MAX_FACTOR.powf((level + 1) as f64 / RAISING_LEVELS as f64);
+        let raised = levels.into_iter().enumerate().map(|(level, rows)| (factor(level), rows));
+        Effect {
+            hidden: hidden.union(),
+            raised: raised.filter(|(_, rows)| !rows.is_empty()).collect(),
+            others_factor: bounded_factor(everywhere),
+            max_factor: bounded_factor(all),
+        }
     }
 
     /// Notes what became of an answer: which rules counted and which did something.
@@ -406,6 +371,12 @@ impl Compiled {
     }
 }
 
+fn all_rows(num_rows: u32) -> RoaringBitmap {
+    let mut rows = RoaringBitmap::new();
+    rows.insert_range(0..num_rows);
+    rows
+}
+
 /// Chains that are being made.
 struct Chains {
     first: Vec<u32>,
@@ -414,12 +385,11 @@ struct Chains {
 
 impl Chains {
     /// Puts `rule` before the chains of `rows`; rows that shared a chain share the new one.
-    fn add(&mut self, rows: &RoaringBitmap, rule: u32, num_rows: u32) {
-        self.first.resize(num_rows as usize, END);
+    fn add(&mut self, rows: &RoaringBitmap, rule: u32) {
         let mut made: HashMap<u32, u32> = HashMap::new();
         let mut last = (u32::MAX, END);
-        for first in rows.iter().filter(|row| *row < num_rows) {
-            let first = &mut self.first[first as usize];
+        for row in rows {
+            let Some(first) = self.first.get_mut(row as usize) else { continue };
             if last.0 != *first {
                 let nodes = &mut self.nodes;
                 let node = made.entry(*first).or_insert_with(|| {
@@ -431,98 +401,4 @@ impl Chains {
             *first = last.1;
         }
     }
-}
-
-impl CompiledRule {
-    fn of(
-        rule: &Rule,
-        [from, until]: [Option<Timestamp>; 2],
-        compiler: &Compiler<'_>,
-        at: &str,
-    ) -> Result<Self, CompileError> {
-        let when = compiler.filter(&rule.when, &format!("{at}.when"))?;
-        let target = rule.then.filter().map(|(_, filter)| filter);
-        let day =
-            |day: &&str| rule.weekdays.is_empty() || rule.weekdays.iter().any(|own| own.eq_ignore_ascii_case(day));
-        Ok(Self {
-            id: rule.id.as_str().into(),
-            act: act(&rule.then, compiler, &format!("{at}.then"))?,
-            asks_page: when.is_about_products(),
-            needs_page: target.is_some_and(is_relative),
-            when,
-            from,
-            until,
-            weekdays: WEEKDAYS.each_ref().map(day),
-            is_exact: false,
-            depends_on_offer: false,
-            figures: Figures::default(),
-        })
-    }
-
-    fn counts_always(&self) -> bool {
-        let is_bound = self.from.is_some() || self.until.is_some() || self.needs_page || self.weekdays != [true; 7];
-        !is_bound && matches!(self.when, Expr::Const(true))
-    }
-
-    fn counts(&self, scene: &Scene<'_>) -> bool {
-        let is_in_time = self.from.is_none_or(|from| from <= scene.now)
-            && self.until.is_none_or(|until| scene.now < until)
-            && self.weekdays.get(scene.weekday).is_some_and(|is_on| *is_on);
-        is_in_time
-            && !(self.needs_page && scene.page.is_empty())
-            && match self.asks_page && !scene.page.is_empty() {
-                true => scene.page.iter().any(|&row| self.when.holds(Some(row), scene)),
-                false => self.when.holds(None, scene),
-            }
-    }
-}
-
-fn act(then: &Consequence, compiler: &Compiler<'_>, at: &str) -> Result<Act, CompileError> {
-    let expr = |filter: &Filter, word: &str| compiler.filter(filter, &format!("{at}.{word}"));
-    let named = |id: &String| Named::of(id, compiler.generation);
-    Ok(match then {
-        Consequence::Include(filter) => Act::Only(expr(filter, "include")?),
-        Consequence::Exclude(filter) => Act::Hide(expr(filter, "exclude")?),
-        Consequence::Boost(scale) => Act::Scale(expr(&scale.filter, "boost.filter")?, scale.factor.ln()),
-        Consequence::Bury(scale) => Act::Scale(expr(&scale.filter, "bury.filter")?, scale.factor.ln()),
-        Consequence::Pin(pin) => {
-            let position = pin.position.map(|place| place.saturating_sub(1));
-            Act::Pin { products: pin.products.iter().map(named).collect(), position }
-        }
-        Consequence::Cap(cap) => {
-            let column = |field: &String| {
-                let field = if field == "category" { "product_type" } else { field.as_str() };
-                if field == "product_type" {
-                    compiler.facts.read_records(compiler.generation)?;
-                }
-                Ok::<_, CompileError>((field.to_owned(), compiler.facts.column(compiler.generation, field)?))
-            };
-            let field = cap.per.as_ref().map(column).transpose()?;
-            Act::Cap { at_most: cap.at_most, field, expr: expr(&cap.filter, "cap.filter")? }
-        }
-        Consequence::Replace(replace) => Act::Replace { product: named(&replace.product), with: named(&replace.with) },
-    })
-}
-
-/// The essentials that look at what the shopper did.
-fn history_rules(shop: &Essentials) -> Vec<CompiledRule> {
-    let rule = |id: &str, act: Act| CompiledRule {
-        id: format!("{}{id}", crate::rules::SHOP_PREFIX).into(),
-        act,
-        when: Expr::Const(true),
-        asks_page: false,
-        needs_page: false,
-        from: None,
-        until: None,
-        weekdays: [true; 7],
-        is_exact: false,
-        depends_on_offer: false,
-        figures: Figures::default(),
-    };
-    let bought = shop.repurchase_days.map(|days| rule("repurchase_days", Act::Bought(days)));
-    let cap = |cap: crate::rules::FrequencyCap| Act::Frequency { impressions: cap.impressions, days: cap.days };
-    let capped = shop.frequency_cap.map(|of| rule("frequency_cap", cap(of)));
-    let tired = |of: crate::rules::Fatigue| Act::Fatigue { strength: of.strength, days: of.days };
-    let tired = shop.fatigue.map(|of| rule("fatigue", tired(of)));
-    bought.into_iter().chain(capped).chain(tired).collect()
 }

@@ -1,7 +1,4 @@
 //! What a set of rules would do, before it does: the same questions answered with the rules in force and with the set.
-//!
-//! The questions are drawn by seed: products, real sessions and orders, with the labels that the rules name; for every rule some for which
-//! it counts, where a few hundred draws find any.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Instant;
@@ -10,22 +7,17 @@ use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::act::Act;
 use super::book::check_products;
-use super::compiled::{Act, Compiled};
-use super::scene::Scene;
-use crate::events::{EventKind, History};
+use super::compiled::Compiled;
+use super::sample::{SampleQuestion, sample, with_scene};
+use crate::events::History;
 use crate::live::View;
 use crate::rank::RowId;
-use crate::recommend::query::{Answer, Intent, Query, SessionEvent, Shopper};
+use crate::recommend::query::{Answer, Query};
 use crate::recommend::{Engine, RecommendError};
-use crate::rules::{Condition, Filter, FilterError, Label, RuleSet};
+use crate::rules::{FilterError, RuleSet};
 
-/// Draws for each rule that no question has reached yet.
-const DRAWS_PER_RULE: usize = 300;
-/// Questions that are added for a rule.
-const PER_RULE: usize = 3;
-/// Steps of a session that a question keeps.
-const MAX_STEPS: usize = 20;
 /// Changed lists that are shown in full.
 const MAX_SHOWN: usize = 10;
 
@@ -44,14 +36,6 @@ pub struct DryRun<'a> {
     pub seed: u64,
     /// When the questions are asked.
     pub at: Timestamp,
-}
-
-/// A drawn question.
-#[derive(Debug, Clone)]
-pub struct SampleQuestion {
-    query: Query,
-    /// What was bought after it, where an order tells.
-    bought: Option<String>,
 }
 
 /// What a set would do.
@@ -177,138 +161,6 @@ pub struct Orders {
     pub ndcg_after: f64,
 }
 
-/// SplitMix64: what is drawn depends on the seed alone.
-struct Draw(u64);
-
-impl Draw {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// A number below `end`, which is 1 at least.
-    fn below(&mut self, end: usize) -> usize {
-        (self.next() % end.max(1) as u64) as usize
-    }
-
-    fn of<'t, T>(&mut self, items: &'t [T]) -> Option<&'t T> {
-        items.get(self.below(items.len()))
-    }
-}
-
-/// The values of labels that rules name.
-fn named_labels(sets: [&RuleSet; 2]) -> BTreeMap<Label, BTreeSet<String>> {
-    fn add(conditions: &[Condition], named: &mut BTreeMap<Label, BTreeSet<String>>) {
-        for condition in conditions {
-            let label = Label::ALL.into_iter().find(|label| condition.context.as_deref() == Some(label.word()));
-            if let (Some(label), Some(values)) = (label, &condition.matches) {
-                named.entry(label).or_default().extend(values.values().iter().cloned());
-            }
-            let inner = [&condition.must, &condition.should, &condition.must_not];
-            inner.into_iter().for_each(|list| add(list, named));
-        }
-    }
-    let mut named = BTreeMap::new();
-    for rule in sets.into_iter().flat_map(|set| &set.rules) {
-        for filter in std::iter::once(&rule.when).chain(rule.then.filter().map(|(_, filter)| filter)) {
-            let Filter { must, should, must_not } = filter;
-            [must, should, must_not].into_iter().for_each(|list| add(list, &mut named));
-        }
-    }
-    named
-}
-
-/// Draws questions.
-struct Sampler<'a> {
-    run: &'a DryRun<'a>,
-    draw: Draw,
-    rows: Vec<u32>,
-    named: Vec<(Label, Vec<String>)>,
-    view: &'a View,
-}
-
-impl Sampler<'_> {
-    /// A question about a product or a session, half and half where there are sessions.
-    fn question(&mut self) -> SampleQuestion {
-        let is_session = self.run.history.num_sessions() > 0 && self.draw.below(2) == 0;
-        let mut question = if is_session { self.session() } else { self.page() };
-        self.label(&mut question.query);
-        question
-    }
-
-    fn base(&self, intent: Intent) -> Query {
-        Query { intent, limit: self.run.limit, at: Some(self.run.at), ..Query::default() }
-    }
-
-    fn page(&mut self) -> SampleQuestion {
-        let row = self.draw.of(&self.rows).copied();
-        let id = row.and_then(|row| self.view.id(RowId(row))).unwrap_or_default().to_owned();
-        SampleQuestion { query: Query { anchors: vec![id], ..self.base(Intent::Similar) }, bought: None }
-    }
-
-    /// A session up to a step, or an order without one line.
-    fn session(&mut self) -> SampleQuestion {
-        let history = self.run.history;
-        let Some(session) = history.session(self.draw.below(history.num_sessions())) else { return self.page() };
-        let mut steps: Vec<_> = session.interactions.iter().rev().take(MAX_STEPS).collect();
-        steps.reverse();
-        let id = |product: u32| history.products().get(product as usize).cloned().unwrap_or_default();
-        let sold: Vec<u32> = steps
-            .iter()
-            .filter(|step| step.kind == EventKind::Purchase)
-            .map(|step| step.product)
-            .filter(|product| self.view.row(&id(*product)).is_some())
-            .collect();
-        let hidden = self.draw.of(&sold).copied();
-        let told = steps.iter().filter(|step| Some(step.product) != hidden);
-        let step = |step: &&&crate::events::Interaction| {
-            // What was bought with the hidden line lay in the cart when it was chosen.
-            let kind = if step.kind == EventKind::Purchase { EventKind::AddToCart } else { step.kind };
-            SessionEvent { id: id(step.product), kind }
-        };
-        let session: Vec<SessionEvent> =
-            told.map(|told| step(&told)).filter(|event| self.view.row(&event.id).is_some()).collect();
-        if session.is_empty() {
-            return self.page();
-        }
-        let intent = if self.draw.below(2) == 0 { Intent::Next } else { Intent::ForYou };
-        SampleQuestion { query: Query { session, ..self.base(intent) }, bought: hidden.map(id) }
-    }
-
-    /// Gives the question labels that rules name, each in half of the questions.
-    fn label(&mut self, query: &mut Query) {
-        for (label, values) in &self.named {
-            if self.draw.below(2) == 0 {
-                continue;
-            }
-            let Some(value) = self.draw.of(values).cloned() else { continue };
-            let Shopper { device, channel, loyalty_tier, visitor, region, segments, .. } = &mut query.shopper;
-            match label {
-                Label::Placement => query.placement = Some(value),
-                Label::Segment => segments.push(value),
-                Label::Device => *device = Some(value),
-                Label::Channel => *channel = Some(value),
-                Label::LoyaltyTier => *loyalty_tier = Some(value),
-                Label::Visitor => *visitor = Some(value),
-                Label::Region => *region = Some(value),
-                Label::Intent | Label::Weekday | Label::Time => {}
-            }
-        }
-    }
-}
-
-/// Calls `take` with the scene of `query`.
-fn with_scene<T>(view: &View, compiled: &Compiled, query: &Query, take: impl FnOnce(&Scene<'_>) -> T) -> T {
-    let asked = query.anchors.iter().chain(query.session.last().map(|event| &event.id));
-    let page: Vec<RowId> = asked.filter_map(|id| view.row(id)).take(1).collect();
-    let in_cart = query.session.iter().filter(|event| event.kind == EventKind::AddToCart);
-    let cart: Vec<RowId> = in_cart.filter_map(|event| view.row(&event.id)).collect();
-    let now = query.at.unwrap_or_default();
-    take(&Scene::of(view, &compiled.facts, query, &page, &cart, (now, &compiled.zone)))
-}
-
 impl Engine {
     /// Answers drawn questions on `view` with the rules in force and with a set, and compares. Nothing is kept.
     ///
@@ -332,37 +184,6 @@ impl Engine {
         report.took_ms = began.elapsed().as_secs_f64() * 1e3;
         Ok(report)
     }
-}
-
-/// The questions: those that are drawn, and some for each rule that none of them reaches.
-fn sample(view: &View, run: &DryRun<'_>, new: &Compiled, old: &RuleSet) -> Vec<SampleQuestion> {
-    let named = named_labels([run.set, old]).into_iter().map(|(label, values)| (label, values.into_iter().collect()));
-    let (draw, rows) = (Draw(run.seed), view.all_rows().into_iter().collect());
-    let mut sampler = Sampler { run, draw, rows, named: named.collect(), view };
-    if sampler.rows.is_empty() {
-        return Vec::new();
-    }
-    let mut questions: Vec<SampleQuestion> = (0..run.num_questions).map(|_| sampler.question()).collect();
-    let mut reached = vec![0usize; new.rules.len()];
-    let count = |question: &SampleQuestion, reached: &mut [usize]| {
-        let active = with_scene(view, new, &question.query, |scene| new.active(scene));
-        active.iter().for_each(|number| reached[number] += 1);
-        active
-    };
-    questions.iter().for_each(|question| drop(count(question, &mut reached)));
-    for number in 0..reached.len() {
-        for _ in 0..DRAWS_PER_RULE {
-            if reached[number] >= PER_RULE {
-                break;
-            }
-            let question = sampler.question();
-            if with_scene(view, new, &question.query, |scene| new.active(scene)).has(number) {
-                count(&question, &mut reached);
-                questions.push(question);
-            }
-        }
-    }
-    questions
 }
 
 /// Figures in the making.

@@ -241,31 +241,31 @@ impl Widening<'_> {
         is_filled: bool,
     ) -> Result<Fetched, RecommendError> {
         let mut fetched = Fetched { hits: Vec::new(), missed: None, is_cut: false };
-        let is_raising = effect.max_factor > 1.0;
-        match self.raised(effect, within).filter(|_| is_raising && !self.rank.is_cheap()) {
-            Some(raised) => {
-                self.fetch_part(depth, within, 1.0, is_filled, &mut fetched)?;
-                self.fetch_part(depth, Some(&raised), effect.max_factor, false, &mut fetched)?;
-                fetched.hits.sort_unstable_by_key(|valued| valued.hit.row);
-                fetched.hits.dedup_by_key(|valued| valued.hit.row);
+        if self.rank.is_cheap() {
+            self.fetch_part(depth, within, 1.0, is_filled, &mut fetched)?;
+        } else {
+            self.fetch_part(depth, within, effect.others_factor, is_filled, &mut fetched)?;
+            for (factor, rows) in &effect.raised {
+                let rows = within.map_or(Cow::Borrowed(rows), |within| Cow::Owned(rows & within));
+                self.fetch_part(depth, Some(&rows), *factor, false, &mut fetched)?;
             }
-            None => self.fetch_part(depth, within, effect.max_factor, is_filled, &mut fetched)?,
+            let changed = self.changed_rows(within).filter(|rows| !rows.is_empty() && effect.max_factor > 1.0);
+            if let Some(changed) = changed {
+                self.fetch_part(depth, Some(&changed), effect.max_factor, false, &mut fetched)?;
+            }
+            fetched.hits.sort_unstable_by_key(|valued| valued.hit.row);
+            fetched.hits.dedup_by_key(|valued| valued.hit.row);
         }
         fetched.hits.sort_unstable_by(order);
         Ok(fetched)
     }
 
-    /// The rows that rules may raise; `None` where that may be all. Changed products may be among them.
-    fn raised<'e>(&self, effect: &'e Effect, within: Option<&RoaringBitmap>) -> Option<Cow<'e, RoaringBitmap>> {
+    /// Rows of products that have changed since the generation was built, of which an effect says nothing.
+    fn changed_rows(&self, within: Option<&RoaringBitmap>) -> Option<RoaringBitmap> {
         let view = self.asked.view;
-        let raised = effect.raised.as_ref()?;
-        let is_plain = view.patched_rows().is_empty() && view.num_new() == 0;
-        let mut rows =
-            if is_plain { Cow::Borrowed(raised) } else { Cow::Owned(raised | view.patched_rows() | view.new_rows()) };
-        if let Some(within) = within {
-            *rows.to_mut() &= within;
-        }
-        Some(rows)
+        let is_changed = !view.patched_rows().is_empty() || view.num_new() > 0;
+        let rows = is_changed.then(|| view.patched_rows() | view.new_rows())?;
+        Some(within.map_or_else(|| rows.clone(), |within| &rows & within))
     }
 
     fn fetch_part(

@@ -6,17 +6,21 @@
 //! | `select` | hits to list: pins, values, hidden, replaced, capped |
 //! | `scene` | what rules may know of a question |
 //! | `compiled` | a set for a generation: which rules count, which are about a product |
+//! | `act` | one rule: when it counts and what it does |
 //! | `expr` | a filter for a generation |
 //! | `facts` | what rules ask of products beyond bitmaps |
 //! | `book` | the rules in force, and how they are replaced |
+//! | `sample` | the questions of a dry run |
 //! | `dry_run` | what a set would do, before it does |
 
+mod act;
 mod book;
 mod compiled;
 mod dry_run;
 mod expr;
 mod facts;
 mod finish;
+mod sample;
 mod scene;
 mod select;
 
@@ -24,7 +28,5 @@ use super::error::RecommendError;
 
 pub use book::{Rulebook, Saved, Saver};
 pub(super) use compiled::Compiled;
-pub use dry_run::{
-    BrokenPin, DryRun, DryRunReport, ListChange, Orders, PlacementReport, RuleReach, SampleQuestion, Thinned,
-};
+pub use dry_run::{BrokenPin, DryRun, DryRunReport, ListChange, Orders, PlacementReport, RuleReach, Thinned};
 pub(super) use finish::{Asked, Depth, Rank, Ranked};

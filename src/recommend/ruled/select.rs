@@ -2,7 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::compiled::{Act, Active, Compiled};
+use super::act::Act;
+use super::compiled::{Active, Compiled};
 use super::expr::Expr;
 use super::scene::Scene;
 use crate::rank::RowId;
@@ -157,8 +158,8 @@ impl<'a> Selector<'a> {
         (row, rules)
     }
 
-    /// The list of `limit` at most. `hits` are sorted by [`order`]; `known` are the scores of named rows.
-    pub(super) fn select(&self, hits: &[Valued], known: &HashMap<u32, Hit>, limit: usize) -> Selected {
+    /// The list of `limit` at most. `all_hits` are sorted by [`order`]; `known` are the scores of named rows.
+    pub(super) fn select(&self, all_hits: &[Valued], known: &HashMap<u32, Hit>, limit: usize) -> Selected {
         let mut shelf = Shelf {
             slots: vec![None; limit],
             families: HashSet::new(),
@@ -182,7 +183,7 @@ impl<'a> Selector<'a> {
             }
         }
         let (mut free, mut last_value, mut has_fill) = (0, None, false);
-        for valued in hits {
+        for valued in all_hits {
             while shelf.slots.get(free).is_some_and(Option::is_some) {
                 free += 1;
             }
@@ -206,19 +207,28 @@ impl<'a> Selector<'a> {
         }
         let Shelf { slots, removed, mut placed, .. } = shelf;
         let hits: Vec<Hit> = slots.into_iter().flatten().collect();
-        self.note_scaled(&hits, &mut placed);
+        let mut seen: Vec<RowId> = hits.iter().map(|hit| hit.row).collect();
+        seen.extend(best_by_score(all_hits, limit));
+        self.note_scaled(&seen, &mut placed);
         Selected { hits, has_fill, last_value, removed, placed }
     }
 
-    /// Adds the rules that multiply the score of a product that is shown.
-    fn note_scaled(&self, hits: &[Hit], placed: &mut HashSet<usize>) {
+    /// Adds the rules that multiply the score of a product that is shown, or would be without rules.
+    fn note_scaled(&self, seen: &[RowId], placed: &mut HashSet<usize>) {
         if let Some((number, _, shown)) = &self.fatigue
-            && hits.iter().any(|hit| shown.contains_key(&hit.row.0))
+            && seen.iter().any(|row| shown.contains_key(&row.0))
         {
             placed.insert(*number);
         }
-        hits.iter().for_each(|hit| self.compiled.scaling(hit.row, self.active, self.scene, placed));
+        seen.iter().for_each(|row| self.compiled.scaling(*row, self.active, self.scene, placed));
     }
+}
+
+/// The rows of the best `limit` by score alone.
+fn best_by_score(hits: &[Valued], limit: usize) -> impl Iterator<Item = RowId> {
+    let mut scored: Vec<(f32, RowId)> = hits.iter().map(|valued| (valued.hit.score, valued.hit.row)).collect();
+    scored.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+    scored.into_iter().take(limit).map(|(_, row)| row)
 }
 
 /// Best first: hits before fills, the higher value, then the lower row.
