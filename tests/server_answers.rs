@@ -46,6 +46,9 @@ fn an_answer_has_the_contract_s_shape_and_carries_the_records_as_they_are() {
         "results",
         "fallback",
         "fewer_because",
+        "fewer_because_rule",
+        "rules_version",
+        "rules",
         "missing_ids",
         "took_ms",
     ];

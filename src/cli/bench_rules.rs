@@ -139,7 +139,7 @@ fn rules(view: &View, num_rules: usize, has_conditions: bool) -> Result<RuleSet>
                 json!({"boost": {"filter": {"must": [{"key": "id", "match": [id(at), id(at + 1), id(at + 2)]}]}, "factor": factor}})
             }
             6 => json!({"pin": {"products": [id(at)], "position": 1 + at % 10}}),
-            _ => json!({"cap": {"at_most": 5 + at % 5, "filter": {"must": [value(at)]}}}),
+            _ => json!({"cap": {"at_most": 4 + at % 5, "per": "brand", "filter": {"must": [value(at)]}}}),
         };
         let when = match at % 5 {
             _ if !has_conditions => json!({}),

@@ -213,7 +213,7 @@ impl FilterError {
 }
 
 /// The conditions of three lists, each with its list and its place: `must[0]`, `should[2]`, ….
-pub(super) fn each_of<'a>(lists: [&'a [Condition]; 3]) -> impl Iterator<Item = (Clause, String, &'a Condition)> {
+pub(super) fn each_of(lists: [&[Condition]; 3]) -> impl Iterator<Item = (Clause, String, &Condition)> {
     let clauses = [Clause::Must, Clause::Should, Clause::MustNot];
     clauses.into_iter().zip(lists).flat_map(|(clause, list)| {
         list.iter().enumerate().map(move |(i, c)| (clause, format!("{}[{i}]", clause.word()), c))
