@@ -58,7 +58,7 @@ fn store(context: &Context, catalog: &str) -> Result<RuleStore> {
 
 /// The rules in a file.
 fn read(path: &Path) -> Result<RuleSet> {
-    let cannot = || BadChanges(format!("cannot read the rules `{}`", path.display()));
+    let cannot = |error| BadChanges(format!("cannot read the rules `{}`: {error}", path.display()));
     let mut text = String::new();
     let limit = MAX_DOCUMENT_BYTES as u64 + 1;
     let num_bytes = if path == Path::new("-") {
@@ -66,7 +66,7 @@ fn read(path: &Path) -> Result<RuleSet> {
     } else {
         std::fs::File::open(path).and_then(|file| file.take(limit).read_to_string(&mut text))
     };
-    num_bytes.with_context(cannot)?;
+    num_bytes.map_err(cannot)?;
     let is_json = path.extension().is_some_and(|extension| extension == "json");
     let notation = if is_json { Notation::Json } else { Notation::Toml };
     Ok(RuleSet::read(&text, notation).map_err(RulesError::from)?)

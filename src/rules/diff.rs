@@ -15,7 +15,7 @@ pub struct RulesDiff {
     pub removed: Vec<String>,
     /// Rules that differ, each with its fields that do.
     pub changed: Vec<ChangedRule>,
-    /// Settings that differ: `time_zone`, or a name below `shop`.
+    /// Settings that differ: `time_zone`, `shop.max_per_brand`, ….
     pub settings: Vec<String>,
     /// Whether rules that are in both stand in another order.
     pub is_reordered: bool,
@@ -48,10 +48,9 @@ impl RulesDiff {
     /// What changed from `old` to `new`.
     pub fn between(old: &RuleSet, new: &RuleSet) -> Self {
         let find = |set: &RuleSet, id: &str| set.rules.iter().position(|rule| rule.id == id);
-        let mut diff = Self { settings: members(&old.shop, &new.shop), ..Self::default() };
-        if old.time_zone != new.time_zone {
-            diff.settings.push("time_zone".to_owned());
-        }
+        let zone = (old.time_zone != new.time_zone).then(|| "time_zone".to_owned());
+        let shop = members(&old.shop, &new.shop).into_iter().map(|name| format!("shop.{name}"));
+        let mut diff = Self { settings: zone.into_iter().chain(shop).collect(), ..Self::default() };
         let mut places = Vec::new();
         for rule in &new.rules {
             match find(old, &rule.id) {
@@ -82,7 +81,7 @@ impl RulesDiff {
         let mut parts: Vec<String> = self.added.iter().map(|id| format!("+{id}")).collect();
         parts.extend(self.removed.iter().map(|id| format!("-{id}")));
         parts.extend(changed);
-        parts.extend(self.settings.iter().map(|name| format!("~shop.{name}")));
+        parts.extend(self.settings.iter().map(|name| format!("~{name}")));
         if self.is_reordered {
             parts.push("order".to_owned());
         }

@@ -3,7 +3,7 @@
 /// The word of `known` that `word` was most likely meant to be; `None` when none is near.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase();
-    let far = (word.chars().count() / 3).max(1);
+    let far = word.chars().count().div_ceil(3);
     let measured = known.into_iter().map(|known| (distance(&word, &known.to_lowercase()), known));
     measured.filter(|(distance, _)| *distance <= far).min_by_key(|(distance, _)| *distance).map(|(_, known)| known)
 }
