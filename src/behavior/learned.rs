@@ -1,5 +1,6 @@
 //! Everything that a build learns from a history, for the products of one generation.
 
+use super::attribute_steps::AttributeSteps;
 use super::baskets::Baskets;
 use super::copurchase::copurchases;
 use super::ease::ease;
@@ -12,6 +13,7 @@ use super::trails::Trails;
 use super::transitions::{
     categories_after_category, categories_bought_together, purchases_after_view, views_after_view,
 };
+use crate::catalog::Attribute;
 use crate::events::History;
 
 /// What is known of the products themselves, by number.
@@ -23,6 +25,8 @@ pub struct ProductFacts {
     pub num_categories: usize,
     /// Each product's price in the currency's major unit, NaN for none.
     pub price_of: Vec<f32>,
+    /// Each product's comparable values; empty where nothing is to be learned of them.
+    pub attributes_of: Vec<Vec<Attribute>>,
 }
 
 /// The tables of a generation, in memory; products are numbered as its rows.
@@ -44,6 +48,8 @@ pub struct Learned {
     pub popular: RelatedTable,
     /// Price steps taken.
     pub price_steps: PriceSteps,
+    /// Attributes bought more of.
+    pub attribute_steps: AttributeSteps,
     /// Past sessions.
     pub sessions: SessionIndex,
     /// Each product's category.
@@ -69,7 +75,7 @@ impl Learned {
     /// Learns from `history`, whose products are the rows of a generation; what it says of rows that `facts` does not know is used
     /// without category and price.
     pub fn from_history(history: &History, facts: &ProductFacts, config: &BehaviorConfig) -> Self {
-        let ProductFacts { category_of, num_categories, price_of } = facts;
+        let ProductFacts { category_of, num_categories, price_of, attributes_of } = facts;
         let baskets = Baskets::of(history);
         let (copurchase, ease) = (copurchases(&baskets, config), ease(&baskets, config));
         let together_categories = categories_bought_together(&baskets, category_of, *num_categories, config);
@@ -92,6 +98,7 @@ impl Learned {
             together_categories,
             popular: most_popular(&scores, category_of, *num_categories, config.per_product),
             price_steps: PriceSteps::count(history, category_of, *num_categories, price_of),
+            attribute_steps: AttributeSteps::count(history, category_of, *num_categories, attributes_of),
             sessions: SessionIndex::new(&trails, config.num_candidates()),
             category_of: category_of.clone(),
             counts,

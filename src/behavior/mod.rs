@@ -34,6 +34,7 @@
 //! | `transitions` | [`views_after_view`], [`purchases_after_view`], and by category |
 //! | `popularity` | [`popularity`], [`most_popular`] |
 //! | `price_steps` | [`PriceSteps`]: which price steps shoppers take |
+//! | `attribute_steps` | [`AttributeSteps`]: which attributes shoppers buy more of |
 //! | `session_index` | [`SessionIndex`], [`Sessions`]: past sessions by product |
 //! | `neighbors` | [`next_products`], [`session_votes`]: what like sessions met next |
 //! | `semantic` | [`SessionVectors`], [`semantic_votes`]: sessions alike by what they are about |
@@ -43,6 +44,7 @@
 //! | `bench` | [`bench_behavior`]: speed on generated volume |
 //! | `blend` | [`blend()`], [`bought_together`], [`sum_rows`]: several lists as one |
 
+mod attribute_steps;
 mod baskets;
 mod bench;
 mod blend;
@@ -61,6 +63,7 @@ mod tables;
 mod trails;
 mod transitions;
 
+pub use attribute_steps::AttributeSteps;
 pub use baskets::Baskets;
 pub use bench::{BehaviorReport, BehaviorVolume, QuestionFigures, bench_behavior};
 pub use blend::{Blended, blend, bought_together, sum_rows};

@@ -16,6 +16,7 @@
 //! | `PPND` `PPEN` | | `1 + c` rows | by popularity: row 0 over all, then by category |
 //! | `CATG` | u32 | `n` | each product's category, `u32::MAX` for none |
 //! | `STEP` | u32 | `41 (1 + c)` | histograms of price steps: row 0 over all, then by category of what was viewed |
+//! | `ATST` | u32 | `2 (1 + c)` times the kinds of attributes | purchases of more of a kind than was viewed, and others; absent from older files |
 //!
 //! `sessions.bin` (kind `SESS`); `s` sessions, numbered from the one that ended first:
 //!
@@ -34,11 +35,13 @@
 
 use std::path::{Path, PathBuf};
 
+use super::attribute_steps::{COUNTS_PER_KIND, ROW_LENGTH};
 use super::learned::Learned;
 use super::price_steps::NUM_BINS;
 use super::related::{RelatedRows, RelatedTable};
 use super::semantic::SessionVectors;
 use super::session_index::Sessions;
+use crate::catalog::AttributeKind;
 use crate::index::{FileDigest, Hnsw, IndexConfig, IndexError, Section, SectionFile, Tag, write_sections};
 use crate::rank::ScoredRow;
 
@@ -103,6 +106,7 @@ fn write_behavior(path: &Path, learned: &Learned) -> Result<FileDigest, IndexErr
     }
     sections.push(Section::new(*b"CATG", &learned.category_of));
     sections.push(Section::new(*b"STEP", &learned.price_steps.counts));
+    sections.push(Section::new(*b"ATST", &learned.attribute_steps.counts));
     write_sections(path, BEHAVIOR_KIND, VERSION, &sections)
 }
 
@@ -209,6 +213,14 @@ impl Behavior {
         let counts: &[u32] = self.tables.section(*b"STEP").unwrap_or_default();
         let row = category.map_or(0, |category| category as usize + 1);
         counts.chunks_exact(NUM_BINS).nth(row).unwrap_or_default()
+    }
+
+    /// Purchases after a view in `category`, over all for `None`, whose products differ in `kind`: those of more of it, and others.
+    pub fn attribute_steps(&self, category: Option<u32>, kind: AttributeKind) -> [u32; 2] {
+        let counts: &[u32] = self.tables.section(*b"ATST").unwrap_or_default();
+        let row = category.map_or(0, |category| (category as usize).saturating_add(1));
+        let at = row.saturating_mul(ROW_LENGTH).saturating_add(kind as usize * COUNTS_PER_KIND);
+        counts.get(at..).and_then(|rest| rest.first_chunk()).copied().unwrap_or_default()
     }
 
     /// Past sessions.

@@ -126,14 +126,29 @@ pub(super) enum Command {
     /// Learns from what came before a cut in time and asks about what came after it; every product is ranked, none is sampled. Choose
     /// settings with --window validation, then look at the test window once.
     Eval(EvalArgs),
-    /// Show what a session wants next, what a shopper may like, or what sells now
+    /// Show the better products one price step above a product, and how they compare with it
+    Upsell {
+        /// The catalog
+        catalog: String,
+        /// The product to step up from
+        product: String,
+        /// A product that the session looked at, the oldest first; may be repeated
+        #[arg(long, value_name = "PRODUCT")]
+        viewed: Vec<String>,
+        /// A product in the cart; may be repeated
+        #[arg(long, value_name = "PRODUCT")]
+        cart: Vec<String>,
+        #[command(flatten)]
+        ask: AskArgs,
+    },
+    /// Show what a session wants next, what a shopper may like, what sells now, or what is better than the product looked at
     ///
     /// Learned from the shop's events by the last build.
     Recommend {
         /// The catalog
         catalog: String,
         /// What to show
-        #[arg(long, default_value = "next", value_name = "next|for_you|trending", value_parser = recommend_intent)]
+        #[arg(long, default_value = "next", value_name = "next|for_you|trending|upsell", value_parser = recommend_intent)]
         intent: Intent,
         /// A product that the session looked at, the oldest first; may be repeated
         #[arg(long, value_name = "PRODUCT")]
@@ -352,6 +367,8 @@ pub(super) enum EvalProtocol {
     ColdSessions,
     /// The rest of an order, by a product that was given back its first 0 to 100 orders
     Ladder,
+    /// Something better than a product: rules kept, coverage and price ratio, on 100 of the catalog's products drawn by --seed
+    Upsell,
 }
 
 /// The part of the events that is asked about.
@@ -508,9 +525,9 @@ pub(super) struct AskArgs {
 }
 
 fn recommend_intent(word: &str) -> Result<Intent, String> {
-    let known = [Intent::Next, Intent::ForYou, Intent::Trending];
+    let known = [Intent::Next, Intent::ForYou, Intent::Trending, Intent::Upsell];
     let intent = known.into_iter().find(|intent| intent.word() == word);
-    intent.ok_or_else(|| format!("`{word}` is not next, for_you or trending"))
+    intent.ok_or_else(|| format!("`{word}` is not next, for_you, trending or upsell"))
 }
 
 impl Args {

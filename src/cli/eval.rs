@@ -42,6 +42,9 @@ fn is_without_cases(error: &anyhow::Error) -> bool {
 }
 
 pub(super) fn run(context: &Context, args: &EvalArgs) -> Result<ExitCode> {
+    if args.protocol == [EvalProtocol::Upsell] {
+        return super::eval_upsell::run(context, args);
+    }
     let shop = Shop::open(context, args)?;
     let mut findings = Findings::default();
     for protocol in protocols(args) {
@@ -123,6 +126,11 @@ impl<'a> Shop<'a> {
             EvalProtocol::ColdAnchors => eval::cold_anchors(&self.history, more(), cold(self.split()?))?,
             EvalProtocol::ColdCandidates => eval::cold_candidates(&self.history, more(), cold(self.split()?))?,
             EvalProtocol::ColdSessions => eval::cold_sessions(&self.history, more(), cold(self.split()?))?,
+            EvalProtocol::Upsell => {
+                return Err(
+                    Unanswerable("ask for upsell alone: `kindred eval CATALOG --protocol upsell`".to_owned()).into()
+                );
+            }
             EvalProtocol::Ladder => {
                 let share = HELD_OUT_SHARE;
                 let settings = LadderSettings { split: self.split()?, k, seed, max_pairs, max_products, share };

@@ -76,7 +76,7 @@ fn code_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
             RecommendError::Index(error) => of_index(error),
             RecommendError::Live(error) => of_live(error),
             RecommendError::Embed(_) => MODEL,
-            RecommendError::ForeignModel { .. } => INDEX,
+            RecommendError::ForeignModel { .. } | RecommendError::NotComparable(_) => INDEX,
             _ => QUESTION,
         });
     }
@@ -116,6 +116,7 @@ fn of_eval(error: &EvalError) -> u8 {
         EvalError::NoCases { .. } => QUESTION,
         EvalError::WritePlot { .. } => WRITE,
         EvalError::Index(error) => of_index(error),
+        EvalError::Recommend(_) => QUESTION,
         _ => FEED,
     }
 }

@@ -177,6 +177,12 @@ impl Config {
         if let Some(key) = self.recommend.weight_out_of_range() {
             range(&format!("recommend.{key}"), false, "give weights from 0 to 1000")?;
         }
+        if let Some((key, wanted)) = self.recommend.upsell.out_of_range() {
+            range(&format!("recommend.upsell.{key}"), false, wanted)?;
+        }
+        if let Some(key) = self.recommend.messages.unknown_key() {
+            range(&format!("recommend.messages.{key}"), false, "there is no such message; the README lists the keys")?;
+        }
         range("embed.batch_tokens", self.embed.batch_tokens > 0, "give at least 1")?;
         let idle = self.events.session_idle_minutes;
         range("events.session_idle_minutes", (1..=1440).contains(&idle), "give minutes from 1 to 1440")?;

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::index::IndexError;
+use crate::recommend::RecommendError;
 
 /// Why a measurement cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -70,4 +71,7 @@ pub enum EvalError {
     /// The texts of the catalog cannot be read.
     #[error(transparent)]
     Index(#[from] IndexError),
+    /// A question could not be answered.
+    #[error(transparent)]
+    Recommend(#[from] RecommendError),
 }

@@ -72,8 +72,8 @@ pub use learned::{BlendRanker, EvidenceBlend, Neighbors, RowsOf, SemanticRanker,
 pub use metrics::Measures;
 pub use plot::write_ladder;
 pub use protocol::{
-    BasketSettings, ColdSettings, Ladder, LadderSettings, RUNGS, Rung, baskets, cold_anchors, cold_candidates,
-    cold_sessions, next_items, sessions,
+    BasketSettings, ColdSettings, Ladder, LadderSettings, RUNGS, Rung, UpsellAnswer, UpsellReport, UpsellResult,
+    UpsellSettings, baskets, cold_anchors, cold_candidates, cold_sessions, next_items, sessions, upsell,
 };
 pub use question::{Question, Ranker, Scores};
 pub use report::{Estimate, MethodReport, Report, Slice};

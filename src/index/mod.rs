@@ -20,6 +20,7 @@
 //! | `codes` | vectors as bytes |
 //! | `kernels` | inner loops for each instruction set |
 //! | `products` | `products.bin`: records, ids, columns |
+//! | `comparison` | `comparison.bin`: what products are compared by |
 //! | `terms` | `terms.bin`: which rows carry which value |
 //! | `section` | the container of all of them |
 //! | `disk` | durable writes |
@@ -29,6 +30,7 @@ mod beam;
 mod bench;
 mod build;
 mod codes;
+mod comparison;
 mod disk;
 mod error;
 mod generation;
@@ -51,6 +53,7 @@ pub use bench::{
     read_raw_vectors, write_raw_vectors,
 };
 pub use build::IndexConfig;
+pub use comparison::{Comparison, NO_CATEGORY};
 pub use error::IndexError;
 pub use generation::{Check, Generation, GenerationInput, WrittenRows, write_generation, write_generation_with};
 pub use half_vector::HalfVector;

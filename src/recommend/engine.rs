@@ -9,12 +9,18 @@ use serde::{Deserialize, Serialize};
 
 use super::blend::{Blend, BlendedShelf};
 use super::candidates::{LiveSession, session_vector};
+use super::compare::{ComparedRow, compared};
 use super::error::RecommendError;
 use super::filter::{allowed_rows, intersect};
 use super::fit::Fit;
-use super::query::{Answer, FewerBecause, Intent, MAX_ANCHORS, MAX_LIMIT, MAX_QUERY_BYTES, Query, RelativePrice};
+use super::messages::Messages;
+use super::query::{
+    Answer, FewerBecause, Intent, MAX_ANCHORS, MAX_LIMIT, MAX_QUERY_BYTES, Query, RelativePrice, SessionEvent,
+};
+use super::reason::{Explained, Explainer};
 use super::search::{Allowed, Search, Shelf};
 use super::source::{Source, SourceWeights};
+use super::upsell::{Anchor, Upsell, UpsellConfig, UpsellShelf};
 use crate::behavior::{Behavior, BehaviorConfig};
 use crate::catalog::TextTemplate;
 use crate::embed::Embedder;
@@ -42,6 +48,10 @@ pub struct RecommendConfig {
     pub for_you: SourceWeights,
     /// What each source counts for [`Intent::Trending`].
     pub trending: SourceWeights,
+    /// [`Intent::Upsell`].
+    pub upsell: UpsellConfig,
+    /// Sentences of reasons, labels and titles by language and key, in place of the built-in ones: `messages.de."reason.more"`.
+    pub messages: Messages,
 }
 
 impl Default for RecommendConfig {
@@ -54,6 +64,8 @@ impl Default for RecommendConfig {
             next: SourceWeights::NEXT,
             for_you: SourceWeights::FOR_YOU,
             trending: SourceWeights::TRENDING,
+            upsell: UpsellConfig::default(),
+            messages: Messages::default(),
         }
     }
 }
@@ -160,6 +172,9 @@ impl Engine {
     /// is out of its range, the filter is malformed, the intent has no source, or the index or the model fails.
     pub fn answer(&self, view: &View, query: &Query) -> Result<Answer, RecommendError> {
         check(query)?;
+        if query.intent == Intent::Upsell {
+            return self.answer_upsell(view, query);
+        }
         if let Some(weights) = self.config.weights(query.intent) {
             return self.answer_session(view, query, weights);
         }
@@ -168,7 +183,7 @@ impl Engine {
         missing_ids.extend(unknown);
         let Some(vector) = self.query_vector(view, &anchors, query.text.as_deref())? else {
             let fewer_because = Some(FewerBecause::UnknownProducts);
-            return Ok(Answer { hits: Vec::new(), missing_ids, fallback: None, fewer_because });
+            return Ok(Answer { hits: Vec::new(), anchor: None, missing_ids, fallback: None, fewer_because });
         };
         let out = anchors.iter().chain(&excluded).map(|row| row.0).collect();
         let allowed = self.allowed(view, query, &anchors, out)?;
@@ -181,7 +196,85 @@ impl Engine {
             (false, true) => FewerBecause::Filter,
             (false, false) => FewerBecause::CatalogSize,
         });
-        Ok(Answer { hits, missing_ids, fallback: None, fewer_because })
+        Ok(Answer { hits, anchor: anchors.first().copied(), missing_ids, fallback: None, fewer_because })
+    }
+
+    /// Answers what is better than one product: the first anchor that is known, else the newest of the session. What is in the cart and
+    /// its families are not in the answer.
+    fn answer_upsell(&self, view: &View, query: &Query) -> Result<Answer, RecommendError> {
+        let (anchors, mut missing_ids) = rows(view, &query.anchors);
+        let (excluded, unknown) = rows(view, &query.exclude);
+        missing_ids.extend(unknown);
+        let steps = steps(view, &query.session, &mut missing_ids);
+        let start = anchors.first().copied().or_else(|| steps.last().map(|(row, _)| *row));
+        let empty = |anchor, missing_ids, why| Answer {
+            hits: Vec::new(),
+            anchor,
+            missing_ids,
+            fallback: None,
+            fewer_because: Some(why),
+        };
+        let Some(row) = start else { return Ok(empty(None, missing_ids, FewerBecause::UnknownProducts)) };
+        let Some(comparison) = view.generation().comparison() else {
+            return Err(RecommendError::NotComparable(view.generation().name().to_owned()));
+        };
+        let Some(anchor) = Anchor::of(view, row) else {
+            return Ok(empty(start, missing_ids, FewerBecause::NoPrice));
+        };
+        let config = &self.config.upsell;
+        let asked = query.price.unwrap_or(RelativePrice { relative_min: None, relative_max: None });
+        let band = RelativePrice {
+            relative_min: asked.relative_min.or(Some(config.price_min)),
+            relative_max: asked.relative_max.or(Some(config.price_max)),
+        };
+        let query = Query { price: Some(band), ..query.clone() };
+        let taken: Vec<RowId> = in_cart(&steps).into_iter().filter(|&in_cart| in_cart != row).collect();
+        let out = taken.iter().chain(&excluded).chain([&row]).map(|row| row.0).collect();
+        let mut allowed = self.allowed(view, &query, &[row], out)?;
+        if let Some(leaf) = view.leaf(row) {
+            allowed.rows = intersect(allowed.rows, Some(view.rows_with("category", comparison.path(leaf))?));
+        }
+        let behavior = self.behavior(view);
+        let behavior = behavior.as_deref();
+        let upsell =
+            Upsell { view, query: &query, config, behavior, anchor: &anchor, steps: &steps, allowed, taken: &taken };
+        let UpsellShelf { hits, is_cut, is_held_back } = upsell.shelf()?;
+        let fewer_because = (hits.len() < query.limit).then_some(match (is_cut, is_held_back) {
+            (true, _) => FewerBecause::MinScore,
+            (false, true) => FewerBecause::Interest,
+            (false, false) => FewerBecause::NothingBetter,
+        });
+        Ok(Answer { hits, anchor: start, missing_ids, fallback: None, fewer_because })
+    }
+
+    /// Why each hit of `answer` to `query` is there, and the list's title.
+    ///
+    /// Returns an error if a record is damaged.
+    pub fn explain(&self, view: &View, query: &Query, answer: &Answer) -> Result<Explained, RecommendError> {
+        let behavior = self.behavior(view);
+        let steps = steps(view, &query.session, &mut Vec::new());
+        let (anchors, _) = rows(view, &query.anchors);
+        let weights = self.config.weights(query.intent);
+        let (config, behavior) = (&self.config, behavior.as_deref());
+        Explainer { view, query, answer, config, behavior, weights, steps: &steps, anchors: &anchors }.explain()
+    }
+
+    /// What differs from the anchor of `answer` to the product of `row`, what is better first; `None` where the answer starts from no
+    /// product with a price.
+    ///
+    /// Returns an error if a record is damaged.
+    pub fn compare(
+        &self,
+        view: &View,
+        query: &Query,
+        answer: &Answer,
+        row: RowId,
+    ) -> Result<Option<Vec<ComparedRow>>, RecommendError> {
+        let Some(anchor) = answer.anchor.and_then(|anchor| Anchor::of(view, anchor)) else { return Ok(None) };
+        let behavior = self.behavior(view);
+        let language = query.language.as_deref();
+        let label = |word: &str, usual: &str| self.config.messages.label(language, word, usual);
+        compared(view, behavior.as_deref(), &anchor, row, &self.config.upsell, label).map(Some)
     }
 
     /// Answers what starts from a session: its steps, then the anchors, which are what is on the page now. Neither those nor what is in
@@ -190,14 +283,7 @@ impl Engine {
         let (anchors, mut missing_ids) = rows(view, &query.anchors);
         let (excluded, unknown) = rows(view, &query.exclude);
         missing_ids.extend(unknown);
-        let mut steps = Vec::with_capacity(query.session.len() + anchors.len());
-        for event in &query.session {
-            match view.row(&event.id) {
-                Some(row) => steps.push((row, event.kind)),
-                None if missing_ids.contains(&event.id) => {}
-                None => missing_ids.push(event.id.clone()),
-            }
-        }
+        let mut steps = steps(view, &query.session, &mut missing_ids);
         steps.extend(anchors.iter().map(|&row| (row, EventKind::ViewItem)));
         let taken: Vec<RowId> = anchors.iter().copied().chain(in_cart(&steps)).collect();
         let include_seen = query.include_seen.unwrap_or(self.config.include_seen);
@@ -220,7 +306,8 @@ impl Engine {
             (false, true) => FewerBecause::Filter,
             (false, false) => FewerBecause::Evidence,
         });
-        Ok(Answer { hits, missing_ids, fallback: is_filled.then_some(Source::Popular), fewer_because })
+        let anchor = newest_first.first().copied();
+        Ok(Answer { hits, anchor, missing_ids, fallback: is_filled.then_some(Source::Popular), fewer_because })
     }
 
     /// The mean of the anchors' vectors and the text's, of length 1; `None` when there is nothing to start from.
@@ -273,6 +360,19 @@ impl Engine {
         }
         Ok(Allowed { rows, out, is_filtered })
     }
+}
+
+/// The rows of a session's events; ids that the catalog lacks go to `missing_ids`, each once.
+fn steps(view: &View, session: &[SessionEvent], missing_ids: &mut Vec<String>) -> Vec<(RowId, EventKind)> {
+    let mut steps = Vec::with_capacity(session.len());
+    for event in session {
+        match view.row(&event.id) {
+            Some(row) => steps.push((row, event.kind)),
+            None if missing_ids.contains(&event.id) => {}
+            None => missing_ids.push(event.id.clone()),
+        }
+    }
+    steps
 }
 
 /// What was put into the cart and neither taken out again nor bought.
@@ -344,7 +444,7 @@ fn check(query: &Query) -> Result<(), RecommendError> {
     let is_share = |x: f64| (0.0..=1.0).contains(&x);
     let is_factor = |x: &Option<f64>| x.is_none_or(|x| x.is_finite() && x >= 0.0);
     let is_session = matches!(query.intent, Intent::Next | Intent::ForYou | Intent::Trending);
-    if query.intent != Intent::Similar && !is_session {
+    if !matches!(query.intent, Intent::Similar | Intent::Upsell) && !is_session {
         return Err(RecommendError::IntentNotAvailable(query.intent.word()));
     }
     if !(1..=MAX_LIMIT).contains(&query.limit) {
@@ -379,7 +479,13 @@ fn check(query: &Query) -> Result<(), RecommendError> {
             "context.query",
             format!("the text has {} bytes, at most {MAX_QUERY_BYTES} are allowed", text.len()),
         ),
-        None if query.anchors.is_empty() && !is_session => {
+        _ if query.intent == Intent::Upsell && query.anchors.is_empty() && query.session.is_empty() => {
+            invalid("context", "give `product`, `viewed` or `cart` to step up from".into())
+        }
+        _ if query.looked_s.is_some_and(|seconds| !(0.0..=86_400.0).contains(&seconds)) => {
+            invalid("context.looked_s", "give seconds from 0 to 86400".into())
+        }
+        None if query.anchors.is_empty() && !is_session && query.intent != Intent::Upsell => {
             invalid("context", "give `product`, `products`, `viewed`, `cart` or `query` to start from".into())
         }
         _ => Ok(()),

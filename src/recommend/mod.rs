@@ -10,23 +10,35 @@
 //! | `source` | the makers of candidates and what each counts |
 //! | `candidates` | what each source knows of a session |
 //! | `blend` | candidates of all sources as one shelf |
+//! | `upsell` | the better model one price step up |
+//! | `compare` | two products side by side |
+//! | `reason` | why each product is shown, and the list's title |
+//! | `messages` | the sentences of reasons, by language |
 //! | `filter` | a filter's conditions looked up |
 //! | `fit` | products made for another model than the one asked about |
 //! | `error` | what can be wrong with a question |
 
 mod blend;
 mod candidates;
+mod compare;
 mod engine;
 mod error;
 mod filter;
 mod fit;
+mod messages;
 mod query;
+mod reason;
 mod search;
 mod source;
+mod upsell;
 
+pub use compare::ComparedRow;
 pub use engine::{Engine, RecommendConfig};
 pub use error::RecommendError;
+pub use messages::Messages;
 pub use query::{
     Answer, FewerBecause, Hit, Intent, MAX_ANCHORS, MAX_LIMIT, MAX_QUERY_BYTES, Query, RelativePrice, SessionEvent,
 };
+pub use reason::{Explained, Reason};
 pub use source::{Source, SourceScores, SourceWeights};
+pub use upsell::UpsellConfig;

@@ -88,6 +88,12 @@ pub struct Query {
     pub price: Option<RelativePrice>,
     /// Score every allowed product instead of walking the graph.
     pub exact: bool,
+    /// Seconds on the page of the product looked at, where the shop tells: a sign of interest for [`Intent::Upsell`].
+    pub looked_s: Option<f64>,
+    /// Whether the shopper compares products: another sign.
+    pub is_comparing: bool,
+    /// Language of reasons and titles, such as `de-AT`; English where the settings have none for it.
+    pub language: Option<String>,
 }
 
 /// A price band as multiples of the anchor's price, bounds included.
@@ -107,6 +113,8 @@ pub struct RelativePrice {
 pub struct Answer {
     /// The products, best first, one a family.
     pub hits: Vec<Hit>,
+    /// The product that the answer starts from and is compared with: the one on the page, else the newest of the session.
+    pub anchor: Option<RowId>,
     /// Ids of the question that the catalog does not have, in its order.
     pub missing_ids: Vec<String>,
     /// The source that filled a list which would have been shorter; `None` when none did.
@@ -140,6 +148,12 @@ pub enum FewerBecause {
     Filter,
     /// The catalog has no more families.
     CatalogSize,
+    /// The product to step up from has no price above 0.
+    NoPrice,
+    /// No other product is better inside the price band.
+    NothingBetter,
+    /// The session shows too little interest to be shown more.
+    Interest,
     /// No source knows more: too little is known of the session, or nothing was learned from events.
     Evidence,
 }

@@ -253,6 +253,9 @@ impl From<RecommendError> for Problem {
                     .hint(format!("the catalog has {known}"))
             }
             RecommendError::IntentNotAvailable(_) => Self::field(Code::IntentNotAvailable, "intent", error),
+            RecommendError::NotComparable(_) => {
+                Self::field(Code::IntentNotAvailable, "intent", error).hint("build the index again")
+            }
             RecommendError::Live(error) => error.into(),
             RecommendError::ForeignModel { .. } | RecommendError::Index(_) | RecommendError::Embed(_) => {
                 Self::internal(&error)

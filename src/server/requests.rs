@@ -14,6 +14,8 @@ use crate::rules::Filter;
 pub(super) const DEFAULT_LIMIT: usize = 10;
 /// Longest placement name in characters.
 const MAX_PLACEMENT_CHARS: usize = 64;
+/// Longest language tag in characters.
+const MAX_LANGUAGE_CHARS: usize = 35;
 /// Longest visitor, session and user id in bytes.
 const MAX_VISITOR_BYTES: usize = 128;
 
@@ -24,13 +26,13 @@ const MAX_VISITOR_BYTES: usize = 128;
 pub(super) struct RecommendRequest {
     /// The shop's name for the slot, 1 to 64 characters; comes back in the answer.
     placement: Option<String>,
-    /// What to show; this version answers `similar`, `next`, `for_you` and `trending`.
+    /// What to show; this version answers `similar`, `upsell`, `next`, `for_you` and `trending`.
     #[serde(default)]
     intent: Intent,
     /// What the shopper looks at now.
     #[serde(default)]
     context: Context,
-    /// Whose events count for `next` and `for_you`, with those of the request after them; 1 to 128 bytes.
+    /// Whose events count for `upsell`, `next` and `for_you`, with those of the request after them; 1 to 128 bytes.
     visitor_id: Option<String>,
     /// Which session of theirs; without it the one under way. 1 to 128 bytes.
     session_id: Option<String>,
@@ -54,8 +56,10 @@ pub(super) struct RecommendRequest {
     /// Leaves out products with a lower score; 0 to 1.
     #[schema(minimum = 0, maximum = 1)]
     min_score: Option<f32>,
-    /// A price band relative to the first product of the context that has a price.
+    /// A price band relative to the first product of the context that has a price; `upsell` has one of its own by `[recommend.upsell]`.
     price: Option<RelativePrice>,
+    /// Language of reasons and titles, such as `de-AT`, 1 to 35 characters; English where the settings have none for it.
+    language: Option<String>,
     /// What each result carries besides id and score.
     #[serde(default)]
     include: Vec<Include>,
@@ -66,7 +70,8 @@ pub(super) struct RecommendRequest {
 
 /// What the shopper looks at. `similar` starts from `product` and `products` together with `query`; without any of these
 /// from `viewed`, else from `cart`. `next` and `for_you` start from all of it, in the order `cart`, `viewed`, `products`, `product`, the
-/// last being what is looked at now. What is in the cart never appears.
+/// last being what is looked at now. `upsell` steps up from `product`, else from the newest of `viewed`, else of the cart. What is in the cart
+/// never appears.
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Context {
@@ -80,6 +85,11 @@ pub(super) struct Context {
     viewed: Vec<String>,
     /// The cart, at most 1000 lines.
     cart: Vec<CartLine>,
+    /// Seconds on the product's page so far, 0 to 86400: a long look is a sign of interest for `upsell`.
+    #[schema(minimum = 0, maximum = 86400)]
+    looked_s: Option<f64>,
+    /// Whether the shopper compares products: another sign.
+    comparing: bool,
 }
 
 /// A line of the cart. Written too: the API's description shows the context's defaults.
@@ -100,6 +110,10 @@ pub(super) struct CartLine {
 pub(super) enum Include {
     /// The whole product record.
     Product,
+    /// Why it is there, and a title for the list.
+    Reason,
+    /// What differs from the product that the answer starts from, what is better first.
+    Comparison,
 }
 
 /// A search by free text.
@@ -144,26 +158,30 @@ pub(super) struct Shopper {
 impl RecommendRequest {
     /// Whose live session counts for the answer; `None` where nobody is named, consent is refused, or the intent starts from none.
     pub(super) fn shopper(&self) -> Option<Shopper> {
-        let is_asked = matches!(self.intent, Intent::Next | Intent::ForYou) && self.consent != Some(false);
+        let is_asked =
+            matches!(self.intent, Intent::Upsell | Intent::Next | Intent::ForYou) && self.consent != Some(false);
         let visitor = self.visitor_id.clone().or_else(|| self.user_id.clone());
         let is_named = visitor.is_some() || self.session_id.is_some();
         (is_asked && is_named).then(|| Shopper { visitor, session: self.session_id.clone() })
     }
 
-    /// The question, the placement to echo, and whether results carry their product.
+    /// The question, the placement to echo, and what results carry.
     ///
     /// Returns an error at the first field that is out of its range.
-    pub(super) fn into_query(self) -> Result<(Query, Option<String>, bool), Problem> {
+    pub(super) fn into_query(self) -> Result<(Query, Option<String>, Vec<Include>), Problem> {
         self.check()?;
-        let has_product = self.include.contains(&Include::Product);
-        let Context { product, products, query: text, viewed, cart } = self.context;
+        let Context { product, products, query: text, viewed, cart, looked_s, comparing } = self.context;
         let cart: Vec<String> = cart.into_iter().map(|line| line.id).collect();
         let (mut anchors, mut session) = (Vec::new(), Vec::new());
         let mut exclude = self.exclude;
-        if matches!(self.intent, Intent::Next | Intent::ForYou | Intent::Trending) {
+        if self.intent != Intent::Similar {
             session.extend(cart.into_iter().map(|id| SessionEvent { id, kind: EventKind::AddToCart }));
             session.extend(viewed.into_iter().map(|id| SessionEvent { id, kind: EventKind::ViewItem }));
             anchors.extend(products.into_iter().chain(product));
+            if self.intent == Intent::Upsell {
+                // Stepped up from the first, which is what is looked at now.
+                anchors.reverse();
+            }
         } else {
             anchors.extend(product.into_iter().chain(products));
             exclude.extend(cart.iter().cloned());
@@ -184,8 +202,11 @@ impl RecommendRequest {
             exclude,
             price: self.price,
             exact: self.exact,
+            looked_s,
+            is_comparing: comparing,
+            language: self.language,
         };
-        Ok((query, self.placement, has_product))
+        Ok((query, self.placement, self.include))
     }
 
     fn check(&self) -> Result<(), Problem> {
@@ -209,6 +230,11 @@ impl RecommendRequest {
         if self.placement.as_ref().is_some_and(|name| !(1..=MAX_PLACEMENT_CHARS).contains(&name.chars().count())) {
             let message = format!("a placement has 1 to {MAX_PLACEMENT_CHARS} characters");
             return Err(Problem::field(Code::InvalidField, "placement", message));
+        }
+        if self.language.as_ref().is_some_and(|language| !(1..=MAX_LANGUAGE_CHARS).contains(&language.chars().count()))
+        {
+            let message = format!("a language has 1 to {MAX_LANGUAGE_CHARS} characters");
+            return Err(Problem::field(Code::InvalidField, "language", message));
         }
         let ids = [("visitor_id", &self.visitor_id), ("session_id", &self.session_id), ("user_id", &self.user_id)];
         for (field, id) in ids {
