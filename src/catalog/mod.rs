@@ -47,7 +47,7 @@ mod source;
 mod template;
 mod text;
 
-pub use attributes::{Attribute, AttributeKind, Difference, Direction, Origin, Verdict, attributes, compare};
+pub use attributes::{Attribute, AttributeKind, Difference, Direction, Origin, Units, Verdict, attributes, compare};
 pub use compatibility::{Compatibility, models_named};
 pub use error::FeedError;
 pub use feed::{Dialect, Feed, FeedProgress, read_feed, read_feed_at};

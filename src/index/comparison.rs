@@ -7,7 +7,7 @@
 //! | tag | element | count | meaning |
 //! |---|---|---|---|
 //! | `ATRO` | u64 | `n + 1` | where each row's attributes start in `ATRB`, and the end of the last |
-//! | `ATRB` | 8 bytes | | u8 kind, u8 origin, u8 1 for imperial units, u8 zero, f32 value; by kind |
+//! | `ATRB` | 8 bytes | | u8 kind, u8 origin, u8 units, u8 zero, f32 value; by kind |
 //! | `LEAF` | u32 | `n` | number of the main category; [`NO_CATEGORY`] for none |
 //! | `COST` | i64 | `n` | what the shop paid, in minor units of the price's currency; [`NO_PRICE`] where that is not known |
 //! | `CATO` | u64 | `c + 1` | where each category's path starts in `CATB`, and the end of the last |
@@ -28,8 +28,8 @@ use super::error::IndexError;
 use super::products::NO_PRICE;
 use super::section::{FileDigest, Section, SectionFile, Tag, write_sections};
 use crate::catalog::{
-    Attribute, AttributeKind, CATEGORY_SEPARATOR, Currency, Money, Origin, PriceGroup, Product, WHOLE_SHOP, attributes,
-    position, price_groups, unit_price,
+    Attribute, AttributeKind, CATEGORY_SEPARATOR, Currency, Money, Origin, PriceGroup, Product, Units, WHOLE_SHOP,
+    attributes, position, price_groups, unit_price,
 };
 use crate::rank::RowId;
 
@@ -49,22 +49,23 @@ const NUM_KINDS: usize = AttributeKind::ALL.len();
 struct Stored {
     kind: u8,
     origin: u8,
-    is_imperial: u8,
+    units: u8,
     zero: u8,
     value: f32,
 }
 
 impl Stored {
     fn of(attribute: &Attribute) -> Self {
-        let Attribute { kind, value, origin, is_imperial } = *attribute;
-        Self { kind: kind as u8, origin: origin as u8, is_imperial: is_imperial.into(), zero: 0, value }
+        let Attribute { kind, value, origin, units } = *attribute;
+        Self { kind: kind as u8, origin: origin as u8, units: units as u8, zero: 0, value }
     }
 
     /// `None` for what a damaged file may hold.
     fn attribute(&self) -> Option<Attribute> {
         let origin = [Origin::Field, Origin::Title, Origin::Description].get(usize::from(self.origin))?;
         let attribute = Attribute::new(AttributeKind::from_number(self.kind)?, self.value, *origin)?;
-        Some(Attribute { is_imperial: self.is_imperial != 0, ..attribute })
+        let units = [Units::Metric, Units::FeetAndPounds, Units::InchesAndOunces].get(usize::from(self.units))?;
+        Some(Attribute { units: *units, ..attribute })
     }
 }
 

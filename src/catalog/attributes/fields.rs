@@ -2,7 +2,7 @@
 
 use super::scan;
 use super::words::tokens;
-use super::{Attribute, AttributeKind as Kind, Origin, material};
+use super::{Attribute, AttributeKind as Kind, Origin, Units, material};
 use crate::catalog::product::Product;
 
 /// Names of fields and what they hold; where several kinds are listed, the unit decides.
@@ -73,9 +73,9 @@ pub(super) fn of_pairs(description: &str) -> Vec<Attribute> {
 /// The value of the field `name`; `None` where the name is unknown or the value is none of its kind.
 fn named_value(name: &str, value: &str, origin: Origin) -> Option<Attribute> {
     let (_, kinds) = NAMES.iter().find(|(names, _)| names.contains(&name))?;
-    let is_imperial = scan::of_value(value).is_some_and(|(.., is_imperial)| is_imperial);
+    let units = scan::of_value(value).map_or(Units::Metric, |(.., units)| units);
     let attribute = |&kind: &Kind| Attribute::new(kind, value_of(kind, value)?, origin);
-    kinds.iter().find_map(attribute).map(|found| Attribute { is_imperial, ..found })
+    kinds.iter().find_map(attribute).map(|found| Attribute { units, ..found })
 }
 
 fn value_of(kind: Kind, value: &str) -> Option<f32> {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::material;
+use super::{Units, material};
 
 /// Which of two values a shopper gets more from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -190,16 +190,16 @@ impl AttributeKind {
         self.range().contains(&value)
     }
 
-    pub(super) fn write_value(self, value: f32, is_imperial: bool, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    pub(super) fn write_value(self, value: f32, units: Units, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.form() {
             Form::Unit(unit) => write!(f, "{}{unit}", short(value)),
             Form::Bytes if value < 1.0 => write!(f, "{} MB", short((value * 1000.0).round())),
             Form::Bytes if value >= 1000.0 => write!(f, "{} TB", short(value / 1000.0)),
             Form::Bytes => write!(f, "{} GB", short(value)),
-            Form::Meters if is_imperial && value < 0.3 => write!(f, "{}\"", short(value / 0.0254)),
-            Form::Meters if is_imperial => write!(f, "{} ft", short(value / 0.3048)),
-            Form::Grams if is_imperial && value < 453.0 => write!(f, "{} oz", short(value / 28.35)),
-            Form::Grams if is_imperial => write!(f, "{} lb", short(value / 453.6)),
+            Form::Meters if units == Units::InchesAndOunces => write!(f, "{}\"", short(value / 0.0254)),
+            Form::Meters if units == Units::FeetAndPounds => write!(f, "{} ft", short(value / 0.3048)),
+            Form::Grams if units == Units::InchesAndOunces => write!(f, "{} oz", short(value / 28.35)),
+            Form::Grams if units == Units::FeetAndPounds => write!(f, "{} lb", short(value / 453.6)),
             Form::Meters if value < 1.0 => write!(f, "{} cm", short(value * 100.0)),
             Form::Meters => write!(f, "{} m", short(value)),
             Form::Grams if value >= 1000.0 => write!(f, "{} kg", short(value / 1000.0)),

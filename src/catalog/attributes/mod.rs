@@ -58,25 +58,37 @@ pub struct Attribute {
     pub value: f32,
     /// Where it is read from.
     pub origin: Origin,
-    /// Whether it is read in feet, inches, pounds or ounces, and shown so.
-    pub is_imperial: bool,
+    /// The units in which it is read, and shown.
+    pub units: Units,
+}
+
+/// Units in which a shop writes lengths and weights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Units {
+    /// Meters and grams.
+    #[default]
+    Metric = 0,
+    /// Feet and pounds.
+    FeetAndPounds = 1,
+    /// Inches and ounces.
+    InchesAndOunces = 2,
 }
 
 impl Attribute {
     /// The attribute, where the value is plausible for the kind.
     pub fn new(kind: AttributeKind, value: f32, origin: Origin) -> Option<Self> {
-        kind.is_plausible(value).then_some(Self { kind, value, origin, is_imperial: false })
+        kind.is_plausible(value).then_some(Self { kind, value, origin, units: Units::Metric })
     }
 
     fn in_unit(self, unit: &str) -> Self {
-        Self { is_imperial: scan::is_imperial(unit), ..self }
+        Self { units: scan::units(unit), ..self }
     }
 }
 
 /// The value as a shopper reads it: `256 GB`, `5.5"`, `set of 6`.
 impl fmt::Display for Attribute {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.kind.write_value(self.value, self.is_imperial, f)
+        self.kind.write_value(self.value, self.units, f)
     }
 }
 

@@ -1,5 +1,6 @@
 //! How many pieces a title says are in it: `SET OF 6`, `Set/4`, `S/15`, `Pack of 12`, `4-Pack`, `6pc`, `Pair of`, `60 Fairy Cake Cases`.
 
+use super::scan::CONTENTS;
 use super::words::{Joint, Token};
 
 /// What a number of pieces comes in.
@@ -84,7 +85,7 @@ fn counted(tokens: &[Token], at: usize) -> Option<f32> {
     let is_times = token.number.is_some()
         && token.word.is_empty()
         && next.is_some_and(|next| next.is("x"))
-        && tokens.get(at + 2).is_some_and(|unit| ["ml", "l", "cl", "g", "kg", "oz"].contains(&unit.word.as_str()));
+        && tokens.get(at + 2).is_some_and(|unit| CONTENTS.contains(&unit.word.as_str()));
     (is_counted || is_times).then_some(number).filter(|number| number.fract() == 0.0)
 }
 

@@ -5,7 +5,7 @@
 
 use super::kind::CONNECTORS;
 use super::words::{Joint, Token, tokens};
-use super::{Attribute, AttributeKind, Origin, features, material, pieces};
+use super::{Attribute, AttributeKind, Origin, Units, features, material, pieces};
 
 /// How far from a number the thing that it measures may stand, in words.
 const REACH: usize = 4;
@@ -14,8 +14,12 @@ const CABLES: [&str; 14] = [
     "cable", "cables", "cord", "cords", "charger", "lead", "hose", "rope", "ribbon", "ribbons", "garland", "bunting",
     "tape", "twine",
 ];
+/// Units of what is in a pack.
+pub(super) const CONTENTS: [&str; 6] = ["ml", "cl", "l", "g", "kg", "oz"];
+const HOURS: [&str; 3] = ["hour", "hours", "hrs"];
+const LAYERS: [&str; 3] = ["layer", "layers", "layered"];
 const SCREENS: [&str; 9] = ["display", "screen", "touchscreen", "touch", "lcd", "tv", "monitor", "laptop", "tablet"];
-/// Words between a number and a screen that leave it the screen's diagonal.
+/// Words beside a capacity that make it one of something else: of a card that fits, of a plan.
 const CAPACITY_LIMITS: [&str; 8] = ["to", "microsd", "sd", "expandable", "card", "extra", "additional", "data"];
 
 /// A number, its unit, and the words around.
@@ -63,12 +67,21 @@ pub(super) fn of_title(title: &str, category: &[String]) -> Vec<Attribute> {
     found.extend(pieces::of_title(&tokens).and_then(|n| Attribute::new(AttributeKind::Pieces, n, Origin::Title)));
     found.extend(of_words(&tokens, Origin::Title));
     found.extend(Attribute::new(AttributeKind::Connector, connectors(&tokens) as f32, Origin::Title));
-    let words: Vec<&str> = tokens.iter().map(|token| token.word.as_str()).collect();
+    let named = super::words::tokens(without_color(title));
+    let words: Vec<&str> = named.iter().map(|token| token.word.as_str()).collect();
     // Several materials: the text does not say which part is of which.
     if let [one] = material::named(&words)[..] {
         found.extend(Attribute::new(AttributeKind::Material, one, Origin::Title));
     }
     found
+}
+
+/// A title without the color behind its last dash: `Nexus 6P (Unlocked) - Aluminium` says nothing of a material.
+fn without_color(title: &str) -> &str {
+    match title.rsplit_once(" - ") {
+        Some((before, _)) if before.contains(" - ") => before,
+        _ => title,
+    }
 }
 
 /// The plugs that a title names, one a bit.
@@ -96,17 +109,21 @@ pub(super) fn of_description(description: &str, title: &str) -> Vec<Attribute> {
 }
 
 /// The kind and canonical value of the one quantity that a field's value is; `None` where it is none or has no unit.
-pub(super) fn of_value(value: &str) -> Option<(AttributeKind, f32, bool)> {
+pub(super) fn of_value(value: &str) -> Option<(AttributeKind, f32, Units)> {
     let tokens = tokens(value);
     let quantities: Vec<Quantity<'_>> = (0..tokens.len()).filter_map(|at| quantity(&tokens, at)).collect();
     let [quantity] = &quantities[..] else { return None };
-    unit_kind(quantity).map(|(kind, value)| (kind, value, is_imperial(quantity.unit)))
+    unit_kind(quantity).map(|(kind, value)| (kind, value, units(quantity.unit)))
 }
 
-/// Whether shoppers who read this unit think in feet and pounds.
-pub(super) fn is_imperial(unit: &str) -> bool {
-    is_inch(unit)
-        || matches!(unit, "ft" | "foot" | "feet" | "'" | "lb" | "lbs" | "pound" | "pounds" | "oz" | "ounce" | "ounces")
+/// The units in which an amount with this unit is shown.
+pub(super) fn units(unit: &str) -> Units {
+    match unit {
+        "ft" | "foot" | "feet" | "'" | "lb" | "lbs" | "pound" | "pounds" => Units::FeetAndPounds,
+        "oz" | "ounce" | "ounces" => Units::InchesAndOunces,
+        unit if is_inch(unit) => Units::InchesAndOunces,
+        _ => Units::Metric,
+    }
 }
 
 /// Every quantity for which `kind_of` knows a kind. Of several of one kind the highest counts, of screens the first.
@@ -139,11 +156,10 @@ fn quantity(tokens: &[Token], at: usize) -> Option<Quantity<'_>> {
         ("", Some(next)) => (next.word.as_str(), next.is_capital, at + 2),
         (unit, _) => (unit, token.is_capital, at + 1),
     };
-    // `45x30cm` and `2x` are dimensions and factors.
-    let is_dimension = unit.starts_with('x')
-        || tokens[..at]
-            .last()
-            .is_some_and(|before| before.word == "x" || before.word.ends_with('x') && before.number.is_some());
+    // `45x30cm` and `2x` are dimensions and factors, `6 x 330ml` is a pack.
+    let is_factor = |before: &Token| before.word == "x" || before.number.is_some() && before.word.ends_with('x');
+    let is_times = tokens[..at].last().is_some_and(is_factor);
+    let is_dimension = unit.starts_with('x') || is_times && !CONTENTS.contains(&unit);
     if unit.is_empty() || is_dimension {
         return None;
     }
@@ -168,9 +184,13 @@ fn is_inch(unit: &str) -> bool {
 
 /// What a number with this unit measures, and how much in the kind's canonical unit; lengths are sizes.
 fn unit_kind(quantity: &Quantity<'_>) -> Option<(AttributeKind, f32)> {
+    length(quantity).or_else(|| content(quantity)).or_else(|| ability(quantity))
+}
+
+/// Gigabytes, megapixels, watts, ports: what a device can do.
+fn ability(quantity: &Quantity<'_>) -> Option<(AttributeKind, f32)> {
     use AttributeKind as Kind;
     let Quantity { value, unit, is_joined, is_capital, .. } = *quantity;
-    let meters = |factor: f32| Some((Kind::Size, value * factor));
     match unit {
         "gb" | "mb" | "tb" => {
             let factor = match unit {
@@ -181,12 +201,6 @@ fn unit_kind(quantity: &Quantity<'_>) -> Option<(AttributeKind, f32)> {
             let is_memory = quantity.after.first() == Some(&"ram") || quantity.after.starts_with(&["of", "ram"]);
             Some((if is_memory { Kind::Memory } else { Kind::Storage }, value * factor))
         }
-        "inch" | "inches" | "\"" => meters(0.0254),
-        "ft" | "foot" | "feet" | "'" => meters(0.3048),
-        "m" if is_joined && !is_capital => meters(1.0),
-        "meter" | "meters" | "metre" | "metres" => meters(1.0),
-        "cm" => meters(0.01),
-        "mm" => meters(0.001),
         "mah" => Some((Kind::Battery, value)),
         "ah" if is_joined => Some((Kind::Battery, value * 1000.0)),
         "w" if is_joined || is_capital => Some((Kind::Power, value)),
@@ -194,37 +208,54 @@ fn unit_kind(quantity: &Quantity<'_>) -> Option<(AttributeKind, f32)> {
         "a" if is_joined && (is_capital || value.fract() != 0.0) => Some((Kind::Current, value)),
         "amp" | "amps" | "ampere" => Some((Kind::Current, value)),
         "mp" | "megapixel" | "megapixels" => {
-            let is_front = quantity
-                .after
-                .iter()
-                .take(2)
-                .chain(quantity.before.first())
-                .any(|word| ["front", "selfie", "facing"].contains(word))
-                || quantity
-                    .after
-                    .iter()
-                    .skip_while(|word| **word != "camera")
-                    .take(4)
-                    .any(|word| ["front", "selfie"].contains(word));
-            Some((if is_front { Kind::FrontCamera } else { Kind::Camera }, value))
+            Some((if is_front(quantity) { Kind::FrontCamera } else { Kind::Camera }, value))
         }
         "ghz" => Some((Kind::Clock, value)),
-        "g" | "gram" | "grams" if unit != "g" || is_grams(value, is_joined, is_capital) => {
-            Some((Kind::NetWeight, value))
-        }
-        "kg" | "kilo" | "kilos" => Some((Kind::NetWeight, value * 1000.0)),
-        "lb" | "lbs" | "pound" | "pounds" => Some((Kind::NetWeight, value * 453.6)),
-        "oz" | "ounce" | "ounces" if !quantity.after.contains(&"fl") => Some((Kind::NetWeight, value * 28.35)),
-        "ml" => Some((Kind::Volume, value)),
-        "cl" => Some((Kind::Volume, value * 10.0)),
-        "l" if is_joined => Some((Kind::Volume, value * 1000.0)),
-        "liter" | "liters" | "litre" | "litres" => Some((Kind::Volume, value * 1000.0)),
         "port" | "ports" => Some((Kind::Ports, value)),
         "usb" if quantity.after.first().is_some_and(|word| word.starts_with("port")) && value.fract() == 0.0 => {
             Some((Kind::Ports, value))
         }
         _ => None,
     }
+}
+
+/// Whether a camera looks at the shopper: `8-megapixel front camera`, `5MP camera on the front`.
+fn is_front(quantity: &Quantity<'_>) -> bool {
+    let beside = quantity.after.iter().take(2).chain(quantity.before.first());
+    let behind = quantity.after.iter().skip_while(|word| **word != "camera");
+    beside.chain(behind).any(|word| ["front", "selfie", "facing"].contains(word))
+}
+
+/// A length, as the size in meters.
+fn length(quantity: &Quantity<'_>) -> Option<(AttributeKind, f32)> {
+    let meters = match quantity.unit {
+        "inch" | "inches" | "\"" => 0.0254,
+        "ft" | "foot" | "feet" | "'" => 0.3048,
+        "m" if quantity.is_joined && !quantity.is_capital => 1.0,
+        "meter" | "meters" | "metre" | "metres" => 1.0,
+        "cm" => 0.01,
+        "mm" => 0.001,
+        _ => return None,
+    };
+    Some((AttributeKind::Size, quantity.value * meters))
+}
+
+/// Grams or milliliters.
+fn content(quantity: &Quantity<'_>) -> Option<(AttributeKind, f32)> {
+    let Quantity { value, unit, is_joined, is_capital, .. } = *quantity;
+    let (kind, factor) = match unit {
+        "g" if is_grams(value, is_joined, is_capital) => (AttributeKind::NetWeight, 1.0),
+        "gram" | "grams" => (AttributeKind::NetWeight, 1.0),
+        "kg" | "kilo" | "kilos" => (AttributeKind::NetWeight, 1000.0),
+        "lb" | "lbs" | "pound" | "pounds" => (AttributeKind::NetWeight, 453.6),
+        "oz" | "ounce" | "ounces" => (AttributeKind::NetWeight, 28.35),
+        "ml" => (AttributeKind::Volume, 1.0),
+        "cl" => (AttributeKind::Volume, 10.0),
+        "l" if is_joined => (AttributeKind::Volume, 1000.0),
+        "liter" | "liters" | "litre" | "litres" => (AttributeKind::Volume, 1000.0),
+        _ => return None,
+    };
+    Some((kind, value * factor))
 }
 
 /// `500g` is a weight, `4G` a network and `32G` a storage that lost its B.
@@ -284,45 +315,57 @@ fn made_of(tokens: &[Token]) -> Option<f32> {
 
 /// What words alone say: network, condition, cores, talk time, features.
 fn of_words(tokens: &[Token], origin: Origin) -> Vec<Attribute> {
-    use AttributeKind as Kind;
     let mut found = features::of(tokens, origin);
-    let mut add = |kind, value| found.extend(Attribute::new(kind, value, origin));
-    for (at, token) in tokens.iter().enumerate() {
-        let next = tokens.get(at + 1);
-        let is_next =
-            |words: &[&str]| next.is_some_and(|next| next.number.is_none() && words.contains(&next.word.as_str()));
-        match (token.number, token.word.as_str()) {
-            (Some(value), "g")
-                if token.is_capital && [2.0, 3.0, 4.0, 5.0].contains(&value) && origin == Origin::Title =>
-            {
-                add(Kind::Network, value - 1.0);
-            }
-            (Some(value), "p") if origin == Origin::Title => {
-                let lines = [720.0, 1080.0, 1440.0, 2160.0].iter().position(|lines| *lines == value);
-                lines.into_iter().for_each(|rung| add(Kind::Resolution, rung as f32 + 1.0));
-            }
-            (Some(hours), "" | "hours" | "hour" | "hrs") => {
-                let from = at + if token.word.is_empty() { 1 } else { 0 };
-                let is_hours = !token.word.is_empty() || is_next(&["hours", "hour", "hrs"]);
-                let ahead: Vec<&str> =
-                    tokens[from.min(tokens.len())..].iter().take(4).map(|token| token.word.as_str()).collect();
-                if is_hours && ahead.contains(&"talk") && !ahead.contains(&"additional") && !ahead.contains(&"extra") {
-                    add(Kind::TalkTime, hours);
-                }
-            }
-            (None, "dual" | "quad" | "hexa" | "octa") if is_next(&["core"]) => {
-                let cores = [("dual", 2.0), ("quad", 4.0), ("hexa", 6.0), ("octa", 8.0)];
-                cores.iter().filter(|(word, _)| *word == token.word).for_each(|(_, cores)| add(Kind::Cores, *cores));
-            }
-            (None, "dual" | "double" | "triple" | "two" | "three") if is_next(&["layer", "layers", "layered"]) => {
-                add(Kind::Layers, if ["triple", "three"].contains(&token.word.as_str()) { 3.0 } else { 2.0 });
-            }
-            (Some(layers), "") if is_next(&["layer", "layers"]) => add(Kind::Layers, layers),
-            (None, "refurbished" | "renewed" | "reconditioned") if origin == Origin::Title => add(Kind::Condition, 2.0),
-            (None, "used") if origin == Origin::Title && at == 0 => add(Kind::Condition, 1.0),
-            (None, "preowned") if origin == Origin::Title => add(Kind::Condition, 1.0),
-            _ => {}
-        }
+    for at in 0..tokens.len() {
+        let numbered = tokens[at].number.map(|number| of_number(tokens, at, number, origin));
+        let known = numbered.unwrap_or_else(|| of_word(tokens, at, origin));
+        found.extend(known.and_then(|(kind, value)| Attribute::new(kind, value, origin)));
     }
     found
+}
+
+/// Whether the token after `at` is one of `words`.
+fn is_next(tokens: &[Token], at: usize, words: &[&str]) -> bool {
+    tokens.get(at + 1).is_some_and(|next| next.number.is_none() && words.contains(&next.word.as_str()))
+}
+
+/// `4G`, `1080p`, `17 hours of talk time`, `3 layers`.
+fn of_number(tokens: &[Token], at: usize, number: f32, origin: Origin) -> Option<(AttributeKind, f32)> {
+    let unit = tokens[at].word.as_str();
+    match unit {
+        "g" if origin == Origin::Title && tokens[at].is_capital && [2.0, 3.0, 4.0, 5.0].contains(&number) => {
+            Some((AttributeKind::Network, number - 1.0))
+        }
+        "p" if origin == Origin::Title => {
+            let rung = [720.0, 1080.0, 1440.0, 2160.0].iter().position(|lines| *lines == number)?;
+            Some((AttributeKind::Resolution, rung as f32 + 1.0))
+        }
+        "" if is_next(tokens, at, &["layer", "layers"]) => Some((AttributeKind::Layers, number)),
+        "" if is_next(tokens, at, &HOURS) => is_talk(&tokens[at + 1..]).then_some((AttributeKind::TalkTime, number)),
+        unit if HOURS.contains(&unit) => is_talk(&tokens[at..]).then_some((AttributeKind::TalkTime, number)),
+        _ => None,
+    }
+}
+
+/// Whether hours are hours of talk, and not of more talk than before.
+fn is_talk(hours: &[Token]) -> bool {
+    let ahead: Vec<&str> = hours.iter().take(REACH).map(|token| token.word.as_str()).collect();
+    ahead.contains(&"talk") && !ahead.contains(&"additional") && !ahead.contains(&"extra")
+}
+
+/// `octa-core`, `dual-layer`, `refurbished`.
+fn of_word(tokens: &[Token], at: usize, origin: Origin) -> Option<(AttributeKind, f32)> {
+    let is_title = origin == Origin::Title;
+    match tokens[at].word.as_str() {
+        "dual" if is_next(tokens, at, &["core"]) => Some((AttributeKind::Cores, 2.0)),
+        "quad" if is_next(tokens, at, &["core"]) => Some((AttributeKind::Cores, 4.0)),
+        "hexa" if is_next(tokens, at, &["core"]) => Some((AttributeKind::Cores, 6.0)),
+        "octa" if is_next(tokens, at, &["core"]) => Some((AttributeKind::Cores, 8.0)),
+        "dual" | "double" | "two" if is_next(tokens, at, &LAYERS) => Some((AttributeKind::Layers, 2.0)),
+        "triple" | "three" if is_next(tokens, at, &LAYERS) => Some((AttributeKind::Layers, 3.0)),
+        "refurbished" | "renewed" | "reconditioned" if is_title => Some((AttributeKind::Condition, 2.0)),
+        "used" if is_title && at == 0 => Some((AttributeKind::Condition, 1.0)),
+        "preowned" if is_title => Some((AttributeKind::Condition, 1.0)),
+        _ => None,
+    }
 }

@@ -68,7 +68,7 @@ impl Upsell<'_> {
         let most = interest.map_or(self.query.limit, |most| most.min(self.query.limit));
         let mut families: HashSet<u32> = self.taken.iter().filter_map(|&row| self.view.family(row)).collect();
         let mut shelf = UpsellShelf { hits: Vec::new(), is_cut: false, is_held_back: false };
-        let mut titles = Vec::new();
+        let mut titles: Vec<String> = Vec::new();
         for hit in self.scored()? {
             if self.query.min_score.is_some_and(|floor| hit.score < floor) {
                 shelf.is_cut = true;
