@@ -74,6 +74,7 @@ fn numbers_in_the_readme_are_the_defaults() {
         format!("its price is {} to {} times", upsell.price_min, upsell.price_max),
         format!("at most {} price tier up", upsell.max_tier_step),
         format!("the cosine similarity is {} or more; {} without", upsell.min_similarity, upsell.close_similarity),
+        format!("as below, is {} or more", upsell.min_score),
         format!("`shown = {:?}`", upsell.shown),
     ];
     rules.iter().for_each(|rule| assert!(readme.contains(rule), "{rule}"));

@@ -95,6 +95,15 @@ fn phones() -> Vec<Value> {
         phone("free", "Nova Thirteen smartphone 64GB", "0.00 USD"),
         json!({"id": "no price", "title": "Nova Fourteen smartphone 64GB", "product_type": "Phones > Smartphones"}),
     ];
+    // Enough of both sides for tiers: prices below and above, none inside the band.
+    for i in 0..40 {
+        records.push(phone(&format!("low {i}"), &format!("Zeta handset {i} 16GB"), &format!("{}.00 USD", 100 + 2 * i)));
+        records.push(phone(
+            &format!("high {i}"),
+            &format!("Zeta handset {} 16GB", 40 + i),
+            &format!("{}.00 USD", 350 + 20 * i),
+        ));
+    }
     records[10]["availability"] = json!("out_of_stock");
     records[11]["product_type"] = json!("Phones > Refurbished");
     records
@@ -106,7 +115,7 @@ fn only_what_is_better_and_one_step_dearer_is_shown() {
     let found: HashSet<String> = shop.ids(&upsell("anchor")).into_iter().collect();
     assert_eq!(found, HashSet::from(["better".to_owned(), "better dearer".to_owned()]));
     let wider = RelativePrice { relative_min: Some(1.0), relative_max: Some(1.7) };
-    let found = shop.ids(&Query { price: Some(wider), ..upsell("anchor") });
+    let found = shop.ids(&Query { price: Some(wider), min_score: Some(0.0), ..upsell("anchor") });
     assert!(found.contains(&"too cheap".to_owned()) && found.contains(&"too dear".to_owned()), "{found:?}");
     assert_eq!(shop.ask(&upsell("too dear")).1, Some(FewerBecause::NothingBetter));
 }
@@ -211,7 +220,8 @@ fn the_price_steps_that_shoppers_take_decide_the_order() {
 #[test]
 fn margin_lifts_a_product_within_its_bound() {
     let mut records = phones();
-    records.truncate(2);
+    records.truncate(1);
+    records.push(phone("plain", "Omega phone 64GB", "260.00 USD"));
     records.push(phone("rich", "Nova Two smartphone 128GB deluxe model", "240.00 USD"));
     let at = |margin_weight: f32, cost: &str| {
         let mut records = records.clone();
@@ -228,8 +238,11 @@ fn margin_lifts_a_product_within_its_bound() {
     assert!(fat > thin && thin >= 0.5 * at(0.0, "10.00 USD"));
 }
 
+/// What was done: session, product, and what.
+type Done = (u32, String, EventKind);
+
 /// A third of the real phone shop, with sessions and orders drawn by a fixed rule.
-static REAL: LazyLock<(Shop, Vec<Product>, Vec<(u32, String, EventKind)>)> = LazyLock::new(|| {
+static REAL: LazyLock<(Shop, Vec<Product>, Vec<Done>)> = LazyLock::new(|| {
     let feed = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/phones/products.jsonl.zst");
     let read = read_feed(&feed, &CatalogConfig::default(), &mut |_| {}).unwrap();
     let products: Vec<Product> = read.products.into_iter().step_by(3).collect();
@@ -240,7 +253,11 @@ static REAL: LazyLock<(Shop, Vec<Product>, Vec<(u32, String, EventKind)>)> = Laz
         for step in 0..5usize {
             at = (at * 1103 + 12345 + step) % 65_537;
             let id = products[(base + at % 12) % products.len()].id.to_string();
-            done.push((session, id, if step == 4 || at % 3 == 0 { EventKind::Purchase } else { EventKind::ViewItem }));
+            done.push((
+                session,
+                id,
+                if step == 4 || at.is_multiple_of(3) { EventKind::Purchase } else { EventKind::ViewItem },
+            ));
         }
     }
     let mut builder = HistoryBuilder::default();
@@ -291,6 +308,7 @@ const FEATURE_WORDS: [(&str, &[&str]); 13] = [
 fn says(product: &Product, attribute: &str, value: &str) -> bool {
     let text = format!("{} {} {:?}", product.title, product.description, product.attributes).to_lowercase();
     let numbers: Vec<String> = text
+        .replace(',', "")
         .split(|c: char| !c.is_ascii_digit() && c != '.')
         .map(|number| number.trim_matches('.').trim_start_matches('0').to_owned())
         .collect();
@@ -311,7 +329,7 @@ fn check(
     reason: &Reason,
     product: &Product,
     anchor: Option<&Product>,
-    done: &[(u32, String, EventKind)],
+    done: &[Done],
     products: &BTreeMap<&str, &Product>,
 ) {
     let evidence = |name: &str| reason.evidence.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();

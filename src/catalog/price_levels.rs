@@ -12,8 +12,6 @@ use super::money::{Currency, Money};
 const SHRINKAGE: f32 = 30.0;
 /// Price tiers: a fifth of the positions each.
 pub const NUM_TIERS: u8 = 5;
-/// Most prices kept of one category: enough to tell hundredths apart.
-const MAX_PRICES: usize = 128;
 
 /// The prices of one category in one currency.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,9 +20,7 @@ pub struct PriceGroup {
     pub category: u32,
     /// The currency's three letters.
     pub currency: [u8; 3],
-    /// How many prices there are.
-    pub count: u32,
-    /// Their natural logarithms, ascending: all, or as many of even rank.
+    /// Natural logarithms of the prices by the piece, ascending.
     pub prices: Vec<f32>,
 }
 
@@ -54,20 +50,15 @@ pub fn price_groups(prices: impl IntoIterator<Item = (Vec<u32>, Currency, f32)>)
     }
     let group = |((category, currency), mut prices): ((u32, [u8; 3]), Vec<f32>)| {
         prices.sort_unstable_by(f32::total_cmp);
-        let count = prices.len();
-        if count > MAX_PRICES {
-            prices = (0..MAX_PRICES).map(|at| prices[at * (count - 1) / (MAX_PRICES - 1)]).collect();
-        }
-        PriceGroup { category, currency, count: count as u32, prices }
+        PriceGroup { category, currency, prices }
     };
     groups.into_iter().map(group).collect()
 }
 
-/// The position, 0 to 1, of a price among groups from the leaf's to the whole shop's, each as its count and its prices in order; one half
-/// where there is none.
-pub fn position<'a>(price: f32, leaf_to_shop: impl DoubleEndedIterator<Item = (u32, &'a [f32])>) -> f32 {
-    leaf_to_shop.rev().fold(0.5, |parent, (count, prices)| {
-        let count = count as f32;
+/// The position, 0 to 1, of a price among the ascending prices of groups from the leaf's to the whole shop's; one half where there is none.
+pub fn position<'a>(price: f32, leaf_to_shop: impl DoubleEndedIterator<Item = &'a [f32]>) -> f32 {
+    leaf_to_shop.rev().fold(0.5, |parent, prices| {
+        let count = prices.len() as f32;
         let share = share_below(price, prices).unwrap_or(parent);
         (count * share + SHRINKAGE * parent) / (count + SHRINKAGE)
     })
@@ -103,7 +94,7 @@ mod tests {
         let parent: Vec<f32> = (0..100).map(|at| at as f32).collect();
         let at = |count: u32| {
             let leaf: Vec<f32> = (0..count).map(|at| 90.0 + at as f32 / count as f32).collect();
-            position(90.5, [(count, &leaf[..]), (100, &parent[..])].into_iter())
+            position(90.5, [&leaf[..], &parent[..]].into_iter())
         };
         assert!(
             at(2) > 0.75 && at(2) > at(20) && at(20) > at(100) && (at(100) - 0.5).abs() < 0.12,
@@ -120,7 +111,7 @@ mod tests {
         fn a_dearer_product_never_stands_lower(prices in prop::collection::vec(0.1f32..10.0, 1..400), a in 0.1f32..10.0, b in 0.1f32..10.0) {
             let groups = price_groups(prices.iter().map(|price| (vec![3], usd(), *price)));
             prop_assert_eq!(groups.len(), 2);
-            let at = |price: f32| position(price, groups.iter().map(|group| (group.count, &group.prices[..])));
+            let at = |price: f32| position(price, groups.iter().map(|group| &group.prices[..]));
             prop_assert!(at(a.min(b)) <= at(a.max(b)));
             prop_assert!((0.0..=1.0).contains(&at(a)) && tier(at(a)) < NUM_TIERS);
         }

@@ -14,7 +14,7 @@
 //! | `CATB` | u8 | | paths, names joined as a filter writes them |
 //! | `PARE` | u32 | `c` | number of the parent; [`NO_CATEGORY`] at the root |
 //! | `CARE` | f32 | `c` times the kinds | how much a kind varies with the price inside the category, 0 to 1 |
-//! | `GRPC` | u32 | `3 g` | category, currency (three letters and a zero byte), number of prices; by category and currency |
+//! | `GRPC` | u32 | `2 g` | category, currency (three letters and a zero byte); by category and currency |
 //! | `GRPO` | u64 | `g + 1` | where each group's prices start in `GRPP`, and the end of the last |
 //! | `GRPP` | f32 | | natural logarithms of prices by the piece, ascending |
 
@@ -166,8 +166,8 @@ fn flat<T, P: IntoIterator<Item = T>>(parts: impl Iterator<Item = P>) -> (Vec<u6
     (ends, all)
 }
 
-fn head(group: &PriceGroup) -> [u32; 3] {
-    [group.category, currency_number(group.currency), group.count]
+fn head(group: &PriceGroup) -> [u32; 2] {
+    [group.category, currency_number(group.currency)]
 }
 
 fn currency_number([a, b, c]: [u8; 3]) -> u32 {
@@ -219,7 +219,7 @@ impl Comparison {
     pub fn open(path: &Path, num_rows: usize) -> Result<Self, IndexError> {
         let file = SectionFile::open(path, KIND, VERSION)?;
         let num_categories = file.section::<u32>(*b"PARE")?.len();
-        let num_groups = file.section::<u32>(*b"GRPC")?.len() / 3;
+        let num_groups = file.section::<u32>(*b"GRPC")?.len() / 2;
         let fits = file.section::<u64>(*b"ATRO")?.len() == num_rows + 1
             && file.section::<u32>(*b"LEAF")?.len() == num_rows
             && file.section::<i64>(*b"COST")?.len() == num_rows
@@ -289,20 +289,20 @@ impl Comparison {
         let parent = |at: &u32| parents.get(*at as usize).copied().filter(|&parent| parent != NO_CATEGORY);
         // Bounded, should a damaged file lead in a circle.
         let chain = std::iter::successors(category, parent).take(64).chain([WHOLE_SHOP]);
-        let groups: Vec<(u32, &[f32])> = chain.filter_map(|category| self.group(category, price.currency)).collect();
+        let groups: Vec<&[f32]> = chain.filter_map(|category| self.group(category, price.currency)).collect();
         Some(position(unit_price, groups.into_iter()))
     }
 
-    /// How many prices a category has in a currency, and those that are kept.
-    fn group(&self, category: u32, currency: Currency) -> Option<(u32, &[f32])> {
-        let heads: &[[u32; 3]] = self.section::<u32>(*b"GRPC").as_chunks().0;
+    /// The prices of a category in a currency.
+    fn group(&self, category: u32, currency: Currency) -> Option<&[f32]> {
+        let heads: &[[u32; 2]] = self.section::<u32>(*b"GRPC").as_chunks().0;
         let bytes = currency.to_bytes();
-        let order = |head: &[u32; 3]| {
+        let order = |head: &[u32; 2]| {
             let [a, b, c, _] = head[1].to_le_bytes();
             (head[0], [a, b, c]).cmp(&(category, bytes))
         };
         let at = heads.binary_search_by(order).ok()?;
-        Some((heads[at][2], self.part(*b"GRPO", *b"GRPP", at)))
+        Some(self.part(*b"GRPO", *b"GRPP", at))
     }
 
     fn part<T: bytemuck::AnyBitPattern>(&self, ends: Tag, all: Tag, at: usize) -> &[T] {

@@ -238,7 +238,7 @@ proptest! {
     }
 
     #[test]
-    fn a_storage_comes_back_whatever_stands_around(gigabytes in 1u32..2000, before in "[A-Za-z]{1,8}", after in "[A-Z][a-z]{2,8}") {
+    fn a_storage_comes_back_whatever_stands_around(gigabytes in 1u32..2000, before in "[A-Za-z]{2,8}", after in "[A-Z][a-z]{2,8}") {
         let found = attributes(&product(&format!("{before} {gigabytes}GB {after}"), ""));
         let storage = found.iter().find(|known| known.kind == AttributeKind::Storage).map(|known| known.value);
         prop_assert_eq!(storage, Some(gigabytes as f32));

@@ -178,10 +178,10 @@ impl Prices {
 
     fn position(&self, product: &Product, attributes: &[Attribute]) -> Option<f32> {
         let (currency, price) = by_piece(product, attributes)?;
-        let groups: Vec<(u32, &[f32])> = paths(product)
+        let groups: Vec<&[f32]> = paths(product)
             .into_iter()
             .filter_map(|path| self.0.get(&(currency.clone(), path)))
-            .map(|prices| (prices.len() as u32, prices.as_slice()))
+            .map(Vec::as_slice)
             .collect();
         Some(position(price, groups.into_iter()))
     }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::acceptance::Acceptance;
-use super::rules::{Anchor, Better, are_variants};
+use super::rules::{Anchor, Better, name_of};
 use super::settings::UpsellConfig;
 use super::shopper;
 use crate::behavior::Behavior;
@@ -68,22 +68,22 @@ impl Upsell<'_> {
         let most = interest.map_or(self.query.limit, |most| most.min(self.query.limit));
         let mut families: HashSet<u32> = self.taken.iter().filter_map(|&row| self.view.family(row)).collect();
         let mut shelf = UpsellShelf { hits: Vec::new(), is_cut: false, is_held_back: false };
-        let mut titles: Vec<String> = Vec::new();
+        let mut names = HashSet::new();
         for hit in self.scored()? {
-            if self.query.min_score.is_some_and(|floor| hit.score < floor) {
-                shelf.is_cut = true;
+            if hit.score < self.query.min_score.unwrap_or(self.config.min_score) {
+                shelf.is_cut = self.query.min_score.is_some();
                 break;
             }
-            let title = self.view.product(hit.row)?.title;
+            let name = name_of(&self.view.product(hit.row)?.title);
             // The same model in another color is often no variant in the feed.
-            let is_known = titles.iter().any(|known| are_variants(known, &title));
+            let is_known = names.contains(&name);
             let is_new = !is_known && self.view.family(hit.row).is_some_and(|family| families.insert(family));
             if is_new && shelf.hits.len() == most {
                 shelf.is_held_back = most < self.query.limit;
                 break;
             }
             if is_new {
-                titles.push(title);
+                names.insert(name);
                 shelf.hits.push(hit);
             }
         }

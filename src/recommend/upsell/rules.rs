@@ -56,7 +56,7 @@ impl Anchor {
             return None;
         }
         let title = view.product(row).map(|product| product.title).unwrap_or_default();
-        let is_variant = view.family(row) == self.family || are_variants(&self.title, &title);
+        let is_variant = view.family(row) == self.family || shared_words(&self.title, &title) >= VARIANT_WORDS;
         let is_better = |difference: &Difference| {
             let counts = !is_variant || difference.to.is_some_and(|to| to.origin < Origin::Description);
             let is_told = difference.from.is_some() || similarity >= config.close_similarity;
@@ -92,9 +92,10 @@ fn agree(a: &HashSet<String>, b: &HashSet<String>) -> bool {
     a.is_empty() || b.is_empty() || !a.is_disjoint(b)
 }
 
-/// Whether two titles name variants of one product.
-pub(super) fn are_variants(a: &str, b: &str) -> bool {
-    shared_words(a, b) >= VARIANT_WORDS
+/// A title without the color behind its last dash, in lower case: what models of one name share.
+pub(super) fn name_of(title: &str) -> String {
+    let name = title.rsplit_once(" - ").map(|(before, _)| before).filter(|before| before.contains(" - "));
+    name.unwrap_or(title).to_lowercase()
 }
 
 /// The share of words that two titles have in common.

@@ -16,6 +16,8 @@ pub struct UpsellConfig {
     pub min_similarity: f32,
     /// The same where nothing but the text says that two products serve one use: no category, or features alone that are better; 0 to 1.
     pub close_similarity: f32,
+    /// Lowest score, unless a request has a `min_score`; 0 to 1.
+    pub min_score: f32,
     /// How many price tiers, a fifth of the category each, an answer may lie above the anchor.
     pub max_tier_step: u8,
     /// Exponent on the margin; 0 leaves it out, 0.5 is the most. The factor is never below one half.
@@ -35,8 +37,9 @@ impl Default for UpsellConfig {
             price_max: 1.6,
             min_similarity: 0.55,
             close_similarity: 0.7,
+            min_score: 0.1,
             max_tier_step: 1,
-            margin_weight: 0.2,
+            margin_weight: 0.1,
             long_look_s: 30.0,
             shown: [1, 3, 6],
             neutral: Vec::new(),
@@ -57,6 +60,7 @@ impl UpsellConfig {
             ),
             ("min_similarity", is_share(self.min_similarity), "give a number from 0 to 1"),
             ("close_similarity", is_share(self.close_similarity), "give a number from 0 to 1"),
+            ("min_score", is_share(self.min_score), "give a number from 0 to 1"),
             ("margin_weight", (0.0..=0.5).contains(&self.margin_weight), "give a number from 0 to 0.5"),
             ("long_look_s", self.long_look_s.is_finite() && self.long_look_s >= 0.0, "give seconds, 0 or more"),
             ("shown", self.shown.is_sorted(), "give three ascending numbers"),
