@@ -307,20 +307,17 @@ const FEATURE_WORDS: [(&str, &[&str]); 13] = [
 /// Whether the record of `product` says `value` of `attribute`.
 fn says(product: &Product, attribute: &str, value: &str) -> bool {
     let text = format!("{} {} {:?}", product.title, product.description, product.attributes).to_lowercase();
-    let numbers: Vec<String> = text
-        .replace(',', "")
-        .split(|c: char| !c.is_ascii_digit() && c != '.')
-        .map(|number| number.trim_matches('.').trim_start_matches('0').to_owned())
-        .collect();
-    let number = value.split(|c: char| !c.is_ascii_digit() && c != '.').next().unwrap_or_default();
-    let is_number_said = |number: &str| {
-        numbers.iter().any(|known| known == number || known.trim_end_matches('0').trim_end_matches('.') == number)
-    };
+    let number_in = |text: &str| text.trim_matches('.').parse::<f64>().ok();
+    let is_part = |c: char| c.is_ascii_digit() || c == '.';
+    let numbers: Vec<f64> = text.replace(',', "").split(|c: char| !is_part(c)).filter_map(number_in).collect();
+    let said = value.split(|c: char| !is_part(c)).find_map(number_in);
+    // Values are shown with two decimals.
+    let is_number_said = |number: f64| numbers.iter().any(|known| (known - number).abs() < 0.006);
     match FEATURE_WORDS.iter().find(|(kind, _)| *kind == attribute) {
         Some((_, words)) => words.iter().any(|word| text.contains(word)),
         None if attribute == "material" => text.contains(value),
         None if attribute == "cores" => text.contains("core"),
-        None => is_number_said(number),
+        None => said.is_some_and(is_number_said),
     }
 }
 

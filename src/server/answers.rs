@@ -18,7 +18,7 @@ use crate::recommend::{
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({
     "recommendation_id": "01JD5Q4G3X1M6Z8T0V9K2B7R5C", "placement": "pdp-similar", "intent": "similar",
-    "generation": "gen-000001", "experiment": null,
+    "generation": "gen-000001", "title": null, "experiment": null,
     "results": [{"id": "20914", "score": 0.7421, "rank": 1, "sources": {"similar": 0.7421}}],
     "fallback": null, "fewer_because": null, "missing_ids": [], "took_ms": 0.21,
 }))]
@@ -31,8 +31,7 @@ pub(super) struct RecommendResponse<'a> {
     pub(super) intent: Intent,
     /// The generation that answered.
     pub(super) generation: &'a str,
-    /// A title for the list, on `include: ["reason"]`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// A title for the list, on `include: ["reason"]`; `null` otherwise.
     pub(super) title: Option<String>,
     /// Always `null`: no experiments run.
     #[schema(value_type = Option<Object>)]

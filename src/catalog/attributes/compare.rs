@@ -68,6 +68,8 @@ pub fn compare(
 fn verdict(from: Option<Attribute>, to: Option<Attribute>, direction: Direction) -> Option<Verdict> {
     match (from, to) {
         (Some(from), to) if from.kind.must_agree() => must_agree(from, to),
+        // A cable that says nothing of its plugs may have others.
+        (None, Some(to)) if to.kind.must_agree() => (to.origin < Origin::Description).then_some(Verdict::Neutral),
         (Some(from), Some(to)) => both(from, to, direction),
         (None, Some(to)) if to.kind.is_worth_stating() => Some(match direction {
             Direction::More => Verdict::Better,

@@ -203,6 +203,7 @@ fn better_worse_and_neither_are_told_apart() {
         ("20mm band", "22mm band", "fit_size Neutral"),
         ("3' Lightning cable", "6' Micro USB cable", "cable_length Better, connector Neutral"),
         ("3' Lightning cable", "6' Lightning and Micro USB cable", "cable_length Better"),
+        ("3' cable", "6' Lightning cable", "cable_length Better, connector Neutral"),
         ("Set of 4 mugs", "Set of 6 mugs", "pieces Better"),
     ];
     cases.iter().for_each(|(from, to, wanted)| assert_eq!(verdict(from, to), *wanted, "{from} to {to}"));
