@@ -48,7 +48,8 @@ impl Difference {
 /// What differs from `from` to `to`, both by kind as [`super::attributes`] gives them; `direction` says which way is better.
 ///
 /// Where one product is silent nothing is known, with two exceptions: what is worth stating (a kickstand, water resistance) is richer in
-/// the product that states it; and what the first product's title or fields state, a better product would state too.
+/// the product that states it; and what the first product's title or fields state, a better product would state
+/// too, materials aside.
 pub fn compare(
     from: &[Attribute],
     to: &[Attribute],
