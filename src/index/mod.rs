@@ -15,6 +15,7 @@
 //! | `search` | plans of a search, scan and exact search |
 //! | `walk` | the walk that build and search share |
 //! | `beam` | the best rows of a walk |
+//! | `cells` | cells of like rows, which filtered searches look through |
 //! | `visited` | the rows that a walk has met |
 //! | `projection` | the directions that codes hold |
 //! | `codes` | vectors as bytes |
@@ -28,6 +29,7 @@
 mod beam;
 mod bench;
 mod build;
+mod cells;
 mod codes;
 mod disk;
 mod error;
