@@ -1,7 +1,7 @@
 //! Stored events to a [`History`]: whose they are, which session and order they belong to, and which order a refund takes back.
 //!
-//! The result depends on the events alone, never on the order in which they came nor on the key that hides who shoppers are: events of one
-//! shopper at the same time, and sessions that end together, come by what was done with which products, and products are numbered by
+//! The result depends on the events that are kept alone, never on the order in which they came nor on the key that hides who shoppers are (but
+//! of an order that was told twice in different words the first telling is kept, see [`super::orders`]): events of one shopper at the same time, and sessions that end together, come by what was done with which products, and products are numbered by
 //! their ids.
 //!
 //! * A *shopper* is the user of an event, else the user as whom its visitor first signed in, else the visitor, else the session, else the
