@@ -17,10 +17,11 @@
 //! | `store` | [`EventStore`]: one writer, live sessions |
 //! | `file` | `events.sqlite` |
 //! | `row` | one row of it |
+//! | `orders` | what makes two tellings of an order one |
 //! | `identity` | `events.key`, and ids as hashes |
 //! | `live`, `restore` | the session that each shopper is in · after a restart |
 //! | `sessions`, `sessions/refunds` | stored events to a [`History`] · which sales refunds take back |
-//! | `erase` | erasure, export, retention |
+//! | `erase`, `scrub` | erasure, export, retention · erased bytes are in no file |
 //! | `import`, `columns` | [`Import`]: files of orders and interactions · what their columns say |
 //! | `status` | what there is, counted |
 //! | `history` | [`History`]: interactions by session, in memory |
@@ -38,10 +39,12 @@ mod import;
 mod kind;
 mod live;
 mod names;
+mod orders;
 mod parse;
 mod reject;
 mod restore;
 mod row;
+mod scrub;
 mod sessions;
 mod settings;
 mod status;
