@@ -4,7 +4,7 @@
 //!
 //! * Lines of one order that follow each other become one event, in parts of at most [`MAX_ITEMS`] products; those of a refund only if they
 //!   are of one time. However an order's lines lie in a file, the file is one telling of it ([`super::orders`]): a later file adds what it
-//!   has more. For that, 24 to 48 bytes are held for each product of each order of the file while it is read.
+//!   has more. For that, some 20 to 40 bytes are held for each product of each order of the file while it is read.
 //! * In a file with orders and without event names, a line with a negative quantity, or of an order whose number is `C` and digits, is a
 //!   refund; any other line is a purchase. In a file with neither, a line is a view.
 //! * Other lines are known by all that they say.

@@ -15,7 +15,7 @@
 //! | `reject` | why an event is not kept |
 //! | `settings` | [`EventsConfig`] |
 //! | `store` | [`EventStore`]: one writer, live sessions |
-//! | `file` | `events.sqlite` |
+//! | `file`, `tables` | `events.sqlite`, open · its tables, made and checked |
 //! | `row` | one row of it |
 //! | `orders` | what makes two tellings of an order one |
 //! | `identity` | `events.key`, and ids as hashes |
@@ -49,6 +49,7 @@ mod sessions;
 mod settings;
 mod status;
 mod store;
+mod tables;
 mod time;
 
 pub use columns::ColumnMap;

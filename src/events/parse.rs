@@ -204,7 +204,7 @@ mod tests {
     const NOW: i64 = 1_800_000_000_000;
 
     fn read(value: Value) -> ReadEvents {
-        EventReader::new(&EventsConfig::default(), NOW).read(&value.to_string(), RecordForm::Json).unwrap()
+        EventReader::new(&EventsConfig::default(), NOW).read(value.to_string(), RecordForm::Json).unwrap()
     }
 
     fn one(value: Value) -> Event {
@@ -324,7 +324,7 @@ mod tests {
         let config = EventsConfig::default();
         let reader = EventReader::new(&config, NOW);
         let good = r#"{"event":"view_item","item_id":"a"}"#;
-        let read = reader.read(&format!("{good}\n\n{{\"event\"\n{good}\n"), RecordForm::JsonLines).unwrap();
+        let read = reader.read(format!("{good}\n\n{{\"event\"\n{good}\n"), RecordForm::JsonLines).unwrap();
         assert_eq!(
             (read.events.len(), read.rejected[0].index, read.rejected[0].code),
             (2, 1, EventRejectCode::BadJson)
@@ -333,7 +333,7 @@ mod tests {
             [good.as_bytes(), b"\n{\"event\":\"view_item\",\"item_id\":\"\xff\"}\r\n", good.as_bytes()].concat();
         let read = reader.read(&bytes, RecordForm::JsonLines).unwrap();
         assert_eq!((read.events.len(), read.rejected[0].index), (2, 1));
-        assert!(read.rejected[0].message.contains("UTF-8 at byte 33"), "{:?}", read.rejected);
+        assert!(read.rejected[0].message.contains("UTF-8 at byte 32"), "{:?}", read.rejected);
         assert!(reader.read(b"[\"\xff\"]", RecordForm::Json).unwrap_err().contains("UTF-8 at byte 2"));
         assert!(reader.read("[1,", RecordForm::Json).is_err());
         let deep = "[".repeat(100_000);
@@ -356,7 +356,7 @@ mod tests {
             (false, json!({"ad_user_data": "GRANTED", "analytics_storage": "denied"}), 0),
         ] {
             let config = EventsConfig { require_consent, ..EventsConfig::default() };
-            let read = EventReader::new(&config, NOW).read(&event(consent.clone()), RecordForm::Json).unwrap();
+            let read = EventReader::new(&config, NOW).read(event(consent.clone()), RecordForm::Json).unwrap();
             assert_eq!(
                 (read.events.len(), read.without_consent),
                 (kept, 1 - kept as u64),

@@ -15,7 +15,8 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, params};
 
 use super::error::{EventError, Step};
-use super::file::{BUSY_TIMEOUT, EventFile, log_of};
+use super::file::{BUSY_TIMEOUT, EventFile};
+use super::tables::log_of;
 
 /// How long a try waits for other processes; events wait as long.
 const TRY_TIMEOUT: Duration = Duration::from_millis(20);

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use super::error::EventError;
 use super::event::Event;
-use super::file::{EVENTS_FILE, EventFile, is_there};
+use super::file::{EVENTS_FILE, EventFile};
 use super::history::History;
 use super::identity::{Domain, IdentityKey, KEY_FILE};
 use super::live::{LiveInteraction, LiveSessions};
@@ -19,6 +19,7 @@ use super::restore;
 use super::row::Hashes;
 use super::sessions::{self, HistoryPart};
 use super::settings::EventsConfig;
+use super::tables::is_there;
 
 /// Events that are put into one transaction at most, unless a single request has more.
 const MAX_GROUP_EVENTS: usize = 10_000;
@@ -28,7 +29,7 @@ const MAX_GROUP_EVENTS: usize = 10_000;
 pub struct EventReceipt {
     /// How many are kept.
     pub accepted: u64,
-    /// How many had been kept before.
+    /// How many had been kept before, all of them; an order that has something more than was known is accepted, and that much of it kept.
     pub duplicates: u64,
 }
 

@@ -148,8 +148,11 @@ fn a_tag_that_knows_no_number_does_not_make_all_orders_one() {
     assert_eq!(read.events.iter().filter(|event| event.order.is_none()).count(), 4);
 }
 
+/// Whether it is a file, and lines: order, product and pieces.
+type Telling = (bool, Vec<(usize, usize, u32)>);
+
 /// Tellings of three orders: over HTTP, or, several at once and their lines scattered, in a file.
-fn tellings() -> impl Strategy<Value = Vec<(bool, Vec<(usize, usize, u32)>)>> {
+fn tellings() -> impl Strategy<Value = Vec<Telling>> {
     let lines = prop::collection::vec((0..3usize, 0..4usize, 1..4u32), 1..8);
     prop::collection::vec((any::<bool>(), lines), 1..8)
 }
