@@ -123,7 +123,7 @@ fn an_order_told_over_http_and_by_the_shell_counts_once_and_each_of_its_refunds(
     assert_eq!(import(&line("000;2;2026-01-31 07:00:00 -0500;2,50;anna\n")), [0, 1, 0]);
     // A line that was missing from the order gets in; and two refunds of it, from two files, are two.
     assert_eq!(import(&line("010;1;2026-01-31 07:00:00 -0500;9,00;anna\n")), [1, 0, 0]);
-    let refunds = ["000;-1;2026-02-01;2,50;anna\n", "000;-1;2026-02-02;2,50;anna\n"].map(|rest| line(rest));
+    let refunds = ["000;-1;2026-02-01;2,50;anna\n", "000;-1;2026-02-02;2,50;anna\n"].map(line);
     assert_eq!(refunds.each_ref().map(|text| import(text)), [[1, 0, 0], [1, 0, 0]]);
     assert_eq!(refunds.each_ref().map(|text| import(text)), [[0, 1, 0], [0, 1, 0]]);
     let store = EventStore::open(&root.path().join("shop"), &EventsConfig::default()).unwrap();
