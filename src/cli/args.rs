@@ -451,7 +451,7 @@ pub(super) enum EventsCommand {
         #[arg(long, value_name = "FILE")]
         rejects: Option<PathBuf>,
     },
-    /// Count the events, and hold every one against its digest
+    /// Count the events, read every page of their file, and hold every event against its digest
     Status {
         /// The catalog
         catalog: String,
@@ -460,14 +460,14 @@ pub(super) enum EventsCommand {
     Export {
         /// The catalog
         catalog: String,
-        /// The visitor's or user's id, as events bear it
+        /// The visitor's or user's id, as events bear it, or that of a session whose events bear neither
         id: String,
     },
     /// Erase all that is kept of one visitor or user, and print a receipt
     Erase {
         /// The catalog
         catalog: String,
-        /// The visitor's or user's id, as events bear it
+        /// The visitor's or user's id, as events bear it, or that of a session whose events bear neither
         id: String,
     },
     /// Forget the events that are past their retention [setting: events.retention_days]

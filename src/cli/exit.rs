@@ -123,6 +123,7 @@ fn of_eval(error: &EvalError) -> u8 {
 fn of_events(error: &EventError) -> u8 {
     match error {
         EventError::Open { .. }
+        | EventError::File { .. }
         | EventError::Write { .. }
         | EventError::DiskFull { .. }
         | EventError::NoWriter { .. }

@@ -1,4 +1,4 @@
-//! What is kept of one visitor or user: shown, and erased.
+//! What is kept of one visitor, user or nameless session: shown, and erased.
 
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
@@ -23,7 +23,7 @@ pub(super) struct VisitorResponse {
     get, path = "/v1/{catalog}/visitors/{*id}", tag = "events",
     params(
         ("catalog" = String, Path, description = "The catalog's name"),
-        ("id" = String, Path, description = "The visitor's or user's id, as events bear it; slashes may stand as they are"),
+        ("id" = String, Path, description = "The visitor's or user's id, as events bear it, or that of a session whose events bear neither; slashes may stand as they are"),
     ),
     responses(
         (status = 200, description = "The events; none of an id that is not known", body = VisitorResponse),
@@ -43,14 +43,16 @@ pub(super) async fn export_visitor(
 
 /// Erases all that is kept of one visitor or user, and answers with a receipt. For the shop's own systems, never for the browser.
 ///
-/// When the answer comes, neither the id's hash nor its events are in any file of the event store. Generations built before still tell, without
+/// When the answer comes, neither the id's hash nor its events are in any file of the event store: the files were searched after the last
+/// write. Generations built before still tell, without
 /// any id, which products stood together in its sessions, until they are built anew and removed. An erasure that takes longer than a request may is
-/// answered 503 and goes on; asking again tells when it is done.
+/// answered 503 and goes on, as is one that another process keeps from it by reading for long; asking again goes on where it stopped, and its
+/// receipt counts what all of them erased.
 #[utoipa::path(
     delete, path = "/v1/{catalog}/visitors/{*id}", tag = "events",
     params(
         ("catalog" = String, Path, description = "The catalog's name"),
-        ("id" = String, Path, description = "The visitor's or user's id, as events bear it; slashes may stand as they are"),
+        ("id" = String, Path, description = "The visitor's or user's id, as events bear it, or that of a session whose events bear neither; slashes may stand as they are"),
     ),
     responses(
         (status = 200, description = "It is erased, or there was nothing", body = ErasureReceipt),
