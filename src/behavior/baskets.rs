@@ -125,6 +125,13 @@ impl Baskets {
         sums
     }
 
+    /// How many orders hold each product, each counting one whatever its age and size.
+    pub fn orders_by_product(&self) -> Vec<u32> {
+        let mut counts = vec![0; self.num_products];
+        self.products.iter().for_each(|&product| counts[product as usize] += 1);
+        counts
+    }
+
     /// For each product the orders that hold it, oldest first.
     pub(super) fn by_product(&self) -> Postings {
         let pairs = (0..self.len()).flat_map(|number| self.products(number).iter().map(move |&p| (p, number as u32)));

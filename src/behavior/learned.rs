@@ -40,12 +40,14 @@ pub struct Learned {
     pub next_categories: RelatedTable,
     /// Categories bought together, by category.
     pub together_categories: RelatedTable,
-    /// Products by popularity: row 0 over all, whole; row `1 + c` the best of category `c`.
+    /// Products by popularity, the best of each: row 0 over all, row `1 + c` of category `c`.
     pub popular: RelatedTable,
     /// Price steps taken.
     pub price_steps: PriceSteps,
     /// Past sessions.
     pub sessions: SessionIndex,
+    /// How many orders hold each product.
+    pub num_orders: Vec<u32>,
     /// Each product's category.
     pub category_of: Vec<u32>,
     /// Orders and sessions that were learned from.
@@ -73,13 +75,13 @@ impl Learned {
         let baskets = Baskets::of(history);
         let (copurchase, ease) = (copurchases(&baskets, config), ease(&baskets, config));
         let together_categories = categories_bought_together(&baskets, category_of, *num_categories, config);
-        let num_orders = baskets.len();
+        let (orders, num_orders) = (baskets.len(), baskets.orders_by_product());
         drop(baskets);
         let trails = Trails::of(history, &config.weights);
         let scores = popularity(history, config);
         let counts = LearnedCounts {
             events: history.num_interactions(),
-            orders: num_orders,
+            orders,
             sessions: trails.len(),
             products: scores.iter().filter(|(score, _)| *score > 0.0).count(),
         };
@@ -93,6 +95,7 @@ impl Learned {
             popular: most_popular(&scores, category_of, *num_categories, config.per_product),
             price_steps: PriceSteps::count(history, category_of, *num_categories, price_of),
             sessions: SessionIndex::new(&trails, config.num_candidates()),
+            num_orders,
             category_of: category_of.clone(),
             counts,
         }

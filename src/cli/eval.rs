@@ -11,7 +11,7 @@ use super::context::Context;
 use super::exit::Unanswerable;
 use super::output::{number, print_json, say, table, thousands};
 use crate::eval::{
-    self, BasketSettings, Bootstrap, ColdSettings, Estimate, EvalError, EvidenceMix, Ladder, LadderSettings, Learning,
+    self, BasketSettings, Bootstrap, ColdSettings, Estimate, EvalError, Ladder, LadderSettings, Learning,
     MethodReport, ProductTexts, Report, Rung, Settings, SliceKind, Split, Task, Window,
 };
 use crate::events::{EventStore, History, HistoryPart};
@@ -158,7 +158,7 @@ impl<'a> Shop<'a> {
             _ => eval::judge_orders(task, self.learning(), &settings),
         };
         bar.finish_and_clear();
-        Ok(report)
+        Ok(report?)
     }
 
     fn climb(&self, ladder: &Ladder) -> Result<Vec<Rung>> {
@@ -173,14 +173,12 @@ impl<'a> Shop<'a> {
         };
         let rungs = eval::climb(ladder, self.learning(), &settings);
         bar.finish_and_clear();
-        Ok(rungs)
+        Ok(rungs?)
     }
 
     fn learning(&self) -> Learning<'_> {
         let config = &self.context.config;
-        let EvalArgs { kappa, lexical_share, semantic_share, content_floor, .. } = *self.args;
-        let mix = EvidenceMix { lexical_share, semantic_share, kappa, content_floor };
-        Learning { behavior: &config.behavior, next: config.recommend.next, mix }
+        Learning { behavior: &config.behavior, recommend: &config.recommend }
     }
 
     fn bootstrap(&self) -> Bootstrap {

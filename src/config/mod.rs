@@ -166,16 +166,11 @@ impl Config {
         range("index.ef_construction", (8..=4096).contains(&index.ef_construction), "give a number from 8 to 4096")?;
         range("index.ef_search", (8..=4096).contains(&index.ef_search), "give a number from 8 to 4096")?;
         range("index.recall_floor", (0.0..=1.0).contains(&index.recall_floor), "give a number from 0 to 1")?;
-        range(
-            "recommend.misfit_factor",
-            (0.0..=1.0).contains(&self.recommend.misfit_factor),
-            "give a number from 0 to 1",
-        )?;
         if let Some((key, wanted)) = self.behavior.out_of_range() {
             range(&format!("behavior.{key}"), false, wanted)?;
         }
-        if let Some(key) = self.recommend.weight_out_of_range() {
-            range(&format!("recommend.{key}"), false, "give weights from 0 to 1000")?;
+        if let Some((key, wanted)) = self.recommend.out_of_range() {
+            range(&format!("recommend.{key}"), false, wanted)?;
         }
         range("embed.batch_tokens", self.embed.batch_tokens > 0, "give at least 1")?;
         let idle = self.events.session_idle_minutes;

@@ -58,6 +58,14 @@ pub enum EvalError {
         /// What is missing, and what would help.
         reason: String,
     },
+    /// The reference is none of the methods.
+    #[error("no method is called `{reference}`; compare with one of {methods}")]
+    UnknownReference {
+        /// The name asked for.
+        reference: String,
+        /// The names there are.
+        methods: String,
+    },
     /// The plot cannot be written.
     #[error("cannot write the plot `{path}`")]
     WritePlot {

@@ -10,7 +10,7 @@
 //! | `task` | [`Task`], [`Case`], [`Split`], [`Window`]: what is learned from and asked about |
 //! | `protocol` | the tasks: sessions, baskets, cold products, the evidence ladder |
 //! | `baselines`, `bm25` | the methods that stand beside every other |
-//! | `learned` | what Kindred learns from events, as rankers |
+//! | `learned` | what Kindred learns from events, and what it serves, as rankers |
 //! | `metrics` | HR, recall, nDCG, MRR |
 //! | `slices` | popularity deciles and evidence buckets |
 //! | `bootstrap` | 95 % intervals |
@@ -37,7 +37,7 @@
 //! let history = builder.finish();
 //! let task = sessions(&history, &history, 1)?;
 //! let settings = Settings { bootstrap: Bootstrap { draws: 100, seed: 1 }, texts: None, reference: None, progress: &|_| {} };
-//! let report = judge(&task, &[&Popularity::learn(&task.train)], &settings);
+//! let report = judge(&task, &[&Popularity::learn(&task.train)], &settings)?;
 //! assert_eq!(report.methods[0].hit_rate.value, 1.0 / 3.0);
 //! # Ok::<(), kindred::eval::EvalError>(())
 //! ```
@@ -68,7 +68,7 @@ pub use bootstrap::{Bootstrap, Interval};
 pub use error::EvalError;
 pub use files::{ForeignList, read_lists, read_orders, read_sessions};
 pub use judge::{Settings, judge};
-pub use learned::{BlendRanker, EvidenceBlend, Neighbors, RowsOf, SemanticRanker, SessionRanker, TableRanker};
+pub use learned::{Neighbors, RowsOf, SemanticRanker, ServedRanker, SessionRanker, TableRanker};
 pub use metrics::Measures;
 pub use plot::write_ladder;
 pub use protocol::{
@@ -78,6 +78,6 @@ pub use protocol::{
 pub use question::{Question, Ranker, Scores};
 pub use report::{Estimate, MethodReport, Report, Slice};
 pub use slices::{EVIDENCE_BUCKETS, SliceKind, evidence};
-pub use suite::{EvidenceMix, Learning, climb, judge_orders, judge_sessions};
+pub use suite::{Learning, climb, judge_orders, judge_sessions};
 pub use task::{Case, Split, Task, Window, by_id};
 pub use texts::{ProductTexts, SUBSTITUTE_COSINE};

@@ -167,6 +167,10 @@ impl Hnsw {
         Some(half_vector::widen(halves))
     }
 
+    pub(super) fn file(&self) -> &SectionFile {
+        &self.file
+    }
+
     pub(super) fn view(&self) -> Result<View<'_>, IndexError> {
         let misfit = || self.file.damaged("section PROJ has another length");
         let projection =

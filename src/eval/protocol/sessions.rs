@@ -5,7 +5,8 @@
 use crate::eval::error::EvalError;
 use crate::eval::slices::is_interest;
 use crate::eval::task::{Case, Split, Task, by_id};
-use crate::events::{History, Interaction};
+use crate::events::{EventKind, History, Interaction};
+use crate::recommend::in_cart;
 
 /// The protocol's name.
 const NAME: &str = "sessions";
@@ -40,14 +41,19 @@ fn cases(history: &History, is_asked: impl Fn(&[Interaction]) -> bool) -> Vec<Ca
     let mut cases = Vec::new();
     let mut group = 0;
     for session in history.sessions().filter(|session| is_asked(session.interactions)) {
-        let wanted: Vec<&Interaction> =
-            session.interactions.iter().filter(|interaction| is_interest(interaction.kind)).collect();
-        let products: Vec<u32> = wanted.iter().map(|interaction| interaction.product).collect();
-        for at in 1..products.len() {
-            let now_s = wanted[at - 1].time_s;
-            cases.push(Case { group, products: products[..at].to_vec(), now_s, targets: vec![products[at]] });
+        let steps: Vec<(u32, EventKind)> = session.interactions.iter().map(|step| (step.product, step.kind)).collect();
+        let num_before = cases.len();
+        for at in (1..steps.len()).filter(|&at| is_interest(steps[at].1)) {
+            let (target, before) = (steps[at].0, &steps[..at]);
+            let wanted = before.iter().filter(|(_, kind)| is_interest(*kind));
+            let products: Vec<u32> = wanted.map(|(product, _)| *product).collect();
+            // What is in the cart is never shown, so nobody can hit it.
+            if !products.is_empty() && !in_cart(before.iter().copied()).contains(&target) {
+                let now_s = session.interactions[at - 1].time_s;
+                cases.push(Case { group, products, steps: before.to_vec(), now_s, targets: vec![target] });
+            }
         }
-        group += u32::from(products.len() > 1);
+        group += u32::from(cases.len() > num_before);
     }
     cases
 }
