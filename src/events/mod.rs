@@ -19,7 +19,7 @@
 //! | `row` | one row of it |
 //! | `identity` | `events.key`, and ids as hashes |
 //! | `live`, `restore` | the session that each shopper is in · after a restart |
-//! | `sessions` | stored events to a [`History`] |
+//! | `sessions`, `sessions/refunds` | stored events to a [`History`] · which sales refunds take back |
 //! | `erase` | erasure, export, retention |
 //! | `import`, `columns` | [`Import`]: files of orders and interactions · what their columns say |
 //! | `status` | what there is, counted |
