@@ -101,3 +101,56 @@ impl Learned {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::events::{EventKind, HistoryBuilder, Interaction, NO_ORDER};
+
+    const DAY_S: u32 = 86_400;
+
+    /// One session of a view and an order of two products `age` days before a last one that is about others.
+    fn learned(age_days: u32) -> Learned {
+        let mut builder = HistoryBuilder::default();
+        let products = ["a", "b", "c"].map(|id| builder.product(id));
+        let step = |product, day: u32, kind| Interaction {
+            product,
+            time_s: day * DAY_S,
+            order: if kind == EventKind::Purchase { 1 } else { NO_ORDER },
+            quantity: 1,
+            price: 1.0,
+            kind,
+        };
+        builder.push(0, 0, step(products[0], 1000 - age_days, EventKind::ViewItem));
+        (0..2).for_each(|at| builder.push(0, 0, step(products[at], 1000 - age_days, EventKind::Purchase)));
+        builder.push(1, 1, step(products[2], 1000, EventKind::ViewItem));
+        let config = BehaviorConfig {
+            order_half_life_days: 10.0,
+            session_half_life_days: 20.0,
+            popularity_half_life_days: 40.0,
+            ..BehaviorConfig::default()
+        };
+        Learned::from_history(&builder.finish(), &ProductFacts::default(), &config)
+    }
+
+    #[test]
+    fn orders_sessions_and_popularity_fade_each_by_its_own_half_life() {
+        let (new, old) = (learned(0), learned(40));
+        let score = |table: &RelatedTable, row, product| {
+            let entry = table.rows().row(row).iter().find(|entry| entry.product == product);
+            entry.map_or(0.0, |entry| entry.score)
+        };
+        // Orders: four half-lives leave a sixteenth of the pair and of the counts that it is divided by.
+        let shrunk = |n: f32| n / (n + 20.0);
+        let ratio = score(&old.copurchase, 0, 1) / score(&new.copurchase, 0, 1);
+        assert!((ratio - shrunk(1.0 / 16.0) / shrunk(1.0)).abs() < 1e-4, "{ratio}");
+        // Sessions: two half-lives leave a quarter.
+        let ratio = score(&old.next, 0, 1) / score(&new.next, 0, 1);
+        assert!((ratio - 0.25).abs() < 1e-4, "{ratio}");
+        let ratio = score(&old.bought_next, 0, 1) / score(&new.bought_next, 0, 1);
+        assert!((ratio - shrunk(0.25) / shrunk(1.0)).abs() < 1e-4, "{ratio}");
+        // Popularity: one leaves a half.
+        let ratio = score(&old.popular, 0, 1) / score(&new.popular, 0, 1);
+        assert!((ratio - 0.5).abs() < 1e-4, "{ratio}");
+    }
+}

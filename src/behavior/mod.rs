@@ -26,7 +26,8 @@
 //! | file | subject |
 //! |---|---|
 //! | `settings` | [`BehaviorConfig`] |
-//! | `baskets` | [`Baskets`]: orders as sets, refunds taken out |
+//! | `lines` | [`OrderLines`]: what was bought, and how much of it was sent back |
+//! | `baskets` | [`Baskets`]: orders as sets, without what was sent back |
 //! | `copurchase` | [`copurchases`]: what is bought together |
 //! | `ease` | [`ease`]: the same in closed form for the most bought products |
 //! | `matrix` | the inverse that `ease` needs |
@@ -52,6 +53,7 @@ mod copurchase;
 mod ease;
 mod knowledge;
 mod learned;
+mod lines;
 mod matrix;
 mod neighbors;
 mod popularity;
@@ -72,6 +74,7 @@ pub use copurchase::copurchases;
 pub use ease::ease;
 pub use knowledge::Knowledge;
 pub use learned::{Learned, LearnedCounts, ProductFacts};
+pub use lines::{OrderLine, OrderLines};
 pub use neighbors::{SessionScratch, Step, next_products, session_votes};
 pub use popularity::{most_popular, popularity};
 pub use price_steps::{BIN_WIDTH, NUM_BINS, PriceSteps, bin};

@@ -62,7 +62,8 @@ pub fn redact(behavior: &Behavior, sessions: &[u32], dir: &Path) -> Result<Redac
     let session_of: Vec<u32> = of_vectors.iter().map(|&number| kept.number(number)).collect();
     let digest = rewrite_sessions(behavior, &kept.index, &session_of, &dir.join(SESSIONS_FILE))?;
     let mut files = vec![(SESSIONS_FILE.to_owned(), digest)];
-    let rows: Vec<u32> = (0..).zip(of_vectors).filter(|(_, number)| gone.contains(number)).map(|(row, _)| row).collect();
+    let rows: Vec<u32> =
+        (0..).zip(of_vectors).filter(|(_, number)| gone.contains(number)).map(|(row, _)| row).collect();
     if let (Some(vectors), false) = (behavior.vectors(), rows.is_empty()) {
         files.push((SESSION_VECTORS_FILE.to_owned(), vectors.write_without(&dir.join(SESSION_VECTORS_FILE), &rows)?));
     }

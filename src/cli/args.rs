@@ -280,7 +280,7 @@ pub(super) struct EvalArgs {
     /// Sessions to ask about, in the same form
     #[arg(long, value_name = "FILE", requires = "train")]
     pub test: Option<PathBuf>,
-    /// Order lines: CSV with order_id, product_id, timestamp and, where there are such, quantity and unit_price
+    /// Orders in the place of the catalog's events, read as `events import` reads them: CSV with order_id, product_id, timestamp and, where there are such, quantity, unit_price and customer_id
     #[arg(long, value_name = "FILE")]
     pub orders: Option<PathBuf>,
     /// What is asked; sessions for --train, all others for --orders, and all that the events allow for a catalog when left out
@@ -319,7 +319,7 @@ pub(super) struct EvalArgs {
     /// Print popularity deciles and evidence buckets too
     #[arg(long)]
     pub slices: bool,
-    /// Draw the evidence ladder to this SVG file
+    /// Draw the evidence ladder, which must be asked for, to this SVG file
     #[arg(long, value_name = "FILE")]
     pub plot: Option<PathBuf>,
 }

@@ -120,7 +120,8 @@ fn of_live(error: &LiveError) -> u8 {
 fn of_eval(error: &EvalError) -> u8 {
     match error {
         EvalError::NoCases { .. } | EvalError::UnknownReference { .. } => QUESTION,
-        EvalError::WritePlot { .. } => WRITE,
+        EvalError::WritePlot { .. } | EvalError::Scratch { .. } => WRITE,
+        EvalError::Events(error) => of_events(error),
         EvalError::Index(error) => of_index(error),
         _ => FEED,
     }

@@ -205,7 +205,8 @@ mod tests {
         let targets: usize =
             one.slices.iter().filter(|slice| slice.by == SliceKind::Evidence).map(|slice| slice.num_targets).sum();
         assert_eq!(targets, 4);
-        let named = |reference| judge(&task(), &[&first, &second], &Settings { reference: Some(reference), ..settings });
+        let named =
+            |reference| judge(&task(), &[&first, &second], &Settings { reference: Some(reference), ..settings });
         assert_eq!(named("first").unwrap().reference, "first");
         let message = named("third").unwrap_err().to_string();
         assert!(message.contains("`third`") && message.contains("first, second"), "{message}");

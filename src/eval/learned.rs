@@ -177,7 +177,8 @@ impl Ranker for ServedRanker<'_> {
         let taken = in_cart(steps.iter().copied());
         let seen = steps.iter().map(|(row, _)| *row).filter(|_| !self.keeps_seen);
         let out: HashSet<RowId> = taken.iter().copied().chain(seen).collect();
-        let shop = LearnedShop { learned: self.learned, semantic: self.semantic, num_products: scores.num_products(), out };
+        let shop =
+            LearnedShop { learned: self.learned, semantic: self.semantic, num_products: scores.num_products(), out };
         let (intent, limit) = (self.intent, self.k);
         let asked = SessionQuestion { intent, steps: &steps, text: None, taken: &taken, limit, min_score: None };
         // It searches nothing that could fail.

@@ -17,7 +17,8 @@
 //! | `judge`, `report` | [`judge()`]: measures every ranker · [`Report`] |
 //! | `suite` | which methods a protocol compares |
 //! | `texts` | what the catalog says of a task's products |
-//! | `files` | sessions, orders and lists in files |
+//! | `files` | sessions and lists in files |
+//! | `order_file` | orders in files, as an import reads them |
 //! | `plot` | the evidence ladder as SVG |
 //! | `random` | seeded draws |
 //! | `error` | [`EvalError`] |
@@ -52,6 +53,7 @@ mod fixture;
 mod judge;
 mod learned;
 mod metrics;
+mod order_file;
 mod plot;
 mod protocol;
 mod question;
@@ -66,14 +68,15 @@ pub use baselines::{CoCount, Cosine, PairsOf, Popularity};
 pub use bm25::Bm25;
 pub use bootstrap::{Bootstrap, Interval};
 pub use error::EvalError;
-pub use files::{ForeignList, read_lists, read_orders, read_sessions};
+pub use files::{ForeignList, read_lists, read_sessions};
 pub use judge::{Settings, judge};
 pub use learned::{Neighbors, RowsOf, SemanticRanker, ServedRanker, SessionRanker, TableRanker};
 pub use metrics::Measures;
+pub use order_file::{OrderFile, read_orders};
 pub use plot::write_ladder;
 pub use protocol::{
     BasketSettings, ColdSettings, Ladder, LadderSettings, RUNGS, Rung, baskets, cold_anchors, cold_candidates,
-    cold_sessions, next_items, sessions,
+    cold_sessions, next_items, order_times, sessions,
 };
 pub use question::{Question, Ranker, Scores};
 pub use report::{Estimate, MethodReport, Report, Slice};

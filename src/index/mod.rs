@@ -61,8 +61,8 @@ pub use half_vector::HalfVector;
 pub use hnsw::Hnsw;
 pub use manifest::{BuildFigures, Counts, LiveMark, MANIFEST_FILE, Manifest, ModelRecord};
 pub use products::{NO_PRICE, Products};
-pub use search::Plan;
 pub use revise::{Replaced, Revision};
+pub use search::Plan;
 pub use section::{FileDigest, Section, SectionFile, Tag, write_sections};
 pub use store::{CatalogDir, CatalogLock, Listed};
 pub use terms::{

@@ -79,8 +79,7 @@ mod tests {
         let bytes = std::fs::read(&new_path).unwrap();
         for row in (0..num_rows as u32).map(RowId) {
             let vector = before.vector(row).unwrap();
-            let halves: Vec<u8> =
-                vector.iter().flat_map(|x| half::f16::from_f32(*x).to_le_bytes()).collect();
+            let halves: Vec<u8> = vector.iter().flat_map(|x| half::f16::from_f32(*x).to_le_bytes()).collect();
             let is_there = bytes.windows(halves.len()).any(|window| window == halves);
             assert_eq!(is_there, !gone.contains(&row.0), "row {}", row.0);
             if is_there {

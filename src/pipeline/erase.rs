@@ -153,8 +153,7 @@ impl GenerationErasure {
 /// What `events` tell, in the rows of `generation`.
 fn footprint(generation: &Generation, events: &[ExportedEvent]) -> Footprint {
     let time_s = |event: &ExportedEvent| u32::try_from(event.timestamp.as_millisecond().div_euclid(1000)).ok();
-    let ids: HashSet<&str> =
-        events.iter().flat_map(|event| &event.items).map(|item| item.item_id.as_str()).collect();
+    let ids: HashSet<&str> = events.iter().flat_map(|event| &event.items).map(|item| item.item_id.as_str()).collect();
     let row = |id: &&str| generation.products().row(id).map(|RowId(row)| row);
     Footprint { times_s: events.iter().filter_map(time_s).collect(), products: ids.iter().filter_map(row).collect() }
 }

@@ -38,8 +38,7 @@ pub fn answer_session(
     behavior: &BehaviorConfig,
 ) -> Result<SessionShelf, RecommendError> {
     let start = question.starts(behavior);
-    let cart_orders =
-        start.is_cart.then(|| shop.knowledge().map_or(0.0, |known| known.mean_orders(&start.rows())));
+    let cart_orders = start.is_cart.then(|| shop.knowledge().map_or(0.0, |known| known.mean_orders(&start.rows())));
     let weights = config.weights(question.intent, cart_orders).unwrap_or_default();
     let vector = start.vector(|row| shop.vector(row), question.text, behavior);
     let asked = Asked { shop, config: behavior, start: &start, vector: vector.as_deref() };

@@ -158,9 +158,9 @@ impl Engine {
         let is_filtered = allowed.is_filtered;
         let shop = LiveShop { view, behavior: self.behavior(view), allowed, exact: query.exact };
         let Query { intent, limit, min_score, .. } = *query;
-        let question = SessionQuestion { intent, steps: &steps, text: text.as_deref(), taken: &taken, limit, min_score };
-        let SessionShelf { hits, is_cut, is_filled } =
-            answer_session(&shop, &question, &self.config, &self.behavior)?;
+        let question =
+            SessionQuestion { intent, steps: &steps, text: text.as_deref(), taken: &taken, limit, min_score };
+        let SessionShelf { hits, is_cut, is_filled } = answer_session(&shop, &question, &self.config, &self.behavior)?;
         let fewer_because = (hits.len() < query.limit).then_some(match (is_cut, is_filtered) {
             (true, _) => FewerBecause::MinScore,
             (false, true) => FewerBecause::Filter,

@@ -87,15 +87,18 @@ mod tests {
     #[test]
     fn a_cart_is_what_was_put_in_and_neither_taken_out_nor_bought() {
         use EventKind::{AddToCart, BeginCheckout, Purchase, RemoveFromCart, ViewItem};
-        let steps = [(1, AddToCart), (2, ViewItem), (3, AddToCart), (1, RemoveFromCart), (4, BeginCheckout), (3, Purchase)];
+        let steps =
+            [(1, AddToCart), (2, ViewItem), (3, AddToCart), (1, RemoveFromCart), (4, BeginCheckout), (3, Purchase)];
         assert_eq!(in_cart(steps), [4]);
         assert_eq!(in_cart([(1, AddToCart), (1, AddToCart), (1, RemoveFromCart), (1, AddToCart)]), [1]);
     }
 
     #[test]
     fn what_is_for_a_shopper_starts_from_the_cart_where_there_is_one() {
-        let steps = [(RowId(7), EventKind::ViewItem), (RowId(8), EventKind::AddToCart), (RowId(9), EventKind::ViewItemList)];
-        let question = |intent| SessionQuestion { intent, steps: &steps, text: None, taken: &[], limit: 1, min_score: None };
+        let steps =
+            [(RowId(7), EventKind::ViewItem), (RowId(8), EventKind::AddToCart), (RowId(9), EventKind::ViewItemList)];
+        let question =
+            |intent| SessionQuestion { intent, steps: &steps, text: None, taken: &[], limit: 1, min_score: None };
         let config = BehaviorConfig::default();
         assert_eq!(question(Intent::ForYou).starts(&config).rows(), [8]);
         assert_eq!(question(Intent::Next).starts(&config).rows(), [7, 8]);

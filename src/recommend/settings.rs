@@ -88,7 +88,7 @@ pub struct CartMix {
 
 impl Default for CartMix {
     fn default() -> Self {
-        Self { kappa: 50.0, content_floor: 0.17, semantic_share: 0.5 }
+        Self { kappa: 20.0, content_floor: 0.17, semantic_share: 0.2 }
     }
 }
 
