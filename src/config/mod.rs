@@ -248,6 +248,25 @@ mod tests {
     }
 
     #[test]
+    fn what_is_left_out_of_the_wide_neighbors_is_theirs_and_bad_mixes_are_named() {
+        let wide = Config::default().behavior.session_wide;
+        let changed = load("[behavior.session_wide]\nnum_neighbors = 7", &[], &[]).unwrap().behavior;
+        assert_eq!(changed.session_wide, crate::behavior::SessionConfig { num_neighbors: 7, ..wide });
+        assert_eq!(changed.session, Config::default().behavior.session);
+        let closer = load("", &[], &["behavior.session_wide.recency_days=3"]).unwrap().behavior.session_wide;
+        assert_eq!((closer.recency_days, closer.max_products), (3.0, wide.max_products));
+        assert!(load("[behavior.session_wide]\nneighbors = 7", &[], &[]).unwrap_err().contains("neighbors"));
+        for (setting, key) in [
+            ("cart.kappa=-1", "cart.kappa"),
+            ("cart.semantic_share=2", "cart.semantic_share"),
+            ("next.similar=-1", "next"),
+        ] {
+            let error = load("", &[], &[&format!("recommend.{setting}")]).unwrap_err();
+            assert!(error.contains(&format!("recommend.{key}")), "{error}");
+        }
+    }
+
+    #[test]
     fn flags_beat_variables_and_variables_beat_the_file() {
         let file = "[index]\nm = 8\nef_search = 50\nef_construction = 60";
         let config =

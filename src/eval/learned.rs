@@ -218,7 +218,8 @@ impl Shop for LearnedShop<'_> {
     fn similar(&self, vector: &[f32], k: usize) -> Result<Vec<ScoredRow>, RecommendError> {
         let Some(semantic) = self.semantic else { return Ok(Vec::new()) };
         let vectors = semantic.texts.vectors().chunks_exact(semantic.texts.dim().max(1));
-        let rows = (0..).map(RowId).zip(vectors).filter(|(row, _)| self.may_appear(*row));
+        let is_there = |row: RowId| self.may_appear(row) && self.vector(row).is_some();
+        let rows = (0..).map(RowId).zip(vectors).filter(|(row, _)| is_there(*row));
         let mut nearest: Vec<ScoredRow> =
             rows.map(|(row, of_row)| ScoredRow { row, score: dot(vector, of_row) }).collect();
         keep_best(&mut nearest, k);
