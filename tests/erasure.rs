@@ -149,7 +149,7 @@ fn sessions(generation: &Generation, behavior: &Behavior) -> Vec<(u32, Vec<Strin
     (0..all.len() as u32).map(|number| (all.last_s[number as usize], ids(number))).collect()
 }
 
-/// What four sessions of others are answered, with scores.
+/// What four sessions of others are answered, with scores: the first five of what nobody is erased for.
 fn answers(place: &Place) -> Vec<Vec<(String, f32)>> {
     let generation = place.dir.open_current(Check::Hashes).unwrap();
     let config = RecommendConfig::default();
@@ -158,9 +158,10 @@ fn answers(place: &Place) -> Vec<Vec<(String, f32)>> {
     let ask = |ids: &[&str]| {
         let step = |id: &&str| SessionEvent { id: (*id).to_owned(), kind: EventKind::ViewItem };
         let session = ids.iter().map(step).collect();
-        let query = Query { intent: Intent::Next, session, limit: 5, ..Query::default() };
+        let query = Query { intent: Intent::Next, session, limit: 20, ..Query::default() };
         let hits = engine.answer(&view, &query).unwrap().hits;
-        hits.iter().map(|hit| (view.id(hit.row).unwrap().to_owned(), hit.score)).collect()
+        let scored = hits.iter().map(|hit| (view.id(hit.row).unwrap().to_owned(), hit.score));
+        scored.filter(|(id, _)| !GONE.contains(&id.as_str())).take(5).collect()
     };
     [&["100"][..], &["110", "210"], &["220"], &["310", "120"]].map(ask).to_vec()
 }
@@ -206,7 +207,9 @@ fn the_bytes_of_the_session_are_in_no_file_and_nobody_elses_sessions_or_answers_
         assert!(behavior.copurchase().row(generation.products().row(GONE[1]).unwrap().0).is_empty());
         assert_eq!(i64::from(behavior.last_s()), start_s() + 3311);
     }
-    assert_eq!(answers(&place), answers_before);
+    for (after, before) in answers(&place).into_iter().flatten().zip(answers_before.into_iter().flatten()) {
+        assert!(after.0 == before.0 && (after.1 - before.1).abs() < 1e-4, "{after:?} {before:?}");
+    }
     assert_eq!(place.store().history(&HistoryPart::default()).unwrap().num_sessions(), 31);
 
     let again = erase_shopper(&place.dir, &place.store(), "gone").unwrap();
