@@ -7,7 +7,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
-use super::related::Related;
+use super::related::{Related, RelatedTable};
 use super::session_index::Sessions;
 use super::tables::{
     BEHAVIOR_FILE, Behavior, PAIR_TABLES, SESSION_VECTORS_FILE, SESSIONS_FILE, rewrite_sessions, rewrite_tables,
@@ -123,21 +123,17 @@ fn own_pairs(sessions: Sessions<'_>, numbers: &[u32]) -> HashMap<u32, HashSet<u3
 }
 
 /// The tables of pairs without those of `pairs` that no more than one order or session backs, and how many went.
-fn without_pairs(behavior: &Behavior, pairs: &HashMap<u32, HashSet<u32>>) -> (Vec<(Vec<u64>, Vec<Related>)>, usize) {
+fn without_pairs(behavior: &Behavior, pairs: &HashMap<u32, HashSet<u32>>) -> (Vec<RelatedTable>, usize) {
     let mut num_pairs = 0;
-    let mut table = |tags| {
-        let rows = behavior.table(tags);
-        let (mut ends, mut entries) = (Vec::with_capacity(rows.len()), Vec::new());
-        for product in 0..rows.len() as u32 {
-            let row = rows.row(product);
-            let is_own = |entry: &Related| pairs.get(&product).is_some_and(|with| with.contains(&entry.product));
-            let num_before = entries.len();
-            entries.extend(row.iter().filter(|entry| entry.evidence > 1 || !is_own(entry)));
-            num_pairs += row.len() - (entries.len() - num_before);
-            ends.push(entries.len() as u64);
-        }
-        (ends, entries)
+    let mut kept = |product: u32, row: &[Related]| {
+        let is_own = |entry: &Related| pairs.get(&product).is_some_and(|with| with.contains(&entry.product));
+        let kept: Vec<Related> = row.iter().filter(|entry| entry.evidence > 1 || !is_own(entry)).copied().collect();
+        num_pairs += row.len() - kept.len();
+        kept
     };
-    let tables = PAIR_TABLES.into_iter().map(&mut table).collect();
-    (tables, num_pairs)
+    let table = |tags| {
+        let rows = behavior.table(tags);
+        RelatedTable::from_rows((0..rows.len() as u32).map(|product| kept(product, rows.row(product))).collect())
+    };
+    (PAIR_TABLES.into_iter().map(table).collect(), num_pairs)
 }

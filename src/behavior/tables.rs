@@ -147,7 +147,7 @@ pub(super) fn rewrite_sessions(
 /// Returns an error if the file is damaged or the new one cannot be written.
 pub(super) fn rewrite_tables(
     behavior: &Behavior,
-    pairs: &[(Vec<u64>, Vec<Related>)],
+    pairs: &[RelatedTable],
     last_s: u32,
     path: &Path,
 ) -> Result<FileDigest, IndexError> {
@@ -156,7 +156,8 @@ pub(super) fn rewrite_tables(
     };
     let meta = [num_rows, num_categories, last_s];
     let mut sections = vec![Section::new(*b"META", &meta)];
-    for ((ends_tag, entries_tag), (ends, entries)) in PAIR_TABLES.into_iter().zip(pairs) {
+    for ((ends_tag, entries_tag), table) in PAIR_TABLES.into_iter().zip(pairs) {
+        let (ends, entries) = table.parts();
         sections.extend([Section::new(ends_tag, ends), Section::new(entries_tag, entries)]);
     }
     behavior.tables.write_changed(path, VERSION, BEHAVIOR_KIND, &sections)
