@@ -181,6 +181,10 @@ impl Hnsw {
         Ok(Halves { numbers: self.file.section(*b"HALF")?, dim: self.dim })
     }
 
+    pub(super) fn file(&self) -> &SectionFile {
+        &self.file
+    }
+
     pub(super) fn view(&self) -> Result<View<'_>, IndexError> {
         let misfit = || self.file.damaged("section PROJ has another length");
         let projection =

@@ -22,6 +22,8 @@
 //! | `kernels` | inner loops for each instruction set |
 //! | `products` | `products.bin`: records, ids, columns |
 //! | `terms` | `terms.bin`: which rows carry which value |
+//! | `redact` | rows taken out of a graph file |
+//! | `revise` | a generation with some of its files replaced |
 //! | `section` | the container of all of them |
 //! | `disk` | durable writes |
 //! | `error` | what can go wrong |
@@ -41,6 +43,8 @@ mod manifest;
 mod products;
 mod projection;
 mod recall;
+mod redact;
+mod revise;
 mod search;
 mod section;
 mod store;
@@ -59,6 +63,7 @@ pub use half_vector::HalfVector;
 pub use hnsw::Hnsw;
 pub use manifest::{BuildFigures, Counts, LiveMark, MANIFEST_FILE, Manifest, ModelRecord};
 pub use products::{NO_PRICE, Products};
+pub use revise::{Replaced, Revision};
 pub use search::Plan;
 pub use section::{FileDigest, Section, SectionFile, Tag, write_sections};
 pub use store::{CatalogDir, CatalogLock, Listed};

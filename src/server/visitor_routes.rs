@@ -9,7 +9,8 @@ use utoipa::ToSchema;
 use super::app::{App, path_problem};
 use super::problem::{Problem, ProblemDocument};
 use super::recommend_routes::json;
-use crate::events::{ErasureReceipt, ExportedEvent};
+use crate::events::ExportedEvent;
+use crate::pipeline::{Erasure, erase_shopper};
 
 /// All that is kept of one visitor or user.
 #[derive(Debug, Serialize, ToSchema)]
@@ -43,11 +44,12 @@ pub(super) async fn export_visitor(
 
 /// Erases all that is kept of one visitor or user, and answers with a receipt. For the shop's own systems, never for the browser.
 ///
-/// When the answer comes, neither the id's hash nor its events are in any file of the event store: the files were searched after the last
-/// write. Generations built before still tell, without
-/// any id, which products stood together in its sessions, until they are built anew and removed. An erasure that takes longer than a request may is
-/// answered 503 and goes on, as is one that another process keeps from it by reading for long; asking again goes on where it stopped, and its
-/// receipt counts what all of them erased.
+/// When the answer comes, neither the id's hash nor its events are in any file of the catalog: the event files were searched after the last
+/// write, and its sessions are taken out of every generation, of which the receipt tells; the one in use is replaced by one without them, which serves
+/// within `server.reload_interval_ms`. Counts over all shoppers (how often products were bought together or looked at, and how popular they
+/// are) hold no session and stay until the next build. An erasure that takes longer than a request may, that another process keeps from it by
+/// reading for long, or that comes while a build runs, is answered 503; it may go on, asking again does what is left, and the receipt counts what all
+/// of them erased.
 #[utoipa::path(
     delete, path = "/v1/{catalog}/visitors/{*id}", tag = "events",
     params(
@@ -55,7 +57,7 @@ pub(super) async fn export_visitor(
         ("id" = String, Path, description = "The visitor's or user's id, as events bear it, or that of a session whose events bear neither; slashes may stand as they are"),
     ),
     responses(
-        (status = 200, description = "It is erased, or there was nothing", body = ErasureReceipt),
+        (status = 200, description = "It is erased, or there was nothing", body = Erasure),
         (status = "4XX", description = "The request is wrong", body = ProblemDocument, content_type = "application/problem+json"),
         (status = "5XX", description = "It may not be erased whole; ask again", body = ProblemDocument, content_type = "application/problem+json"),
     ),
@@ -66,6 +68,7 @@ pub(super) async fn erase_visitor(
 ) -> Result<Response, Problem> {
     let Path((catalog, id)) = path.map_err(path_problem)?;
     let store = app.events().of(&catalog)?;
-    let receipt = app.apart(app.deadline(), move || store.erase(&id)).await??;
-    json(&receipt)
+    let dir = app.catalogs().dir(&catalog)?;
+    let erasure = app.apart(app.deadline(), move || erase_shopper(&dir, &store, &id)).await??;
+    json(&erasure)
 }
