@@ -50,7 +50,7 @@ fn a_wrong_field_is_named() {
         (json!({"context": {"product": "000"}, "price": {"relative_min": -1}}), 400, "invalid_field", "price"),
         (json!({"context": {"product": "000"}, "placement": "p".repeat(65)}), 400, "invalid_field", "placement"),
         (json!({"context": {"product": "000"}, "placement": ""}), 400, "invalid_field", "placement"),
-        (json!({"context": {"product": "000"}, "session_id": "s".repeat(129)}), 400, "invalid_field", "session_id"),
+        (json!({"context": {"product": "000"}, "session_id": "s".repeat(257)}), 400, "invalid_field", "session_id"),
         (json!({"context": {"product": "000"}, "include": ["product", "trace"]}), 400, "invalid_field", "include[1]"),
         (json!({"context": {"product": "000"}, "intent": "sell"}), 400, "invalid_field", "intent"),
         (json!({"context": {"product": "000"}, "intent": "cross_sell"}), 400, "intent_not_available", "intent"),

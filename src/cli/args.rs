@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::config;
-use crate::eval::EvidenceMix;
 use crate::events::ColumnMap;
 use crate::live::FoldChanges;
 use crate::recommend::Intent;
@@ -296,7 +295,7 @@ pub(super) struct EvalArgs {
     /// Sessions to ask about, in the same form
     #[arg(long, value_name = "FILE", requires = "train")]
     pub test: Option<PathBuf>,
-    /// Order lines: CSV with order_id, product_id, timestamp and, where there are such, quantity and unit_price
+    /// Orders in the place of the catalog's events, read as `events import` reads them: CSV with order_id, product_id, timestamp and, where there are such, quantity, unit_price and customer_id
     #[arg(long, value_name = "FILE")]
     pub orders: Option<PathBuf>,
     /// What is asked; sessions for --train, all others for --orders, and all that the events allow for a catalog when left out
@@ -329,25 +328,13 @@ pub(super) struct EvalArgs {
     /// Most pairs of an order and a product that the cold protocols and the ladder ask about
     #[arg(long, default_value_t = 4000)]
     pub pairs: usize,
-    /// Evidence at which behaviour and content weigh the same in the blend of orders
-    #[arg(long, default_value_t = EvidenceMix::default().kappa)]
-    pub kappa: f32,
-    /// What BM25 counts among content in the blend of orders, 0 to 1; the cosine of texts counts the rest
-    #[arg(long, default_value_t = EvidenceMix::default().lexical_share)]
-    pub lexical_share: f32,
-    /// What sessions about the same things count there, 0 to 1
-    #[arg(long, default_value_t = EvidenceMix::default().semantic_share)]
-    pub semantic_share: f32,
-    /// Least share of content in the blend of orders, 0 to 1
-    #[arg(long, default_value_t = EvidenceMix::default().content_floor)]
-    pub content_floor: f32,
     /// The method that the others are compared with; the last of the table when left out
     #[arg(long, value_name = "METHOD")]
     pub reference: Option<String>,
     /// Print popularity deciles and evidence buckets too
     #[arg(long)]
     pub slices: bool,
-    /// Draw the evidence ladder to this SVG file
+    /// Draw the evidence ladder, which must be asked for, to this SVG file
     #[arg(long, value_name = "FILE")]
     pub plot: Option<PathBuf>,
 }
@@ -468,7 +455,7 @@ pub(super) enum EventsCommand {
         #[arg(long, value_name = "FILE")]
         rejects: Option<PathBuf>,
     },
-    /// Count the events, and hold every one against its digest
+    /// Count the events, read every page of their file, and hold every event against its digest
     Status {
         /// The catalog
         catalog: String,
@@ -477,14 +464,14 @@ pub(super) enum EventsCommand {
     Export {
         /// The catalog
         catalog: String,
-        /// The visitor's or user's id, as events bear it
+        /// The visitor's or user's id, as events bear it, or that of a session whose events bear neither
         id: String,
     },
     /// Erase all that is kept of one visitor or user, and print a receipt
     Erase {
         /// The catalog
         catalog: String,
-        /// The visitor's or user's id, as events bear it
+        /// The visitor's or user's id, as events bear it, or that of a session whose events bear neither
         id: String,
     },
     /// Forget the events that are past their retention [setting: events.retention_days]

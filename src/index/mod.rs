@@ -15,6 +15,7 @@
 //! | `search` | plans of a search, scan and exact search |
 //! | `walk` | the walk that build and search share |
 //! | `beam` | the best rows of a walk |
+//! | `cells` | cells of like rows, which filtered searches look through |
 //! | `visited` | the rows that a walk has met |
 //! | `projection` | the directions that codes hold |
 //! | `codes` | vectors as bytes |
@@ -22,6 +23,8 @@
 //! | `products` | `products.bin`: records, ids, columns |
 //! | `comparison` | `comparison.bin`: what products are compared by |
 //! | `terms` | `terms.bin`: which rows carry which value |
+//! | `redact` | rows taken out of a graph file |
+//! | `revise` | a generation with some of its files replaced |
 //! | `section` | the container of all of them |
 //! | `disk` | durable writes |
 //! | `error` | what can go wrong |
@@ -29,6 +32,7 @@
 mod beam;
 mod bench;
 mod build;
+mod cells;
 mod codes;
 mod comparison;
 mod disk;
@@ -41,6 +45,8 @@ mod manifest;
 mod products;
 mod projection;
 mod recall;
+mod redact;
+mod revise;
 mod search;
 mod section;
 mod store;
@@ -60,6 +66,7 @@ pub use half_vector::HalfVector;
 pub use hnsw::Hnsw;
 pub use manifest::{BuildFigures, Counts, LiveMark, MANIFEST_FILE, Manifest, ModelRecord};
 pub use products::{NO_PRICE, Products};
+pub use revise::{Replaced, Revision};
 pub use search::Plan;
 pub use section::{FileDigest, Section, SectionFile, Tag, write_sections};
 pub use store::{CatalogDir, CatalogLock, Listed};

@@ -1,32 +1,25 @@
-//! Candidates of all sources as one shelf: filtered, scaled, weighted, added; filled with what is popular where that is allowed.
+//! Candidates of all sources as one shelf: scaled, weighted, added; filled with what is popular where that is allowed.
+//!
+//! The one blend: [`answer_session`] is what the intents that start from a session serve and what `kindred eval` calls `blend`.
 
 use std::collections::{HashMap, HashSet};
 
-use super::candidates::LiveSession;
+use super::candidates::Asked;
 use super::error::RecommendError;
-use super::query::{Hit, Query};
-use super::search::Allowed;
+use super::query::Hit;
+use super::session::SessionQuestion;
+use super::settings::RecommendConfig;
+use super::shop::Shop;
 use super::source::{Source, SourceScores, SourceWeights};
-use crate::live::View;
+use crate::behavior::BehaviorConfig;
 use crate::rank::{RowId, ScoredRow, best_first};
 
 /// Nearest products that the source `similar` gives.
 const NUM_SIMILAR: usize = 100;
 
-/// One question that starts from a session.
-pub(super) struct Blend<'a> {
-    pub query: &'a Query,
-    pub session: LiveSession<'a>,
-    pub weights: SourceWeights,
-    pub allowed: Allowed,
-    /// Rows whose families are kept out: what is on the page and in the cart.
-    pub taken: &'a [RowId],
-    /// Whether a short list is filled.
-    pub is_filled: bool,
-}
-
-/// The hits of an answer.
-pub(super) struct BlendedShelf {
+/// The hits of an answer to a [`SessionQuestion`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct SessionShelf {
     /// Best first, one a family.
     pub hits: Vec<Hit>,
     /// Whether `min_score` cut the list.
@@ -35,43 +28,56 @@ pub(super) struct BlendedShelf {
     pub is_filled: bool,
 }
 
+/// What `shop` shows for `question`: the best product of each family.
+///
+/// Returns an error if an index cannot be searched.
+pub fn answer_session(
+    shop: &dyn Shop,
+    question: &SessionQuestion<'_>,
+    config: &RecommendConfig,
+    behavior: &BehaviorConfig,
+) -> Result<SessionShelf, RecommendError> {
+    let start = question.starts(behavior);
+    let cart_orders = start.is_cart.then(|| shop.knowledge().map_or(0.0, |known| known.mean_orders(&start.rows())));
+    let weights = config.weights(question.intent, cart_orders).unwrap_or_default();
+    let vector = start.vector(|row| shop.vector(row), question.text, behavior);
+    let asked = Asked { shop, config: behavior, start: &start, vector: vector.as_deref() };
+    let is_fillable = config.popular_fallback && question.min_score.is_none();
+    Blend { question, asked, weights, is_fillable }.shelf()
+}
+
+struct Blend<'a> {
+    question: &'a SessionQuestion<'a>,
+    asked: Asked<'a>,
+    weights: SourceWeights,
+    /// Whether a short list is filled.
+    is_fillable: bool,
+}
+
 impl Blend<'_> {
-    /// The best product of each family.
-    ///
-    /// Returns an error if an index cannot be searched.
-    pub(super) fn shelf(&self) -> Result<BlendedShelf, RecommendError> {
-        let mut families: HashSet<u32> = self.taken.iter().filter_map(|&row| self.view().family(row)).collect();
-        let mut hits: Vec<Hit> = Vec::with_capacity(self.query.limit);
+    fn shelf(&self) -> Result<SessionShelf, RecommendError> {
+        let mut families: HashSet<u32> =
+            self.question.taken.iter().filter_map(|&row| self.asked.shop.family(row)).collect();
+        let mut hits: Vec<Hit> = Vec::with_capacity(self.question.limit);
         let mut is_cut = false;
         for hit in self.scored()? {
-            if hits.len() == self.query.limit {
+            if hits.len() == self.question.limit {
                 break;
             }
-            if self.query.min_score.is_some_and(|floor| hit.score < floor) {
+            if self.question.min_score.is_some_and(|floor| hit.score < floor) {
                 is_cut = true;
                 break;
             }
-            if self.view().family(hit.row).is_some_and(|family| families.insert(family)) {
+            if self.asked.shop.family(hit.row).is_some_and(|family| families.insert(family)) {
                 hits.push(hit);
             }
         }
         let num_found = hits.len();
-        if self.is_filled && !is_cut && num_found < self.query.limit {
+        if self.is_fillable && num_found < self.question.limit {
             self.fill(&mut hits, &mut families)?;
         }
         let is_filled = hits.len() > num_found;
-        Ok(BlendedShelf { hits, is_cut, is_filled })
-    }
-
-    fn view(&self) -> &View {
-        self.session.view
-    }
-
-    fn may_appear(&self, row: u32) -> bool {
-        let allowed = &self.allowed;
-        !allowed.out.contains(row)
-            && allowed.rows.as_ref().is_none_or(|rows| rows.contains(row))
-            && self.view().has_row(RowId(row))
+        Ok(SessionShelf { hits, is_cut, is_filled })
     }
 
     /// Every candidate that may appear, best first. A score is the mean of the sources' shares, weighted as they count for the intent.
@@ -80,8 +86,7 @@ impl Blend<'_> {
         let mut scores: HashMap<u32, SourceScores> = HashMap::new();
         for source in Source::ALL.into_iter().filter(|&source| self.weights.of(source) > 0.0) {
             let candidates = self.candidates(source)?;
-            // A cosine is a share already; the others are shares of their best.
-            let highest = if source == Source::Similar { 1.0 } else { highest(&candidates) };
+            let highest = highest(&candidates);
             for candidate in candidates {
                 scores.entry(candidate.row.0).or_default().set(source, (candidate.score / highest).clamp(0.0, 1.0));
             }
@@ -98,20 +103,14 @@ impl Blend<'_> {
 
     /// The candidates of `source` that may appear.
     fn candidates(&self, source: Source) -> Result<Vec<ScoredRow>, RecommendError> {
+        let shop = self.asked.shop;
         if source == Source::Similar {
-            return self.similar();
+            let nearest = self.asked.vector.map(|vector| shop.similar(vector, NUM_SIMILAR));
+            return Ok(sharpened(nearest.transpose()?.unwrap_or_default(), self.asked.config.semantic.temperature));
         }
-        let candidates = self.session.candidates(source)?.into_iter();
+        let candidates = self.asked.candidates(source)?.into_iter();
         let rows = candidates.map(|entry| ScoredRow { row: RowId(entry.product), score: entry.score });
-        Ok(rows.filter(|scored| self.may_appear(scored.row.0)).collect())
-    }
-
-    fn similar(&self) -> Result<Vec<ScoredRow>, RecommendError> {
-        let Some(vector) = self.session.vector else { return Ok(Vec::new()) };
-        let k = NUM_SIMILAR + self.allowed.out.len() as usize;
-        let mut found = self.view().search(vector, k, self.allowed.rows.as_ref(), self.query.exact)?;
-        found.retain(|scored| scored.score > 0.0 && !self.allowed.out.contains(scored.row.0));
-        Ok(found)
+        Ok(rows.filter(|scored| shop.may_appear(scored.row)).collect())
     }
 
     /// Fills the shelf with what is popular. A fill's score is its share of the most popular one's, at most the last hit's.
@@ -120,10 +119,10 @@ impl Blend<'_> {
         let (highest, most) = (highest(&popular), hits.last().map_or(1.0, |hit| hit.score));
         let present: HashSet<u32> = hits.iter().map(|hit| hit.row.0).collect();
         for candidate in popular.into_iter().filter(|candidate| !present.contains(&candidate.row.0)) {
-            if hits.len() == self.query.limit {
+            if hits.len() == self.question.limit {
                 break;
             }
-            if self.view().family(candidate.row).is_some_and(|family| families.insert(family)) {
+            if self.asked.shop.family(candidate.row).is_some_and(|family| families.insert(family)) {
                 let share = candidate.score / highest;
                 let sources = SourceScores::of(Source::Popular, share);
                 hits.push(Hit { row: candidate.row, score: most * share, sources });
@@ -131,6 +130,14 @@ impl Blend<'_> {
         }
         Ok(())
     }
+}
+
+/// Cosine similarities as shares that fall by `e` over `temperature`, as those of sessions do: the hundred nearest of a shop lie so close
+/// together that as they are they would tell nothing beside another source.
+fn sharpened(mut nearest: Vec<ScoredRow>, temperature: f32) -> Vec<ScoredRow> {
+    let highest = nearest.iter().map(|near| near.score).fold(f32::MIN, f32::max);
+    nearest.iter_mut().for_each(|near| near.score = ((near.score - highest) / temperature).exp());
+    nearest
 }
 
 fn highest(candidates: &[ScoredRow]) -> f32 {

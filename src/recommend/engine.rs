@@ -1,92 +1,34 @@
 //! Answers questions about one catalog.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use roaring::RoaringBitmap;
-use serde::{Deserialize, Serialize};
 
-use super::blend::{Blend, BlendedShelf};
-use super::candidates::{LiveSession, session_vector};
+use super::blend::{SessionShelf, answer_session};
 use super::compare::{ComparedRow, compared};
 use super::error::RecommendError;
 use super::filter::{allowed_rows, intersect};
 use super::fit::Fit;
-use super::messages::Messages;
 use super::query::{
     Answer, FewerBecause, Intent, MAX_ANCHORS, MAX_LIMIT, MAX_QUERY_BYTES, Query, RelativePrice, SessionEvent,
 };
 use super::reason::{Explained, Explainer};
 use super::search::{Allowed, Search, Shelf};
-use super::source::{Source, SourceWeights};
-use super::upsell::{Anchor, Upsell, UpsellConfig, UpsellShelf};
-use crate::behavior::{Behavior, BehaviorConfig};
+use super::session::{SessionQuestion, in_cart};
+use super::settings::RecommendConfig;
+use super::shop::Shop;
+use super::source::Source;
+use super::upsell::{Anchor, Upsell, UpsellShelf};
+use crate::behavior::{Behavior, BehaviorConfig, Knowledge};
 use crate::catalog::TextTemplate;
 use crate::embed::Embedder;
 use crate::events::EventKind;
 use crate::index::{CatalogDir, Generation, IndexError, ModelRecord};
 use crate::live::{LiveCatalog, View};
-use crate::rank::RowId;
-
-/// Settings of answers.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct RecommendConfig {
-    /// Leave out what is out of stock, unless a request filters by availability itself.
-    pub in_stock_only: bool,
-    /// Factor on the score of a product made for another model than the one asked about: a case for an iPhone 7 Plus beside a
-    /// case for an iPhone 7. 0 to 1; 1 turns it off.
-    pub misfit_factor: f32,
-    /// Whether products that the session has looked at may be in it again, unless a request says.
-    pub include_seen: bool,
-    /// Fill a list that is shorter than asked with what is popular, unless a request has a `min_score`.
-    pub popular_fallback: bool,
-    /// What each source counts for [`Intent::Next`].
-    pub next: SourceWeights,
-    /// What each source counts for [`Intent::ForYou`].
-    pub for_you: SourceWeights,
-    /// What each source counts for [`Intent::Trending`].
-    pub trending: SourceWeights,
-    /// [`Intent::Upsell`].
-    pub upsell: UpsellConfig,
-    /// Sentences of reasons, labels and titles by language and key, in place of the built-in ones: `messages.de."reason.more"`.
-    pub messages: Messages,
-}
-
-impl Default for RecommendConfig {
-    fn default() -> Self {
-        Self {
-            in_stock_only: true,
-            misfit_factor: 0.5,
-            include_seen: false,
-            popular_fallback: true,
-            next: SourceWeights::NEXT,
-            for_you: SourceWeights::FOR_YOU,
-            trending: SourceWeights::TRENDING,
-            upsell: UpsellConfig::default(),
-            messages: Messages::default(),
-        }
-    }
-}
-
-impl RecommendConfig {
-    /// The weights that are out of their range.
-    pub fn weight_out_of_range(&self) -> Option<&'static str> {
-        let all = [("next", self.next), ("for_you", self.for_you), ("trending", self.trending)];
-        all.into_iter().find(|(_, weights)| !weights.is_in_range()).map(|(name, _)| name)
-    }
-
-    /// What each source counts for `intent`; `None` for one that does not start from a session.
-    fn weights(&self, intent: Intent) -> Option<SourceWeights> {
-        match intent {
-            Intent::Next => Some(self.next),
-            Intent::ForYou => Some(self.for_you),
-            Intent::Trending => Some(self.trending),
-            _ => None,
-        }
-    }
-}
+use crate::rank::{RowId, ScoredRow};
 
 /// Which setting would load the model that made the index. A precision's fingerprint differs as another model's does.
 fn setting_that_differs(indexed: &ModelRecord, loaded: &Embedder) -> String {
@@ -175,8 +117,8 @@ impl Engine {
         if query.intent == Intent::Upsell {
             return self.answer_upsell(view, query);
         }
-        if let Some(weights) = self.config.weights(query.intent) {
-            return self.answer_session(view, query, weights);
+        if query.intent.is_of_session() {
+            return self.answer_session(view, query);
         }
         let (anchors, mut missing_ids) = rows(view, &query.anchors);
         let (excluded, unknown) = rows(view, &query.exclude);
@@ -228,7 +170,7 @@ impl Engine {
             relative_max: asked.relative_max.or(Some(config.price_max)),
         };
         let query = Query { price: Some(band), ..query.clone() };
-        let taken: Vec<RowId> = in_cart(&steps).into_iter().filter(|&in_cart| in_cart != row).collect();
+        let taken: Vec<RowId> = in_cart(steps.iter().copied()).into_iter().filter(|&in_cart| in_cart != row).collect();
         let out = taken.iter().chain(&excluded).chain([&row]).map(|row| row.0).collect();
         let mut allowed = self.allowed(view, &query, &[row], out)?;
         if let Some(leaf) = view.leaf(row) {
@@ -254,8 +196,10 @@ impl Engine {
         let behavior = self.behavior(view);
         let steps = steps(view, &query.session, &mut Vec::new());
         let (anchors, _) = rows(view, &query.anchors);
-        let weights = self.config.weights(query.intent);
         let (config, behavior) = (&self.config, behavior.as_deref());
+        let cart: Vec<u32> = in_cart(steps.iter().copied()).iter().map(|row| row.0).collect();
+        let orders_of = |cart: &[u32]| behavior.map_or(0.0, |behavior| behavior.knowledge().mean_orders(cart));
+        let weights = config.weights(query.intent, (!cart.is_empty()).then(|| orders_of(&cart)));
         Explainer { view, query, answer, config, behavior, weights, steps: &steps, anchors: &anchors }.explain()
     }
 
@@ -279,13 +223,13 @@ impl Engine {
 
     /// Answers what starts from a session: its steps, then the anchors, which are what is on the page now. Neither those nor what is in
     /// the cart, nor their families, are in the answer; other products of the session are where that is allowed.
-    fn answer_session(&self, view: &View, query: &Query, weights: SourceWeights) -> Result<Answer, RecommendError> {
+    fn answer_session(&self, view: &View, query: &Query) -> Result<Answer, RecommendError> {
         let (anchors, mut missing_ids) = rows(view, &query.anchors);
         let (excluded, unknown) = rows(view, &query.exclude);
         missing_ids.extend(unknown);
         let mut steps = steps(view, &query.session, &mut missing_ids);
         steps.extend(anchors.iter().map(|&row| (row, EventKind::ViewItem)));
-        let taken: Vec<RowId> = anchors.iter().copied().chain(in_cart(&steps)).collect();
+        let taken: Vec<RowId> = anchors.iter().copied().chain(in_cart(steps.iter().copied())).collect();
         let include_seen = query.include_seen.unwrap_or(self.config.include_seen);
         let seen = steps.iter().map(|(row, _)| *row).filter(|_| !include_seen);
         let text = query.text.as_deref().map(|text| self.embedder.embed_one(text)).transpose()?;
@@ -293,14 +237,11 @@ impl Engine {
         let newest_first: Vec<RowId> = steps.iter().rev().map(|(row, _)| *row).collect();
         let allowed = self.allowed(view, query, &newest_first, out)?;
         let is_filtered = allowed.is_filtered;
-        steps.retain(|(_, kind)| self.behavior.weights.of(*kind) > 0.0);
-        let vector = session_vector(view, &steps, text, &self.behavior, self.embedder.dim());
-        let behavior = self.behavior(view);
-        let (behavior, vector) = (behavior.as_deref(), vector.as_deref());
-        let session = LiveSession { view, behavior, config: &self.behavior, steps: &steps, vector };
-        let is_filled = self.config.popular_fallback && query.min_score.is_none();
-        let blend = Blend { query, session, weights, allowed, taken: &taken, is_filled };
-        let BlendedShelf { hits, is_cut, is_filled } = blend.shelf()?;
+        let shop = LiveShop { view, behavior: self.behavior(view), allowed, exact: query.exact };
+        let Query { intent, limit, min_score, .. } = *query;
+        let question =
+            SessionQuestion { intent, steps: &steps, text: text.as_deref(), taken: &taken, limit, min_score };
+        let SessionShelf { hits, is_cut, is_filled } = answer_session(&shop, &question, &self.config, &self.behavior)?;
         let fewer_because = (hits.len() < query.limit).then_some(match (is_cut, is_filtered) {
             (true, _) => FewerBecause::MinScore,
             (false, true) => FewerBecause::Filter,
@@ -375,17 +316,42 @@ fn steps(view: &View, session: &[SessionEvent], missing_ids: &mut Vec<String>) -
     steps
 }
 
-/// What was put into the cart and neither taken out again nor bought.
-fn in_cart(steps: &[(RowId, EventKind)]) -> Vec<RowId> {
-    let mut cart = Vec::new();
-    for &(row, kind) in steps {
-        match kind {
-            EventKind::AddToCart | EventKind::BeginCheckout if !cart.contains(&row) => cart.push(row),
-            EventKind::RemoveFromCart | EventKind::Purchase => cart.retain(|other| *other != row),
-            _ => {}
-        }
+/// A view of a catalog with what was learned for its generation.
+struct LiveShop<'a> {
+    view: &'a View,
+    behavior: Option<Arc<Behavior>>,
+    allowed: Allowed,
+    exact: bool,
+}
+
+impl Shop for LiveShop<'_> {
+    fn knowledge(&self) -> Option<Knowledge<'_>> {
+        self.behavior.as_deref().map(Behavior::knowledge)
     }
-    cart
+
+    fn may_appear(&self, row: RowId) -> bool {
+        let Allowed { rows, out, .. } = &self.allowed;
+        !out.contains(row.0) && rows.as_ref().is_none_or(|rows| rows.contains(row.0)) && self.view.has_row(row)
+    }
+
+    fn family(&self, row: RowId) -> Option<u32> {
+        self.view.family(row)
+    }
+
+    fn vector(&self, row: RowId) -> Option<Cow<'_, [f32]>> {
+        self.view.vector(row).map(Cow::Owned)
+    }
+
+    fn similar(&self, vector: &[f32], k: usize) -> Result<Vec<ScoredRow>, RecommendError> {
+        let Allowed { rows, out, .. } = &self.allowed;
+        let mut found = self.view.search(vector, k + out.len() as usize, rows.as_ref(), self.exact)?;
+        found.retain(|scored| !out.contains(scored.row.0));
+        Ok(found)
+    }
+
+    fn nearest_sessions(&self, vector: &[f32], k: usize) -> Result<Vec<ScoredRow>, RecommendError> {
+        Ok(self.behavior.as_deref().map_or(Ok(Vec::new()), |behavior| behavior.nearest_sessions(vector, k))?)
+    }
 }
 
 /// Rows of the ids that the catalog has, and the ids that it lacks.
@@ -443,7 +409,7 @@ fn check(query: &Query) -> Result<(), RecommendError> {
     let invalid = |field, message: String| Err(RecommendError::Invalid { field, message });
     let is_share = |x: f64| (0.0..=1.0).contains(&x);
     let is_factor = |x: &Option<f64>| x.is_none_or(|x| x.is_finite() && x >= 0.0);
-    let is_session = matches!(query.intent, Intent::Next | Intent::ForYou | Intent::Trending);
+    let is_session = query.intent.is_of_session();
     if !matches!(query.intent, Intent::Similar | Intent::Upsell) && !is_session {
         return Err(RecommendError::IntentNotAvailable(query.intent.word()));
     }

@@ -52,6 +52,11 @@ impl Intent {
             Self::Next => "next",
         }
     }
+
+    /// Whether answers start from what a session did, if anything.
+    pub fn is_of_session(self) -> bool {
+        matches!(self, Self::Next | Self::ForYou | Self::Trending)
+    }
 }
 
 /// Something done with a product in the live session.
@@ -131,8 +136,8 @@ pub struct Hit {
     /// What the answer is sorted by, 0 to 1: the similarity, lowered for a product that is made for another model; for what starts from a
     /// session the weighted mean of what the sources say.
     pub score: f32,
-    /// What each source says, 0 to 1; [`Source::Similar`] is the cosine similarity with what was asked about, below 0 as 0, the others
-    /// are shares of their best product's score.
+    /// What each source says, 0 to 1, as a share of what it says of its best product; for [`Intent::Similar`] the cosine similarity with
+    /// what was asked about, below 0 as 0.
     pub sources: SourceScores,
 }
 

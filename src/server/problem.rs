@@ -10,7 +10,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::events::EventError;
+use crate::index::IndexError;
 use crate::live::LiveError;
+use crate::pipeline::EraseError;
 use crate::recommend::RecommendError;
 
 /// Media type of a problem document.
@@ -297,6 +299,19 @@ impl From<EventError> for Problem {
         };
         tracing::error!("events cannot be used: {}", with_causes(&error));
         Self::new(code, "the request was not carried out")
+    }
+}
+
+impl From<EraseError> for Problem {
+    fn from(error: EraseError) -> Self {
+        let code = match error {
+            EraseError::Events(error) => return error.into(),
+            EraseError::Index(IndexError::BuildInProgress { .. }) => Code::Overloaded,
+            EraseError::Index(ref damage) if damage.is_damage() => Code::IndexDamaged,
+            EraseError::Index(error) => return Self::internal(&error),
+        };
+        tracing::error!("nobody was erased: {}", with_causes(&error));
+        Self::new(code, "it may not be erased whole; ask again")
     }
 }
 

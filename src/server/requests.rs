@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::problem::{Code, Problem};
-use crate::events::EventKind;
+use crate::events::{EventKind, MAX_ID_BYTES};
 use crate::recommend::{Intent, MAX_ANCHORS, Query, RelativePrice, SessionEvent};
 use crate::rules::Filter;
 
@@ -16,8 +16,6 @@ pub(super) const DEFAULT_LIMIT: usize = 10;
 const MAX_PLACEMENT_CHARS: usize = 64;
 /// Longest language tag in characters.
 const MAX_LANGUAGE_CHARS: usize = 35;
-/// Longest visitor, session and user id in bytes.
-const MAX_VISITOR_BYTES: usize = 128;
 
 /// What to recommend, and from what.
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
@@ -32,11 +30,11 @@ pub(super) struct RecommendRequest {
     /// What the shopper looks at now.
     #[serde(default)]
     context: Context,
-    /// Whose events count for `upsell`, `next` and `for_you`, with those of the request after them; 1 to 128 bytes.
+    /// Whose events count for `upsell`, `next` and `for_you`, with those of the request after them; 1 to 256 bytes.
     visitor_id: Option<String>,
-    /// Which session of theirs; without it the one under way. 1 to 128 bytes.
+    /// Which session of theirs; without it the one under way. 1 to 256 bytes.
     session_id: Option<String>,
-    /// Who is signed in: asked for in place of the visitor where that is absent. 1 to 128 bytes.
+    /// Who is signed in: asked for in place of the visitor where that is absent. 1 to 256 bytes.
     user_id: Option<String>,
     /// `false`: what is known of the visitor is not looked at. Nothing is kept of a request either way.
     consent: Option<bool>,
@@ -238,8 +236,8 @@ impl RecommendRequest {
         }
         let ids = [("visitor_id", &self.visitor_id), ("session_id", &self.session_id), ("user_id", &self.user_id)];
         for (field, id) in ids {
-            if id.as_ref().is_some_and(|id| !(1..=MAX_VISITOR_BYTES).contains(&id.len())) {
-                let message = format!("an id has 1 to {MAX_VISITOR_BYTES} bytes");
+            if id.as_ref().is_some_and(|id| !(1..=MAX_ID_BYTES).contains(&id.len())) {
+                let message = format!("an id has 1 to {MAX_ID_BYTES} bytes");
                 return Err(Problem::field(Code::InvalidField, field, message));
             }
         }

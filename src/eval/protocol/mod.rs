@@ -20,5 +20,6 @@ mod upsell;
 pub use baskets::{BasketSettings, baskets};
 pub use cold::{ColdSettings, cold_anchors, cold_candidates, cold_sessions};
 pub use ladder::{Ladder, LadderSettings, RUNGS, Rung};
+pub use orders::order_times;
 pub use sessions::{next_items, sessions};
 pub use upsell::{UpsellAnswer, UpsellReport, UpsellResult, UpsellSettings, upsell};
