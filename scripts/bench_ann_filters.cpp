@@ -1,15 +1,19 @@
-// Filtered queries a second of hnswlib with a C++ functor, on one thread. Built and called by scripts/bench_ann_filters.
+// Queries a second of hnswlib (a C++ functor) and USearch (a predicate), on one thread. Built and called by scripts/bench_ann_filters.
 //
-// arguments: BASE QUERIES DIM ALLOWED INDEX EF...   base and queries: little-endian f32 rows; ALLOWED: little-endian u32 row numbers;
-// INDEX: where the built index is kept. Prints a line "ef recall queries/s" for each EF; exact neighbors are found here.
+// arguments: ENGINE BASE QUERIES DIM ALLOWED INDEX EF...   ENGINE: hnswlib or usearch; base and queries: little-endian f32 rows; ALLOWED: little-endian
+// u32 row numbers, - for all rows, which are then asked for without a filter; INDEX: where the built index is kept. Prints a line "ef recall queries/s" for
+// each EF; exact neighbors are found here. M = 16, ef_construction = 200; USearch holds its vectors in half precision.
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <ctime>
 #include <fstream>
+#include <functional>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
+
+#include <usearch/index_dense.hpp>
 
 #include "hnswlib/hnswlib.h"
 
@@ -22,63 +26,129 @@ static std::vector<T> read_all(const char *path) {
     return numbers;
 }
 
-struct Allowed : hnswlib::BaseFilterFunctor {
-    std::vector<bool> rows;
-    bool operator()(hnswlib::labeltype row) override { return rows[row]; }
-};
-
 static double thread_seconds() {
     timespec time;
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
     return double(time.tv_sec) + double(time.tv_nsec) / 1e9;
 }
 
-int main(int count, char **arguments) {
-    const size_t k = 10, dim = std::stoul(arguments[3]);
-    auto base = read_all<float>(arguments[1]), queries = read_all<float>(arguments[2]);
-    auto list = read_all<uint32_t>(arguments[4]);
-    const size_t rows = base.size() / dim, num_queries = queries.size() / dim;
-    Allowed allowed;
-    allowed.rows.resize(rows);
-    for (auto row : list) allowed.rows[row] = true;
-    hnswlib::InnerProductSpace space(dim);
-    hnswlib::HierarchicalNSW<float> *index;
-    if (std::ifstream(arguments[5])) {
-        index = new hnswlib::HierarchicalNSW<float>(&space, arguments[5]);
-    } else {
-        index = new hnswlib::HierarchicalNSW<float>(&space, rows, 16, 200);
-        index->addPoint(&base[0], 0);
-        const size_t num_threads = std::thread::hardware_concurrency();
-        std::vector<std::thread> threads;
-        for (size_t part = 0; part < num_threads; part++)
-            threads.emplace_back([&, part] {
-                for (size_t row = 1 + part; row < rows; row += num_threads) index->addPoint(&base[row * dim], row);
-            });
-        for (auto &thread : threads) thread.join();
-        index->saveIndex(arguments[5]);
+static const size_t wanted = 10;
+using Rows = std::vector<size_t>;
+
+struct Engine {
+    virtual ~Engine() = default;
+    virtual void add(size_t thread, size_t row, const float *vector) = 0;
+    virtual void save(const char *path) = 0;
+    virtual void set_ef(size_t ef) = 0;
+    // Rows in no order; `allowed` is null for all.
+    virtual void search(const float *query, const std::vector<bool> *allowed, Rows &found) = 0;
+};
+
+struct Hnswlib : Engine {
+    struct Functor : hnswlib::BaseFilterFunctor {
+        const std::vector<bool> *allowed;
+        bool operator()(hnswlib::labeltype row) override { return (*allowed)[row]; }
+    } functor;
+    hnswlib::InnerProductSpace space;
+    std::unique_ptr<hnswlib::HierarchicalNSW<float>> index;
+    Hnswlib(size_t dim, size_t rows, const char *saved) : space(dim) {
+        index.reset(saved ? new hnswlib::HierarchicalNSW<float>(&space, saved) : new hnswlib::HierarchicalNSW<float>(&space, rows, 16, 200));
     }
-    std::vector<float> last(num_queries);
-    for (size_t query = 0; query < num_queries; query++) {
-        std::vector<float> scores;
-        for (auto row : list) {
+    void add(size_t, size_t row, const float *vector) override { index->addPoint(vector, row); }
+    void save(const char *path) override { index->saveIndex(path); }
+    void set_ef(size_t ef) override { index->setEf(ef); }
+    void search(const float *query, const std::vector<bool> *allowed, Rows &found) override {
+        functor.allowed = allowed;
+        auto best = index->searchKnn(query, wanted, allowed ? &functor : nullptr);
+        for (; !best.empty(); best.pop()) found.push_back(best.top().second);
+    }
+};
+
+struct Usearch : Engine {
+    using Index = unum::usearch::index_dense_gt<uint64_t, uint32_t>;
+    Index index;
+    Usearch(size_t dim, size_t rows, const char *saved) {
+        using namespace unum::usearch;
+        index_dense_config_t config(16, 200, 64);
+        config.enable_key_lookups = false;
+        index = Index::make(metric_punned_t(dim, metric_kind_t::ip_k, scalar_kind_t::f16_k), config);
+        index.reserve(index_limits_t(rows, std::thread::hardware_concurrency()));
+        if (saved) index.load(saved);
+    }
+    void add(size_t thread, size_t row, const float *vector) override { index.add(row, vector, thread); }
+    void save(const char *path) override { index.save(path); }
+    void set_ef(size_t ef) override { index.change_expansion_search(ef); }
+    void search(const float *query, const std::vector<bool> *allowed, Rows &found) override {
+        auto best = allowed ? index.filtered_search(query, wanted, [&](uint64_t row) { return (*allowed)[row]; }, 0) : index.search(query, wanted, 0);
+        for (size_t at = 0; at < best.size(); at++) found.push_back(best[at].member.key);
+    }
+};
+
+static std::unique_ptr<Engine> make(const std::string &engine, size_t dim, size_t rows, const char *saved) {
+    if (engine == "usearch") return std::make_unique<Usearch>(dim, rows, saved);
+    return std::make_unique<Hnswlib>(dim, rows, saved);
+}
+
+static std::unique_ptr<Engine> open_or_build(const std::string &name, const std::vector<float> &base, size_t dim, const char *path) {
+    const size_t rows = base.size() / dim;
+    if (std::ifstream(path)) return make(name, dim, rows, path);
+    auto engine = make(name, dim, rows, nullptr);
+    engine->add(0, 0, &base[0]);
+    const size_t num_threads = std::thread::hardware_concurrency();
+    std::vector<std::thread> threads;
+    for (size_t part = 0; part < num_threads; part++)
+        threads.emplace_back([&, part] {
+            for (size_t row = 1 + part; row < rows; row += num_threads) engine->add(part, row, &base[row * dim]);
+        });
+    for (auto &thread : threads) thread.join();
+    engine->save(path);
+    return engine;
+}
+
+// The smallest product that counts as a hit, for each query.
+static std::vector<float> exact(const std::vector<float> &base, const std::vector<float> &queries, size_t dim, const std::vector<uint32_t> &rows) {
+    std::vector<float> last(queries.size() / dim), scores(rows.size());
+    for (size_t query = 0; query < last.size(); query++) {
+        for (size_t at = 0; at < rows.size(); at++) {
+            const float *a = &base[rows[at] * dim], *b = &queries[query * dim];
             float sum = 0;
-            for (size_t at = 0; at < dim; at++) sum += base[row * dim + at] * queries[query * dim + at];
-            scores.push_back(sum);
+            for (size_t place = 0; place < dim; place++) sum += a[place] * b[place];
+            scores[at] = sum;
         }
-        const size_t wanted = std::min(k, scores.size());
-        std::nth_element(scores.begin(), scores.begin() + (wanted - 1), scores.end(), std::greater<float>());
-        last[query] = scores[wanted - 1];
+        const size_t place = std::min(wanted, scores.size()) - 1;
+        std::nth_element(scores.begin(), scores.begin() + place, scores.end(), std::greater<float>());
+        last[query] = scores[place];
     }
-    const double wanted = double(std::min(k, list.size()) * num_queries);
-    for (int at = 6; at < count; at++) {
-        index->setEf(std::stoul(arguments[at]));
-        size_t hits = 0;
+    return last;
+}
+
+int main(int count, char **arguments) {
+    const size_t dim = std::stoul(arguments[4]);
+    const auto base = read_all<float>(arguments[2]), queries = read_all<float>(arguments[3]);
+    const size_t rows = base.size() / dim, num_queries = queries.size() / dim;
+    const bool is_filtered = std::string(arguments[5]) != "-";
+    std::vector<uint32_t> list(rows);
+    for (size_t row = 0; row < rows; row++) list[row] = uint32_t(row);
+    if (is_filtered) list = read_all<uint32_t>(arguments[5]);
+    std::vector<bool> allowed(rows);
+    for (auto row : list) allowed[row] = true;
+    auto engine = open_or_build(arguments[1], base, dim, arguments[6]);
+    const auto last = exact(base, queries, dim, list);
+    const double wanted_hits = double(std::min(wanted, list.size()) * num_queries);
+    for (int at = 7; at < count; at++) {
+        engine->set_ef(std::stoul(arguments[at]));
+        std::vector<Rows> found(num_queries);
         const double began = thread_seconds();
-        for (size_t query = 0; query < num_queries; query++) {
-            auto found = index->searchKnn(&queries[query * dim], k, &allowed);
-            for (; !found.empty(); found.pop()) hits += 1 - found.top().first >= last[query] - 1e-6f;
-        }
-        std::printf("%s %.4f %.1f\n", arguments[at], double(hits) / wanted, double(num_queries) / (thread_seconds() - began));
+        for (size_t query = 0; query < num_queries; query++) engine->search(&queries[query * dim], is_filtered ? &allowed : nullptr, found[query]);
+        const double seconds = thread_seconds() - began;
+        size_t hits = 0;
+        for (size_t query = 0; query < num_queries; query++)
+            for (auto row : found[query]) {
+                float sum = 0;
+                for (size_t place = 0; place < dim; place++) sum += base[row * dim + place] * queries[query * dim + place];
+                hits += sum >= last[query] - 1e-6f;
+            }
+        std::printf("%s %.4f %.1f\n", arguments[at], double(hits) / wanted_hits, double(num_queries) / seconds);
         std::fflush(stdout);
     }
 }

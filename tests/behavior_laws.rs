@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use kindred::behavior::{
     Baskets, BehaviorConfig, EaseConfig, Fade, NO_CATEGORY, PriceSteps, Related, RelatedTable, SessionConfig,
-    SessionIndex, SessionScratch, SessionVectors, Step, Tally, Trails, bin, categories_after_category,
+    SessionIndex, SessionScratch, SessionVectors, Step, Tally, Trails, categories_after_category,
     categories_bought_together, copurchases, decay, ease, most_popular, next_products, popularity,
     purchases_after_view, semantic_votes, sum_rows, views_after_view,
 };
@@ -45,48 +45,44 @@ fn config() -> BehaviorConfig {
 /// Whether the order is a session's, and its number.
 type OrderKey = (u32, u32);
 
-/// The orders by their definition: each key's pieces bought less its pieces sent back.
-fn slow_orders(history: &History) -> Vec<(u32, BTreeSet<u32>)> {
-    let key = |number: usize, step: &Interaction| match step.order {
+/// Pieces bought of each order and product, when first, and how many of them were sent back.
+fn slow_lines(history: &History) -> BTreeMap<(OrderKey, u32), (u32, u32, u32)> {
+    let mut lines: BTreeMap<(OrderKey, u32), (u32, u32, u32)> = BTreeMap::new();
+    for (number, session) in history.sessions().enumerate() {
+        for step in session.interactions.iter().filter(|step| step.kind == EventKind::Purchase) {
+            let line = lines.entry((key(number, step), step.product)).or_insert((0, step.time_s, 0));
+            (line.0, line.1) = (line.0 + step.quantity, line.1.min(step.time_s));
+        }
+    }
+    let all = history.sessions().flat_map(|session| session.interactions.to_vec());
+    for step in all.filter(|step| step.kind == EventKind::Refund && step.order != NO_ORDER) {
+        if let Some(line) = lines.get_mut(&((0, step.order), step.product)) {
+            line.2 = line.0.min(line.2 + step.quantity);
+        }
+    }
+    lines
+}
+
+fn key(number: usize, step: &Interaction) -> OrderKey {
+    match step.order {
         NO_ORDER => (1, number as u32),
         order => (0, order),
-    };
-    let steps = |kind| {
-        let mut found = Vec::new();
-        for (number, session) in history.sessions().enumerate() {
-            found.extend(session.interactions.iter().filter(|s| s.kind == kind).map(|s| (number, session.visitor, *s)));
-        }
-        found
-    };
-    // order key and product → pieces, first time, visitor
-    let mut lines: BTreeMap<(OrderKey, u32), (i64, u32, u32)> = BTreeMap::new();
-    for (number, visitor, step) in steps(EventKind::Purchase) {
-        let line = lines.entry((key(number, &step), step.product)).or_insert((0, step.time_s, visitor));
-        line.0 += i64::from(step.quantity);
-        line.1 = line.1.min(step.time_s);
     }
-    let mut unknown = Vec::new();
-    for (number, visitor, step) in steps(EventKind::Refund) {
-        match lines.get_mut(&(key(number, &step), step.product)) {
-            Some(line) => line.0 -= i64::from(step.quantity),
-            None => unknown.push((step.time_s, visitor, step.product, step.quantity)),
-        }
-    }
-    unknown.sort();
-    for (time_s, visitor, product, quantity) in unknown {
-        for _ in 0..quantity {
-            let newest = lines
-                .iter_mut()
-                .filter(|((_, p), line)| *p == product && line.2 == visitor && line.0 > 0 && line.1 <= time_s)
-                .max_by_key(|(key, line)| (line.1, *key));
-            if let Some((_, line)) = newest {
-                line.0 -= 1;
-            }
-        }
-    }
+}
+
+/// Whether the step is a purchase of which nothing was kept.
+fn is_undone(history: &History, number: usize, step: &Interaction) -> bool {
+    let lines = slow_lines(history);
+    let line = lines.get(&(key(number, step), step.product));
+    step.kind == EventKind::Purchase && line.is_some_and(|(bought, _, returned)| bought == returned)
+}
+
+/// The orders by their definition: each key's pieces bought less its pieces sent back.
+fn slow_orders(history: &History) -> Vec<(u32, BTreeSet<u32>)> {
+    let lines = slow_lines(history);
     let mut orders: BTreeMap<OrderKey, (u32, BTreeSet<u32>)> = BTreeMap::new();
-    for ((key, product), (pieces, time_s, _)) in lines {
-        if pieces > 0 {
+    for ((key, product), (bought, time_s, returned)) in lines {
+        if bought > returned {
             let order = orders.entry(key).or_insert((time_s, BTreeSet::new()));
             order.0 = order.0.min(time_s);
             order.1.insert(product);
@@ -128,11 +124,12 @@ fn check_same(found: &RelatedTable, expected: &BTreeMap<(u32, u32), (f64, u32)>)
 
 /// Products of each session's steps: events that count more than nothing.
 fn slow_trails(history: &History, config: &BehaviorConfig) -> Vec<(u32, Vec<(u32, EventKind)>)> {
-    let steps = |session: Session<'_>| {
-        let kept = session.interactions.iter().filter(|step| config.weights.of(step.kind) > 0.0);
+    let steps = |(number, session): (usize, Session<'_>)| {
+        let counts = |step: &&Interaction| config.weights.of(step.kind) > 0.0 && !is_undone(history, number, step);
+        let kept = session.interactions.iter().filter(counts);
         (session.last_s(), kept.map(|step| (step.product, step.kind)).collect::<Vec<_>>())
     };
-    history.sessions().map(steps).filter(|(_, steps)| !steps.is_empty()).collect()
+    history.sessions().enumerate().map(steps).filter(|(_, steps)| !steps.is_empty()).collect()
 }
 
 proptest! {
@@ -271,13 +268,17 @@ proptest! {
     #[test]
     fn popularity_is_the_decayed_sum_of_weights_and_refunds_count_against(events in any_events()) {
         let (history, config) = (history(&events), config());
-        let all: Vec<Interaction> = history.sessions().flat_map(|s| s.interactions.to_vec()).collect();
-        let last_s = all.iter().map(|step| step.time_s).max().unwrap();
+        let numbered = |(number, session): (usize, Session<'_>)| session.interactions.iter().map(|step| (number, *step)).collect::<Vec<_>>();
+        let all: Vec<(usize, Interaction)> = history.sessions().enumerate().flat_map(numbered).collect();
+        let last_s = all.iter().map(|(_, step)| step.time_s).max().unwrap();
+        let lines = slow_lines(&history);
         let score = |product: u32| {
-            let of = all.iter().filter(|step| step.product == product);
-            let weight = |step: &Interaction| {
+            let of = all.iter().filter(|(_, step)| step.product == product && step.kind != EventKind::Refund);
+            let weight = |(number, step): &(usize, Interaction)| {
+                let line = lines.get(&(key(*number, step), product)).filter(|_| step.kind == EventKind::Purchase);
+                let returned = line.map_or(0.0, |&(bought, _, returned)| f64::from(returned) / f64::from(bought));
                 let age_days = f64::from(last_s - step.time_s) / f64::from(DAY_S);
-                f64::from(config.weights.of(step.kind)) * 0.5f64.powf(age_days / 30.0)
+                (f64::from(config.weights.of(step.kind)) - 3.0 * returned) * 0.5f64.powf(age_days / 30.0)
             };
             of.map(weight).sum::<f64>().max(0.0)
         };
@@ -320,11 +321,12 @@ proptest! {
         let price_of: Vec<f32> = (0..NUM_PRODUCTS).map(|product| if product == 3 { f32::NAN } else { (product + 1) as f32 }).collect();
         let found = PriceSteps::count(&history, &category_of, 2, &price_of);
         let mut expected = vec![0u32; 3 * kindred::behavior::NUM_BINS];
-        for session in history.sessions() {
+        for (number, session) in history.sessions().enumerate() {
             let mut pairs = BTreeSet::new();
             for (at, bought) in session.interactions.iter().enumerate() {
                 for viewed in &session.interactions[..at] {
                     let is_pair = bought.kind == EventKind::Purchase
+                        && !is_undone(&history, number, bought)
                         && viewed.kind == EventKind::ViewItem
                         && viewed.product != bought.product
                         && viewed.product % 2 == bought.product % 2;
@@ -334,7 +336,10 @@ proptest! {
                 }
             }
             for (viewed, bought) in pairs {
-                if let Some(bin) = bin(price_of[viewed as usize], (bought + 1) as f32) {
+                // A bin is a tenth of the logarithm wide, the middle one holds equal prices.
+                let ratio = (bought + 1) as f32 / price_of[viewed as usize];
+                if ratio.is_finite() {
+                    let bin = ((ratio.ln() * 10.0).round() as i32 + 20).clamp(0, 40) as usize;
                     expected[bin] += 1;
                     expected[(viewed as usize % 2 + 1) * kindred::behavior::NUM_BINS + bin] += 1;
                 }

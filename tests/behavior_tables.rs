@@ -65,7 +65,8 @@ fn publish(dir: &CatalogDir) -> (Manifest, Learned, SessionVectors) {
     let manifest = write_generation_with(&building, &input, &config(), &mut |_| {}, |rows| {
         let ids = (0..ROWS as u32).map(|row| rows.products.id(RowId(row)).unwrap());
         let category_of: Vec<u32> = (0..ROWS as u32).map(|row| row % 7).collect();
-        let facts = ProductFacts { category_of, num_categories: 7, price_of: vec![2.5; ROWS] };
+        let facts =
+            ProductFacts { category_of, num_categories: 7, price_of: vec![2.5; ROWS], attributes_of: Vec::new() };
         let learned = Learned::from_history(&history().for_products(ids), &facts, &BehaviorConfig::default());
         let vector = |product: u32| rows.vector(RowId(product)).map(Cow::Owned);
         let vectors = SessionVectors::new(learned.sessions.view(), DIM, &BehaviorConfig::default(), vector);

@@ -62,13 +62,30 @@ fn orders_are_measured_and_what_is_missing_is_named() {
     let found =
         work.json(&["eval", "--orders", "orders.csv", "--protocol", "baskets", "--k", "1", "--draws", "50", "-q"]);
     let methods = found["reports"][0]["methods"].as_array().unwrap();
-    let behavior = methods.iter().find(|method| method["method"] == "behavior").unwrap();
-    assert_eq!(behavior["hit_rate"]["value"].as_f64(), Some(1.0));
+    let served = methods.last().unwrap();
+    assert_eq!((&served["method"], served["hit_rate"]["value"].as_f64()), (&"blend".into(), Some(1.0)));
     let error = work.fails(&["eval", "--orders", "orders.csv", "--protocol", "cold-anchors", "-q"], 6);
     assert!(error.contains("first sold after"), "{error}");
     let error = work.fails(&["eval", "--orders", "nothing.csv", "-q"], 3);
     assert!(error.contains("nothing.csv"), "{error}");
     work.write("bad.csv", "order_id,product_id,timestamp\no1,p1,soon\n");
     let error = work.fails(&["eval", "--orders", "bad.csv", "-q"], 3);
-    assert!(error.contains("line 2") && error.contains("soon"), "{error}");
+    assert!(error.contains("bad.csv") && error.contains("line 2, time"), "{error}");
+}
+
+#[test]
+fn a_flag_that_would_change_nothing_is_an_error_that_says_what_would() {
+    let work = Workplace::new();
+    let line = |order: usize, product: usize| format!("o{order},p{product},2026-01-{:02}T10:00:00Z\n", 1 + order / 4);
+    let lines = (0..40).flat_map(|order| (0..2).map(move |at| line(order, at)));
+    work.write("orders.csv", format!("order_id,product_id,timestamp\n{}", lines.collect::<String>()));
+    let baskets = ["eval", "--orders", "orders.csv", "--protocol", "baskets", "--draws", "10", "-q"];
+    let error = work.fails(&[&baskets[..], &["--reference", "nosuch"]].concat(), 6);
+    assert!(error.contains("`nosuch`") && error.contains("popularity, co-count"), "{error}");
+    let error = work.fails(&[&baskets[..], &["--plot", "ladder.svg"]].concat(), 6);
+    assert!(error.contains("--protocol") && !work.path("ladder.svg").exists(), "{error}");
+    let error = work.fails(&["eval", "--orders", "orders.csv", "--protocol", "sessions", "-q"], 6);
+    assert!(error.contains("baskets"), "{error}");
+    let report = &work.json(&[&baskets[..], &["--reference", "ease"]].concat())["reports"][0];
+    assert_eq!(report["reference"], "ease");
 }

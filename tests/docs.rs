@@ -69,6 +69,15 @@ fn numbers_in_the_readme_are_the_defaults() {
         format!("{} minutes without an event (`events.session_idle_minutes`)", config.events.session_idle_minutes),
     ];
     bounds.iter().for_each(|bound| assert!(readme.contains(bound), "{bound}"));
+    let upsell = config.recommend.upsell;
+    let rules = [
+        format!("its price is {} to {} times", upsell.price_min, upsell.price_max),
+        format!("at most {} price tier up", upsell.max_tier_step),
+        format!("the cosine similarity is {} or more; {} without", upsell.min_similarity, upsell.close_similarity),
+        format!("as below, is {} or more", upsell.min_score),
+        format!("`shown = {:?}`", upsell.shown),
+    ];
+    rules.iter().for_each(|rule| assert!(readme.contains(rule), "{rule}"));
 }
 
 #[test]
@@ -120,7 +129,7 @@ fn every_file_under_an_index_folder_that_the_readme_names_is_written() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     names.sort();
-    assert_eq!(names, ["hnsw.bin", "manifest.json", "products.bin", "terms.bin"]);
+    assert_eq!(names, ["comparison.bin", "hnsw.bin", "manifest.json", "products.bin", "terms.bin"]);
     names.extend([BEHAVIOR_FILE, SESSIONS_FILE, SESSION_VECTORS_FILE].map(str::to_owned));
     let readme = readme();
     names.iter().for_each(|name| assert!(readme.contains(&format!("`{name}`")), "{name}"));
@@ -130,7 +139,7 @@ fn every_file_under_an_index_folder_that_the_readme_names_is_written() {
 fn every_protocol_of_the_readme_is_one_of_the_program() {
     let protocols = first_column("| protocol | question");
     let help = Workplace::new().ok(&["eval", "--help"]);
-    assert_eq!(protocols.len(), 6);
+    assert_eq!(protocols.len(), 7);
     protocols.iter().for_each(|name| assert!(help.contains(&format!("- {}:", name.trim_matches('`'))), "{name}"));
     let rungs = kindred::eval::RUNGS.map(|orders| orders.to_string()).join(", ");
     assert!(readme().contains(&format!("its first {rungs} orders")), "{rungs}");

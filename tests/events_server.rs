@@ -6,7 +6,7 @@ mod shop;
 use std::path::Path;
 
 use command::Workplace;
-use kindred::events::{EVENTS_FILE, EventStore, EventsConfig, HistoryPart, KEY_FILE};
+use kindred::events::{EVENTS_FILE, EventStore, EventsConfig, HistoryPart, KEY_FILE, MAX_ID_BYTES};
 use serde_json::{Value, json};
 use shop::Running;
 
@@ -77,6 +77,80 @@ fn one_event_a_list_and_lines_are_kept_and_bad_ones_are_named() {
 }
 
 #[test]
+fn a_beacon_is_read_and_a_line_that_is_no_text_is_lost_alone() {
+    let (_root, running) = start();
+    let beacon = [("content-type", "text/plain;charset=UTF-8")];
+    let pretty = serde_json::to_string_pretty(&view("v", "000")).unwrap();
+    assert_eq!(counts(&running.send("POST", EVENTS, &beacon, pretty.as_bytes())), [1, 0, 0]);
+    let list = json!([view("v", "000"), view("v", "001")]).to_string();
+    assert_eq!(counts(&running.send("POST", EVENTS, &beacon, list.as_bytes())), [2, 0, 0]);
+    let lines = format!("{}\n{}\n", view("v", "010"), view("v", "011"));
+    assert_eq!(counts(&running.send("POST", EVENTS, &beacon, lines.as_bytes())), [2, 0, 0]);
+    let bad = [
+        view("v", "010").to_string().as_bytes(),
+        b"\n{\"event\": \"view_item\", \"item_id\": \"\xff\"}\n",
+        view("v", "011").to_string().as_bytes(),
+    ]
+    .concat();
+    let reply = running.send("POST", EVENTS, &LINES, &bad);
+    assert_eq!(counts(&reply), [2, 0, 1]);
+    assert_eq!(
+        (&reply.json()["rejected"][0]["index"], &reply.json()["rejected"][0]["code"]),
+        (&json!(1), &json!("bad_json"))
+    );
+    let json = [("content-type", "application/json")];
+    assert_eq!(running.send("POST", EVENTS, &json, b"[\"\xff\"]").problem().0, "invalid_json");
+}
+
+#[test]
+fn an_order_told_over_http_and_by_the_shell_counts_once_and_each_of_its_refunds() {
+    let (root, running) = start();
+    let purchase = |event_id: &str, timestamp: &str| {
+        json!({"event": "purchase", "event_id": event_id, "visitor_id": "v", "timestamp": timestamp, "ecommerce": {
+            "transaction_id": "1001", "items": [{"item_id": "000", "quantity": 2, "price": 2.5}]}})
+    };
+    assert_eq!(counts(&running.post(EVENTS, &purchase("a", "2026-01-31T12:00:00Z"))), [1, 0, 0]);
+    assert_eq!(counts(&running.post(EVENTS, &purchase("b", "2026-01-31T12:05:00Z"))), [0, 1, 0]);
+    let work = Workplace::new();
+    let root_dir = root.path().to_str().unwrap();
+    let import = |text: &str| {
+        work.write("orders.csv", text);
+        let done = work.json(&["events", "import", "shop", "orders.csv", "--index-root", root_dir]);
+        [done["accepted"].as_u64().unwrap(), done["duplicates"].as_u64().unwrap(), done["rejected"].as_u64().unwrap()]
+    };
+    let header = "order_id;product_id;quantity;timestamp;unit_price;customer_id\n";
+    let line = |rest: &str| format!("{header}1001;{rest}");
+    assert_eq!(import(&line("000;2;2026-01-31 07:00:00 -0500;2,50;anna\n")), [0, 1, 0]);
+    // A line that was missing from the order gets in; and two refunds of it, from two files, are two.
+    assert_eq!(import(&line("010;1;2026-01-31 07:00:00 -0500;9,00;anna\n")), [1, 0, 0]);
+    let refunds = ["000;-1;2026-02-01;2,50;anna\n", "000;-1;2026-02-02;2,50;anna\n"].map(line);
+    assert_eq!(refunds.each_ref().map(|text| import(text)), [[1, 0, 0], [1, 0, 0]]);
+    assert_eq!(refunds.each_ref().map(|text| import(text)), [[0, 1, 0], [0, 1, 0]]);
+    let store = EventStore::open(&root.path().join("shop"), &EventsConfig::default()).unwrap();
+    let history = store.history(&HistoryPart::default()).unwrap();
+    let mut lines: Vec<(&str, u32, u32)> = history
+        .sessions()
+        .flat_map(|session| session.interactions)
+        .map(|line| (history.products()[line.product as usize].as_str(), line.order, line.quantity))
+        .collect();
+    lines.sort();
+    assert_eq!(lines, [("000", 0, 1), ("000", 0, 1), ("000", 0, 2), ("010", 0, 1)]);
+}
+
+#[test]
+fn a_sign_in_joins_the_live_session() {
+    let (_root, running) = start();
+    let mut signed_in = view("v", "110");
+    signed_in["user_id"] = json!("u");
+    assert_eq!(counts(&running.post(EVENTS, &json!([view("v", "000"), signed_in]))), [2, 0, 0]);
+    let by = |name: &str, id: &str| running.recommended(&json!({"intent": "for_you", name: id}));
+    let both = running.recommended(&json!({"intent": "for_you", "context": {"viewed": ["000", "110"]}}));
+    let last = running.recommended(&json!({"intent": "for_you", "context": {"viewed": ["110"]}}));
+    assert_eq!((by("visitor_id", "v"), by("user_id", "u")), (both.clone(), both.clone()));
+    assert_ne!(both, last, "the one event that bears the user's id is not all of the session");
+}
+
+#[test]
 fn a_request_that_is_wrong_as_a_whole_keeps_nothing() {
     let (root, running) = start();
     let json = [("content-type", "application/json")];
@@ -85,7 +159,7 @@ fn a_request_that_is_wrong_as_a_whole_keeps_nothing() {
     }
     let deep = "[".repeat(200_000);
     assert_eq!(running.send("POST", EVENTS, &json, deep.as_bytes()).problem().0, "invalid_json");
-    assert_eq!(running.send("POST", EVENTS, &[("content-type", "text/plain")], b"{}").status, 415);
+    assert_eq!(running.send("POST", EVENTS, &[("content-type", "text/html")], b"{}").status, 415);
     assert_eq!(running.post("/v1/nobody/events", &view("v", "a")).problem().0, "catalog_not_found");
     let items = vec![json!({"item_id": "000"}); 30_000];
     let huge = json!({"event": "purchase", "items": items});
@@ -136,6 +210,15 @@ fn a_visitor_is_exported_and_erased_with_a_receipt() {
     assert_eq!(files_with(root.path(), b"words of a/b"), Vec::<String>::new());
     assert_eq!((exported(&running, "a/b").len(), exported(&running, "c").len()), (0, 2));
     assert_eq!(running.send("DELETE", "/v1/shop/visitors/a/b", &[], b"").json()["events"], 0);
+    // A session of nobody goes by its own id, which may be as long as that of any event.
+    let session = "s".repeat(MAX_ID_BYTES);
+    let nameless = json!({"event": "view_item", "session_id": session, "items": [{"item_id": "000"}]});
+    assert_eq!(counts(&running.post(EVENTS, &nameless)), [1, 0, 0]);
+    let asked = running.post("/v1/shop/recommend", &json!({"intent": "next", "session_id": session}));
+    assert_eq!(asked.status, 200, "{}", asked.text());
+    assert_eq!(exported(&running, &session).len(), 1);
+    assert_eq!(running.send("DELETE", &format!("/v1/shop/visitors/{session}"), &[], b"").json()["events"], 1);
+    assert_eq!(exported(&running, &session).len(), 0);
 }
 
 #[test]
@@ -199,6 +282,9 @@ fn damaged_events_are_said_while_answers_go_on_and_are_mended_without_a_restart(
     let work = Workplace::new();
     let error = work.fails(&["events", "status", "shop", "--index-root", root.path().to_str().unwrap()], 5);
     assert!(error.contains(EVENTS_FILE), "{error}");
+    std::fs::write(folder.join(EVENTS_FILE), "").unwrap();
+    let error = work.fails(&["events", "status", "shop", "--index-root", root.path().to_str().unwrap()], 5);
+    assert!(error.contains(EVENTS_FILE) && error.contains("0 bytes"), "{error}");
     std::fs::remove_file(folder.join(EVENTS_FILE)).unwrap();
     running.wait_until("/v1/shop/visitors/v", |reply| reply.status == 200);
     assert_eq!(counts(&running.post(EVENTS, &view("v", "000"))), [1, 0, 0]);

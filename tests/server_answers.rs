@@ -42,6 +42,7 @@ fn an_answer_has_the_contract_s_shape_and_carries_the_records_as_they_are() {
         "placement",
         "intent",
         "generation",
+        "title",
         "experiment",
         "results",
         "fallback",

@@ -1,9 +1,8 @@
 //! Orders as sets of products, refunds taken out.
 
-use std::collections::HashMap;
-
+use super::lines::{OrderLine, OrderLines};
 use super::settings::decay;
-use crate::events::{EventKind, History, NO_ORDER};
+use crate::events::History;
 
 /// Orders, oldest first, each a set of different products in the order of their numbers.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,40 +14,14 @@ pub struct Baskets {
     last_s: u32,
 }
 
-/// One line of an order while orders are put together.
-#[derive(Debug, Clone, Copy)]
-struct Line {
-    order: u64,
-    product: u32,
-    visitor: u32,
-    time_s: u32,
-    /// Saturates: more than two billion pieces are as good as two billion.
-    pieces: i32,
-}
-
-/// Purchases outside of any order count as one order a session; their numbers start here.
-const SESSION_ORDERS: u64 = 1 << 32;
-
 impl Baskets {
-    /// The orders of `history`: lines with one order number, and, of purchases without one, those of a session.
-    ///
-    /// A refund takes its pieces off its order's line, or, where there is no such line, off the visitor's newest earlier orders of the
-    /// product; a line without pieces left is no part of the order. While it works it takes 36 bytes a line.
+    /// The orders of `history`: lines with one order number, and, of purchases without one, those of a session. A line of which nothing
+    /// was kept is no part of the order. While it works it takes 24 bytes a line.
     pub fn of(history: &History) -> Self {
-        let (mut lines, refunds) = collect(history);
-        lines.sort_by_key(|line| (line.order, line.product));
-        lines.dedup_by(|line, kept| {
-            let is_same = (line.order, line.product) == (kept.order, kept.product);
-            if is_same {
-                kept.pieces = kept.pieces.saturating_add(line.pieces);
-                kept.time_s = kept.time_s.min(line.time_s);
-            }
-            is_same
-        });
-        take_back(&mut lines, refunds);
-        lines.retain(|line| line.pieces > 0);
+        let lines = OrderLines::of(history);
+        let kept: Vec<OrderLine> = lines.all().iter().filter(|line| line.is_kept()).copied().collect();
         let last_s = history.sessions().map(|session| session.last_s()).max().unwrap_or(0);
-        Self::grouped(history.products().len(), &lines, last_s)
+        Self::grouped(history.products().len(), &kept, last_s)
     }
 
     /// Orders given as sets of products and their times in seconds; what is out of range or repeated is left out.
@@ -56,7 +29,8 @@ impl Baskets {
         let mut lines = Vec::new();
         for (number, (time_s, products)) in orders.into_iter().enumerate() {
             let known = products.into_iter().filter(|&product| (product as usize) < num_products);
-            lines.extend(known.map(|product| Line { order: number as u64, product, visitor: 0, time_s, pieces: 1 }));
+            let line = |product| OrderLine { order: number as u64, product, time_s, bought: 1, returned: 0 };
+            lines.extend(known.map(line));
         }
         lines.sort_by_key(|line| (line.order, line.product));
         lines.dedup_by_key(|line| (line.order, line.product));
@@ -65,10 +39,10 @@ impl Baskets {
     }
 
     /// From lines sorted by order and product.
-    fn grouped(num_products: usize, lines: &[Line], last_s: u32) -> Self {
-        let orders: Vec<&[Line]> = lines.chunk_by(|a, b| a.order == b.order).collect();
-        let time_s = |order: &&[Line]| order.iter().map(|line| line.time_s).min().unwrap_or(0);
-        let mut by_time: Vec<(u32, &[Line])> = orders.iter().map(|order| (time_s(order), *order)).collect();
+    fn grouped(num_products: usize, lines: &[OrderLine], last_s: u32) -> Self {
+        let orders: Vec<&[OrderLine]> = lines.chunk_by(|a, b| a.order == b.order).collect();
+        let time_s = |order: &&[OrderLine]| order.iter().map(|line| line.time_s).min().unwrap_or(0);
+        let mut by_time: Vec<(u32, &[OrderLine])> = orders.iter().map(|order| (time_s(order), *order)).collect();
         by_time.sort_by_key(|(time_s, order)| (*time_s, order.first().map(|line| line.order)));
         let mut baskets = Self { num_products, ends: Vec::new(), products: Vec::new(), times_s: Vec::new(), last_s };
         for (time_s, order) in by_time {
@@ -125,6 +99,13 @@ impl Baskets {
         sums
     }
 
+    /// How many orders hold each product, each counting one whatever its age and size.
+    pub fn orders_by_product(&self) -> Vec<u32> {
+        let mut counts = vec![0; self.num_products];
+        self.products.iter().for_each(|&product| counts[product as usize] += 1);
+        counts
+    }
+
     /// For each product the orders that hold it, oldest first.
     pub(super) fn by_product(&self) -> Postings {
         let pairs = (0..self.len()).flat_map(|number| self.products(number).iter().map(move |&p| (p, number as u32)));
@@ -161,57 +142,5 @@ impl Postings {
         let at = product as usize;
         let start = if at == 0 { 0 } else { self.ends[at - 1] as usize };
         &self.numbers[start..self.ends[at] as usize]
-    }
-}
-
-/// Lines bought, and lines taken back.
-fn collect(history: &History) -> (Vec<Line>, Vec<Line>) {
-    let (mut lines, mut refunds) = (Vec::new(), Vec::new());
-    for (number, session) in history.sessions().enumerate() {
-        for step in session.interactions {
-            let list = match step.kind {
-                EventKind::Purchase => &mut lines,
-                EventKind::Refund => &mut refunds,
-                _ => continue,
-            };
-            let order = match step.order {
-                NO_ORDER => SESSION_ORDERS + number as u64,
-                order => u64::from(order),
-            };
-            let (pieces, visitor) = (i32::try_from(step.quantity).unwrap_or(i32::MAX), session.visitor);
-            list.push(Line { order, product: step.product, visitor, time_s: step.time_s, pieces });
-        }
-    }
-    (lines, refunds)
-}
-
-/// Takes the refunds' pieces off `lines`, which are sorted by order and product.
-fn take_back(lines: &mut [Line], refunds: Vec<Line>) {
-    let mut unknown = Vec::new();
-    for refund in refunds {
-        match lines.binary_search_by_key(&(refund.order, refund.product), |line| (line.order, line.product)) {
-            Ok(at) => lines[at].pieces = lines[at].pieces.saturating_sub(refund.pieces),
-            Err(_) => unknown.push(refund),
-        }
-    }
-    if unknown.is_empty() {
-        return;
-    }
-    let mut bought: HashMap<(u32, u32), Vec<usize>> = HashMap::new();
-    for (at, line) in lines.iter().enumerate() {
-        bought.entry((line.visitor, line.product)).or_default().push(at);
-    }
-    bought.values_mut().for_each(|list| list.sort_by_key(|&at| (lines[at].time_s, at)));
-    unknown.sort_by_key(|refund| (refund.time_s, refund.visitor, refund.product));
-    for refund in unknown {
-        let mut left = refund.pieces;
-        for &at in bought.get(&(refund.visitor, refund.product)).into_iter().flatten().rev() {
-            let line = &mut lines[at];
-            if left > 0 && line.pieces > 0 && line.time_s <= refund.time_s {
-                let taken = left.min(line.pieces);
-                line.pieces -= taken;
-                left -= taken;
-            }
-        }
     }
 }

@@ -27,3 +27,24 @@ pub fn copurchases(baskets: &Baskets, config: &BehaviorConfig) -> RelatedTable {
         sum / (anchor[product as usize] * other[with as usize])
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pair_seen_once_does_not_lead_a_pair_seen_often() {
+        // 0 and 1 in 30 orders together and in 10 each alone, 0 and 2 in one, which is all that is known of 2.
+        let orders = |number, products: &[u32]| vec![(0, products.to_vec()); number];
+        let orders = [orders(30, &[0, 1]), orders(10, &[0]), orders(10, &[1]), orders(1, &[0, 2])].concat();
+        let table = copurchases(&Baskets::from_orders(3, orders), &BehaviorConfig::default());
+        let row = table.rows().row(2);
+        // (1 / ((1 + 20)^0.6 (41 + 20)^0.4)), and from the other side with the exponents the other way round.
+        let expected = 1.0 / (21f32.powf(0.6) * 61f32.powf(0.4));
+        assert!((row[0].score - expected).abs() < 1e-6, "{} {expected}", row[0].score);
+        let row = table.rows().row(0);
+        assert_eq!((row[0].product, row[1].product), (1, 2));
+        let expected = 1.0 / (61f32.powf(0.6) * 21f32.powf(0.4));
+        assert!((row[1].score - expected).abs() < 1e-6 && row[0].score > 10.0 * expected);
+    }
+}

@@ -1,5 +1,6 @@
 //! Everything that a build learns from a history, for the products of one generation.
 
+use super::attribute_steps::AttributeSteps;
 use super::baskets::Baskets;
 use super::copurchase::copurchases;
 use super::ease::ease;
@@ -12,6 +13,7 @@ use super::trails::Trails;
 use super::transitions::{
     categories_after_category, categories_bought_together, purchases_after_view, views_after_view,
 };
+use crate::catalog::Attribute;
 use crate::events::History;
 
 /// What is known of the products themselves, by number.
@@ -23,6 +25,8 @@ pub struct ProductFacts {
     pub num_categories: usize,
     /// Each product's price in the currency's major unit, NaN for none.
     pub price_of: Vec<f32>,
+    /// Each product's comparable values; empty where nothing is to be learned of them.
+    pub attributes_of: Vec<Vec<Attribute>>,
 }
 
 /// The tables of a generation, in memory; products are numbered as its rows.
@@ -40,12 +44,16 @@ pub struct Learned {
     pub next_categories: RelatedTable,
     /// Categories bought together, by category.
     pub together_categories: RelatedTable,
-    /// Products by popularity: row 0 over all, whole; row `1 + c` the best of category `c`.
+    /// Products by popularity, the best of each: row 0 over all, row `1 + c` of category `c`.
     pub popular: RelatedTable,
     /// Price steps taken.
     pub price_steps: PriceSteps,
+    /// Attributes bought more of.
+    pub attribute_steps: AttributeSteps,
     /// Past sessions.
     pub sessions: SessionIndex,
+    /// How many orders hold each product.
+    pub num_orders: Vec<u32>,
     /// Each product's category.
     pub category_of: Vec<u32>,
     /// Orders and sessions that were learned from.
@@ -69,17 +77,17 @@ impl Learned {
     /// Learns from `history`, whose products are the rows of a generation; what it says of rows that `facts` does not know is used
     /// without category and price.
     pub fn from_history(history: &History, facts: &ProductFacts, config: &BehaviorConfig) -> Self {
-        let ProductFacts { category_of, num_categories, price_of } = facts;
+        let ProductFacts { category_of, num_categories, price_of, attributes_of } = facts;
         let baskets = Baskets::of(history);
         let (copurchase, ease) = (copurchases(&baskets, config), ease(&baskets, config));
         let together_categories = categories_bought_together(&baskets, category_of, *num_categories, config);
-        let num_orders = baskets.len();
+        let (orders, num_orders) = (baskets.len(), baskets.orders_by_product());
         drop(baskets);
         let trails = Trails::of(history, &config.weights);
         let scores = popularity(history, config);
         let counts = LearnedCounts {
             events: history.num_interactions(),
-            orders: num_orders,
+            orders,
             sessions: trails.len(),
             products: scores.iter().filter(|(score, _)| *score > 0.0).count(),
         };
@@ -92,9 +100,64 @@ impl Learned {
             together_categories,
             popular: most_popular(&scores, category_of, *num_categories, config.per_product),
             price_steps: PriceSteps::count(history, category_of, *num_categories, price_of),
+            attribute_steps: AttributeSteps::count(history, category_of, *num_categories, attributes_of),
             sessions: SessionIndex::new(&trails, config.num_candidates()),
+            num_orders,
             category_of: category_of.clone(),
             counts,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::events::{EventKind, HistoryBuilder, Interaction, NO_ORDER};
+
+    const DAY_S: u32 = 86_400;
+
+    /// One session of a view and an order of two products `age` days before a last one that is about others.
+    fn learned(age_days: u32) -> Learned {
+        let mut builder = HistoryBuilder::default();
+        let products = ["a", "b", "c"].map(|id| builder.product(id));
+        let step = |product, day: u32, kind| Interaction {
+            product,
+            time_s: day * DAY_S,
+            order: if kind == EventKind::Purchase { 1 } else { NO_ORDER },
+            quantity: 1,
+            price: 1.0,
+            kind,
+        };
+        builder.push(0, 0, step(products[0], 1000 - age_days, EventKind::ViewItem));
+        (0..2).for_each(|at| builder.push(0, 0, step(products[at], 1000 - age_days, EventKind::Purchase)));
+        builder.push(1, 1, step(products[2], 1000, EventKind::ViewItem));
+        let config = BehaviorConfig {
+            order_half_life_days: 10.0,
+            session_half_life_days: 20.0,
+            popularity_half_life_days: 40.0,
+            ..BehaviorConfig::default()
+        };
+        Learned::from_history(&builder.finish(), &ProductFacts::default(), &config)
+    }
+
+    #[test]
+    fn orders_sessions_and_popularity_fade_each_by_its_own_half_life() {
+        let (new, old) = (learned(0), learned(40));
+        let score = |table: &RelatedTable, row, product| {
+            let entry = table.rows().row(row).iter().find(|entry| entry.product == product);
+            entry.map_or(0.0, |entry| entry.score)
+        };
+        // Orders: four half-lives leave a sixteenth of the pair and of the counts that it is divided by.
+        let shrunk = |n: f32| n / (n + 20.0);
+        let ratio = score(&old.copurchase, 0, 1) / score(&new.copurchase, 0, 1);
+        assert!((ratio - shrunk(1.0 / 16.0) / shrunk(1.0)).abs() < 1e-4, "{ratio}");
+        // Sessions: two half-lives leave a quarter.
+        let ratio = score(&old.next, 0, 1) / score(&new.next, 0, 1);
+        assert!((ratio - 0.25).abs() < 1e-4, "{ratio}");
+        let ratio = score(&old.bought_next, 0, 1) / score(&new.bought_next, 0, 1);
+        assert!((ratio - shrunk(0.25) / shrunk(1.0)).abs() < 1e-4, "{ratio}");
+        // Popularity: one leaves a half.
+        let ratio = score(&old.popular, 0, 1) / score(&new.popular, 0, 1);
+        assert!((ratio - 0.5).abs() < 1e-4, "{ratio}");
     }
 }

@@ -26,7 +26,8 @@
 //! | file | subject |
 //! |---|---|
 //! | `settings` | [`BehaviorConfig`] |
-//! | `baskets` | [`Baskets`]: orders as sets, refunds taken out |
+//! | `lines` | [`OrderLines`]: what was bought, and how much of it was sent back |
+//! | `baskets` | [`Baskets`]: orders as sets, without what was sent back |
 //! | `copurchase` | [`copurchases`]: what is bought together |
 //! | `ease` | [`ease`]: the same in closed form for the most bought products |
 //! | `matrix` | the inverse that `ease` needs |
@@ -34,25 +35,32 @@
 //! | `transitions` | [`views_after_view`], [`purchases_after_view`], and by category |
 //! | `popularity` | [`popularity`], [`most_popular`] |
 //! | `price_steps` | [`PriceSteps`]: which price steps shoppers take |
+//! | `attribute_steps` | [`AttributeSteps`]: which attributes shoppers buy more of |
 //! | `session_index` | [`SessionIndex`], [`Sessions`]: past sessions by product |
 //! | `neighbors` | [`next_products`], [`session_votes`]: what like sessions met next |
 //! | `semantic` | [`SessionVectors`], [`semantic_votes`]: sessions alike by what they are about |
 //! | `learned` | [`Learned`]: all of it, for the products of a generation |
 //! | `tables` | [`Behavior`]: the same mapped from a generation's files, and the format of those |
+//! | `knowledge` | [`Knowledge`]: what the sources of an answer read, in memory or mapped |
+//! | `redact` | [`redact()`], [`Footprint`]: sessions of one shopper taken out of mapped tables |
 //! | `related` | [`RelatedTable`], [`RelatedRows`]: the layout of the tables |
 //! | `bench` | [`bench_behavior`]: speed on generated volume |
 //! | `blend` | [`blend()`], [`bought_together`], [`sum_rows`]: several lists as one |
 
+mod attribute_steps;
 mod baskets;
 mod bench;
 mod blend;
 mod copurchase;
 mod ease;
+mod knowledge;
 mod learned;
+mod lines;
 mod matrix;
 mod neighbors;
 mod popularity;
 mod price_steps;
+mod redact;
 mod related;
 mod semantic;
 mod session_index;
@@ -61,15 +69,19 @@ mod tables;
 mod trails;
 mod transitions;
 
+pub use attribute_steps::AttributeSteps;
 pub use baskets::Baskets;
 pub use bench::{BehaviorReport, BehaviorVolume, QuestionFigures, bench_behavior};
 pub use blend::{Blended, blend, bought_together, sum_rows};
 pub use copurchase::copurchases;
 pub use ease::ease;
+pub use knowledge::Knowledge;
 pub use learned::{Learned, LearnedCounts, ProductFacts};
+pub use lines::{OrderLine, OrderLines};
 pub use neighbors::{SessionScratch, Step, next_products, session_votes};
 pub use popularity::{most_popular, popularity};
 pub use price_steps::{BIN_WIDTH, NUM_BINS, PriceSteps, bin};
+pub use redact::{Footprint, Redacted, redact};
 pub use related::{Related, RelatedRows, RelatedTable, Tally, keep_best};
 pub use semantic::{SessionVectors, pooled, semantic_votes};
 pub use session_index::{SessionIndex, Sessions};

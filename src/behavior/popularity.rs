@@ -1,19 +1,32 @@
 //! What is popular: decayed sums of weighted events, over all and by category.
 
+use super::lines::OrderLines;
 use super::related::{Related, RelatedTable, keep_best};
 use super::settings::{BehaviorConfig, decay};
-use crate::events::History;
+use crate::events::{EventKind, History};
 
-/// Each product's popularity: the sum of its events' weights, halved by every `popularity_half_life_days` before the last event; refunds
-/// count against, and nothing is below 0. With it the number of its events that count for it.
+/// Each product's popularity: the sum of its events' weights, halved by every `popularity_half_life_days` before the last event; nothing is
+/// below 0. To a purchase of which a share was sent back `weights.refund` is added by that share; a refund is no event of its own. With it
+/// the number of events that count for the product.
 pub fn popularity(history: &History, config: &BehaviorConfig) -> Vec<(f32, u32)> {
     let last_s = history.sessions().map(|session| session.last_s()).max().unwrap_or(0);
+    let lines = OrderLines::where_refunded(history);
     let mut sums = vec![(0f64, 0u32); history.products().len()];
-    for step in history.sessions().flat_map(|session| session.interactions) {
-        let weight = config.weights.of(step.kind) * decay(last_s - step.time_s, config.popularity_half_life_days);
-        let (sum, count) = &mut sums[step.product as usize];
-        *sum += f64::from(weight);
-        *count += u32::from(weight > 0.0);
+    for (number, session) in history.sessions().enumerate() {
+        for step in session.interactions {
+            let line = lines.line(number, step);
+            let weight = match (step.kind, line) {
+                (EventKind::Refund, _) => continue,
+                (EventKind::Purchase, Some(line)) => {
+                    config.weights.purchase + config.weights.refund * line.share_returned()
+                }
+                (kind, _) => config.weights.of(kind),
+            };
+            let (sum, count) = &mut sums[step.product as usize];
+            let age_s = last_s.saturating_sub(step.time_s);
+            *sum += f64::from(weight * decay(age_s, config.popularity_half_life_days));
+            *count += u32::from(weight > 0.0);
+        }
     }
     sums.into_iter().map(|(sum, count)| (sum.max(0.0) as f32, count)).collect()
 }

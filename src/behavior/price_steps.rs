@@ -1,5 +1,6 @@
 //! Which price steps shoppers take: what was bought beside what was viewed, as a histogram of price ratios by category.
 
+use super::lines::OrderLines;
 use crate::events::{EventKind, History};
 
 /// Bins of a histogram; the first and the last also hold all that lies beyond.
@@ -26,15 +27,16 @@ pub fn bin(viewed: f32, bought: f32) -> Option<usize> {
 
 impl PriceSteps {
     /// Counts each product viewed and other product of its category bought later in the session, once a session and pair: "viewed i,
-    /// bought j". Prices are those of `price_of`, NaN for none; a purchase's own price goes first.
+    /// bought j", unless it was sent back whole. Prices are those of `price_of`, NaN for none; a purchase's own price goes first.
     pub fn count(history: &History, category_of: &[u32], num_categories: usize, price_of: &[f32]) -> Self {
         let mut steps = Self { counts: vec![0; (num_categories + 1) * NUM_BINS] };
         let category = |product: u32| category_of.get(product as usize).copied().unwrap_or(super::NO_CATEGORY);
         let price = |product: u32| price_of.get(product as usize).copied().unwrap_or(f32::NAN);
-        for session in history.sessions() {
+        let lines = OrderLines::where_refunded(history);
+        for (number, session) in history.sessions().enumerate() {
             let mut pairs = Vec::new();
             for (at, bought) in session.interactions.iter().enumerate() {
-                if bought.kind != EventKind::Purchase {
+                if bought.kind != EventKind::Purchase || lines.is_undone(number, bought) {
                     continue;
                 }
                 let paid = if bought.price > 0.0 { bought.price } else { price(bought.product) };
@@ -62,5 +64,18 @@ impl PriceSteps {
         {
             *count += 1;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dearer_product_lies_above_the_middle_and_a_cheaper_one_below() {
+        // ln 2 is 0.69, so 7 bins; beyond the ends all is one.
+        assert_eq!([bin(10.0, 20.0), bin(20.0, 10.0), bin(10.0, 10.0)], [Some(27), Some(13), Some(20)]);
+        assert_eq!([bin(1.0, 1000.0), bin(1000.0, 1.0)], [Some(40), Some(0)]);
+        assert_eq!([bin(0.0, 1.0), bin(1.0, f32::NAN), bin(-1.0, 1.0), bin(f32::INFINITY, 1.0)], [None; 4]);
     }
 }

@@ -99,3 +99,46 @@ pub fn semantic_votes(
     }
     tally.take_best(limit, |_, votes| votes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::borrow::Cow;
+
+    #[test]
+    fn a_session_is_the_mean_of_its_products_the_newest_counting_most() {
+        let (x, y) = ([1.0, 0.0], [0.0, 1.0]);
+        let of = |weights: [f32; 2]| {
+            let steps = [(Cow::Borrowed(&x[..]), weights[0]), (Cow::Borrowed(&y[..]), weights[1])];
+            pooled(steps.into_iter(), 0.5, 2).unwrap()
+        };
+        // The older step counts a half: (0.5, 1) and (1.5, 1), brought to length 1.
+        assert!((of([1.0, 1.0])[0] / of([1.0, 1.0])[1] - 0.5).abs() < 1e-6);
+        assert!((of([3.0, 1.0])[0] / of([3.0, 1.0])[1] - 1.5).abs() < 1e-6);
+        assert!(of([3.0, 1.0]).iter().all(|x| *x > 0.0));
+    }
+
+    #[test]
+    fn nearer_sessions_and_stronger_steps_vote_more() {
+        let (view, buy) = (EventKind::ViewItem.number(), EventKind::Purchase.number());
+        let sessions = Sessions {
+            ends: &[2, 4],
+            products: &[0, 1, 2, 3],
+            kinds: &[view, buy, view, buy],
+            last_s: &[1, 2],
+            idf: &[0.0; 4],
+            ..Sessions::default()
+        };
+        let config = BehaviorConfig::default();
+        let near = |row, score| ScoredRow { row: RowId(row), score };
+        // The second row is of the first session and the first of the second; 0.1 nearer is e times the vote.
+        let votes = semantic_votes(sessions, &[1, 0], &[near(1, 0.9), near(0, 0.8)], &config, 9, &mut Tally::new(0));
+        let votes: Vec<(u32, f32)> = votes.iter().map(|entry| (entry.product, entry.score)).collect();
+        let e = 1f32.exp();
+        for ((product, vote), (expected, of)) in votes.into_iter().zip([(1, 3.0), (3, 3.0 / e), (0, 1.0), (2, 1.0 / e)])
+        {
+            assert_eq!(product, expected);
+            assert!((vote - of).abs() < 1e-4, "{product}: {vote} {of}");
+        }
+    }
+}

@@ -30,6 +30,7 @@ pub struct BehaviorConfig {
     /// Session neighbors that look closely: what is newest decides.
     pub session: SessionConfig,
     /// Session neighbors that look widely: order and age matter little. They find more, the close ones rank better.
+    #[serde(with = "WideSession")]
     pub session_wide: SessionConfig,
     /// Share of the wide neighbors in a session's votes, 0 to 1; 0 leaves them out.
     pub session_wide_share: f32,
@@ -112,7 +113,7 @@ pub struct EventWeights {
     pub begin_checkout: f32,
     /// `purchase`.
     pub purchase: f32,
-    /// `refund`: against popularity.
+    /// `refund`: added to a purchase in popularity by the share of its pieces that was sent back.
     pub refund: f32,
 }
 
@@ -232,6 +233,21 @@ pub struct SessionConfig {
     pub idf_weight: f32,
     /// Whether long sessions are shorter of breath: similarity is divided by the root of their number of products.
     pub is_length_normalized: bool,
+}
+
+/// [`SessionConfig`] as it is read for the wide neighbors: what is left out is theirs, not the close ones'.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "SessionConfig", deny_unknown_fields, default = "SessionConfig::wide")]
+struct WideSession {
+    num_neighbors: usize,
+    num_candidates: usize,
+    max_products: usize,
+    position: Fade,
+    recency_days: f32,
+    neighborhood: Fade,
+    last_match: Fade,
+    idf_weight: f32,
+    is_length_normalized: bool,
 }
 
 impl SessionConfig {

@@ -14,8 +14,10 @@
 //! | `NCND` `NCEN` | | `c` rows | categories met next |
 //! | `TCND` `TCEN` | | `c` rows | categories bought together |
 //! | `PPND` `PPEN` | | `1 + c` rows | by popularity: row 0 over all, then by category |
+//! | `ORDN` | u32 | `n` | how many orders hold each product |
 //! | `CATG` | u32 | `n` | each product's category, `u32::MAX` for none |
 //! | `STEP` | u32 | `41 (1 + c)` | histograms of price steps: row 0 over all, then by category of what was viewed |
+//! | `ATST` | u32 | `2 (1 + c)` times the kinds of attributes | purchases of more of a kind than was viewed, and others; absent from older files |
 //!
 //! `sessions.bin` (kind `SESS`); `s` sessions, numbered from the one that ended first:
 //!
@@ -28,17 +30,21 @@
 //! | `KIND` | u8 | | the strongest thing done with each |
 //! | `LAST` | u32 | `s` | when the session ended, in seconds since 1970 |
 //! | `IDF_` | f32 | `n` | `ln(sessions / sessions with the product)` |
-//! | `VROW` | u32 | rows of `session_vectors.bin` | the session of each vector |
+//! | `VROW` | u32 | rows of `session_vectors.bin` | the session of each vector, `u32::MAX` where that was taken out |
+//!
+//! Where sessions were taken out ([`redact`](super::redact())), the others are numbered without gaps and the counts are as they were.
 //!
 //! `session_vectors.bin` is an index as `hnsw.bin` is; it is there when any session has a vector.
 
 use std::path::{Path, PathBuf};
 
+use super::attribute_steps::{COUNTS_PER_KIND, ROW_LENGTH};
 use super::learned::Learned;
 use super::price_steps::NUM_BINS;
-use super::related::{RelatedRows, RelatedTable};
+use super::related::{Related, RelatedRows, RelatedTable};
 use super::semantic::SessionVectors;
-use super::session_index::Sessions;
+use super::session_index::{SessionIndex, Sessions};
+use crate::catalog::AttributeKind;
 use crate::index::{FileDigest, Hnsw, IndexConfig, IndexError, Section, SectionFile, Tag, write_sections};
 use crate::rank::ScoredRow;
 
@@ -49,7 +55,7 @@ pub const SESSIONS_FILE: &str = "sessions.bin";
 /// File of the sessions' vectors.
 pub const SESSION_VECTORS_FILE: &str = "session_vectors.bin";
 /// Version of both layouts above.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 const BEHAVIOR_KIND: Tag = *b"BEHV";
 const SESSIONS_KIND: Tag = *b"SESS";
 
@@ -61,6 +67,8 @@ const BOUGHT_NEXT: (Tag, Tag) = (*b"BNND", *b"BNEN");
 const NEXT_CATEGORIES: (Tag, Tag) = (*b"NCND", *b"NCEN");
 const TOGETHER_CATEGORIES: (Tag, Tag) = (*b"TCND", *b"TCEN");
 const POPULAR: (Tag, Tag) = (*b"PPND", *b"PPEN");
+/// The tables of pairs of products.
+pub(super) const PAIR_TABLES: [(Tag, Tag); 4] = [COPURCHASE, EASE, NEXT, BOUGHT_NEXT];
 
 /// Writes `learned`, and the sessions' `vectors` as an index, into the folder of a generation that is being built; returns the files.
 ///
@@ -101,14 +109,19 @@ fn write_behavior(path: &Path, learned: &Learned) -> Result<FileDigest, IndexErr
         let (ends, entries) = table.parts();
         sections.extend([Section::new(ends_tag, ends), Section::new(entries_tag, entries)]);
     }
+    sections.push(Section::new(*b"ORDN", &learned.num_orders));
     sections.push(Section::new(*b"CATG", &learned.category_of));
     sections.push(Section::new(*b"STEP", &learned.price_steps.counts));
+    sections.push(Section::new(*b"ATST", &learned.attribute_steps.counts));
     write_sections(path, BEHAVIOR_KIND, VERSION, &sections)
 }
 
 fn write_sessions(path: &Path, learned: &Learned, session_of: &[u32]) -> Result<FileDigest, IndexError> {
-    let sessions = &learned.sessions;
-    let sections = [
+    write_sections(path, SESSIONS_KIND, VERSION, &session_sections(&learned.sessions, session_of))
+}
+
+fn session_sections<'a>(sessions: &'a SessionIndex, session_of: &'a [u32]) -> [Section<'a>; 8] {
+    [
         Section::new(*b"PEND", &sessions.posting_ends),
         Section::new(*b"POST", &sessions.postings),
         Section::new(*b"SEND", &sessions.ends),
@@ -117,8 +130,41 @@ fn write_sessions(path: &Path, learned: &Learned, session_of: &[u32]) -> Result<
         Section::new(*b"LAST", &sessions.last_s),
         Section::new(*b"IDF_", &sessions.idf),
         Section::new(*b"VROW", session_of),
-    ];
-    write_sections(path, SESSIONS_KIND, VERSION, &sections)
+    ]
+}
+
+/// Writes the sessions of `behavior` to `path` with these in their place.
+///
+/// Returns an error if the file cannot be written.
+pub(super) fn rewrite_sessions(
+    behavior: &Behavior,
+    sessions: &SessionIndex,
+    session_of: &[u32],
+    path: &Path,
+) -> Result<FileDigest, IndexError> {
+    let sections = session_sections(sessions, session_of);
+    behavior.sessions.write_changed(path, VERSION, SESSIONS_KIND, &sections)
+}
+
+/// Writes the tables of `behavior` to `path` with `pairs` in the place of [`PAIR_TABLES`], and another time of the newest event.
+///
+/// Returns an error if the file is damaged or the new one cannot be written.
+pub(super) fn rewrite_tables(
+    behavior: &Behavior,
+    pairs: &[RelatedTable],
+    last_s: u32,
+    path: &Path,
+) -> Result<FileDigest, IndexError> {
+    let &[num_rows, num_categories, _] = behavior.tables.section::<u32>(*b"META")? else {
+        return Err(behavior.tables.damaged("section META has another length"));
+    };
+    let meta = [num_rows, num_categories, last_s];
+    let mut sections = vec![Section::new(*b"META", &meta)];
+    for ((ends_tag, entries_tag), table) in PAIR_TABLES.into_iter().zip(pairs) {
+        let (ends, entries) = table.parts();
+        sections.extend([Section::new(ends_tag, ends), Section::new(entries_tag, entries)]);
+    }
+    behavior.tables.write_changed(path, VERSION, BEHAVIOR_KIND, &sections)
 }
 
 /// The learned tables of one generation, mapped. Damage that only hashes would show can cost quality, never more.
@@ -198,6 +244,11 @@ impl Behavior {
         self.table(POPULAR)
     }
 
+    /// How many orders hold each product.
+    pub fn num_orders(&self) -> &[u32] {
+        self.tables.section(*b"ORDN").unwrap_or_default()
+    }
+
     /// Each product's category, [`super::NO_CATEGORY`] for none.
     pub fn category_of(&self) -> &[u32] {
         self.tables.section(*b"CATG").unwrap_or_default()
@@ -209,6 +260,14 @@ impl Behavior {
         let counts: &[u32] = self.tables.section(*b"STEP").unwrap_or_default();
         let row = category.map_or(0, |category| category as usize + 1);
         counts.chunks_exact(NUM_BINS).nth(row).unwrap_or_default()
+    }
+
+    /// Purchases after a view in `category`, over all for `None`, whose products differ in `kind`: those of more of it, and others.
+    pub fn attribute_steps(&self, category: Option<u32>, kind: AttributeKind) -> [u32; 2] {
+        let counts: &[u32] = self.tables.section(*b"ATST").unwrap_or_default();
+        let row = category.map_or(0, |category| (category as usize).saturating_add(1));
+        let at = row.saturating_mul(ROW_LENGTH).saturating_add(kind as usize * COUNTS_PER_KIND);
+        counts.get(at..).and_then(|rest| rest.first_chunk()).copied().unwrap_or_default()
     }
 
     /// Past sessions.
@@ -237,7 +296,12 @@ impl Behavior {
         self.vectors.as_ref().map_or(Ok(Vec::new()), |vectors| vectors.nearest(query, k))
     }
 
-    fn table(&self, (ends, entries): (Tag, Tag)) -> RelatedRows<'_> {
+    /// The sessions' vectors, where any session has one.
+    pub(super) fn vectors(&self) -> Option<&Hnsw> {
+        self.vectors.as_ref()
+    }
+
+    pub(super) fn table(&self, (ends, entries): (Tag, Tag)) -> RelatedRows<'_> {
         let (ends, entries) = (self.tables.section(ends), self.tables.section(entries));
         RelatedRows::new(ends.unwrap_or_default(), entries.unwrap_or_default())
     }
@@ -259,10 +323,11 @@ fn check_tables(file: &SectionFile, num_rows: usize) -> Result<u32, IndexError> 
         (POPULAR, categories + 1),
     ];
     let mut fits = rows as usize == num_rows
+        && file.section::<u32>(*b"ORDN")?.len() == num_rows
         && file.section::<u32>(*b"CATG")?.len() == num_rows
         && file.section::<u32>(*b"STEP")?.len() == (categories + 1) * NUM_BINS;
     for ((ends, entries), length) in lengths {
-        let (ends, entries) = (file.section::<u64>(ends)?, file.section::<super::Related>(entries)?);
+        let (ends, entries) = (file.section::<u64>(ends)?, file.section::<Related>(entries)?);
         fits &= ends.len() == length && ends.last().is_none_or(|&end| end == entries.len() as u64);
     }
     if fits { Ok(last_s) } else { Err(file.damaged("its sections do not fit together or to the products")) }

@@ -1,8 +1,9 @@
 //! Sessions as trails: the products of a session in the order in which they were met.
 
 use super::baskets::Postings;
+use super::lines::OrderLines;
 use super::settings::{EventWeights, decay};
-use crate::events::{EventKind, History};
+use crate::events::{EventKind, History, Interaction};
 
 /// The steps of all sessions, the session that ended first first. A step is an event that counts more than nothing.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,13 +19,14 @@ pub struct Trails {
 }
 
 impl Trails {
-    /// The trails of `history`. Memory is 5 bytes a step and 12 a session.
+    /// The trails of `history`. A purchase of which nothing was kept is no step. Memory is 5 bytes a step and 12 a session.
     pub fn of(history: &History, weights: &EventWeights) -> Self {
-        let num_products = history.products().len();
+        let (num_products, lines) = (history.products().len(), OrderLines::where_refunded(history));
         let (mut trails, mut last_s) = (Self::empty(num_products), Vec::new());
-        for session in history.sessions() {
+        for (number, session) in history.sessions().enumerate() {
             let start = trails.products.len();
-            for step in session.interactions.iter().filter(|step| weights.of(step.kind) > 0.0) {
+            let counts = |step: &&Interaction| weights.of(step.kind) > 0.0 && !lines.is_undone(number, step);
+            for step in session.interactions.iter().filter(counts) {
                 trails.products.push(step.product);
                 trails.kinds.push(step.kind.number());
             }

@@ -127,3 +127,28 @@ impl PairTally {
         RelatedTable::from_rows(rows)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::events::{EventKind, HistoryBuilder, Interaction, NO_ORDER};
+
+    #[test]
+    fn what_was_bought_after_few_views_is_shrunk() {
+        let mut builder = HistoryBuilder::default();
+        let [viewed, bought] = ["viewed", "bought"].map(|id| builder.product(id));
+        for session in 0..4 {
+            let step =
+                |product, time_s, kind| Interaction { product, time_s, order: NO_ORDER, quantity: 1, price: 1.0, kind };
+            builder.push(session, session as u32, step(viewed, 0, EventKind::ViewItem));
+            if session > 0 {
+                builder.push(session, session as u32, step(bought, 0, EventKind::Purchase));
+            }
+        }
+        let config = BehaviorConfig { session_half_life_days: 0.0, ..BehaviorConfig::default() };
+        let table = purchases_after_view(&Trails::of(&builder.finish(), &config.weights), &config);
+        // Three of the four sessions that met it, and twenty that shrink.
+        assert_eq!(table.rows().row(viewed)[0].score, 3.0 / (4.0 + 20.0));
+        assert_eq!(table.rows().row(viewed)[0].evidence, 3);
+    }
+}

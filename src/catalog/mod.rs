@@ -5,7 +5,9 @@
 //! | file | subject |
 //! |---|---|
 //! | `product`, `money` | the product record · exact prices |
+//! | `attributes` | what a product says of itself in comparable values |
 //! | `compatibility` | what a product says it fits |
+//! | `price_levels` | where a price stands among the prices of its category |
 //! | `settings`, `template` | `[catalog]` settings · the text that is embedded |
 //! | `feed`, `report` | reading one feed · what `kindred validate` prints |
 //! | `error`, `reject` | why a feed cannot be read · why a record was left out |
@@ -17,6 +19,7 @@
 //! | `record_file` | files of orders and interactions, record by record |
 //! | `record` | records that come singly: products, changes, ids |
 //! | `price`, `sale_dates`, `text` | prices · sale periods · HTML to plain text |
+mod attributes;
 mod collect;
 mod compatibility;
 mod delimited;
@@ -30,6 +33,7 @@ mod money;
 mod offer;
 mod personalize;
 mod price;
+mod price_levels;
 mod product;
 mod record;
 mod record_file;
@@ -43,12 +47,14 @@ mod source;
 mod template;
 mod text;
 
+pub use attributes::{Attribute, AttributeKind, Difference, Direction, Origin, Units, Verdict, attributes, compare};
 pub use compatibility::{Compatibility, models_named};
 pub use error::FeedError;
 pub use feed::{Dialect, Feed, FeedProgress, read_feed, read_feed_at};
 pub use money::{Currency, Money, MoneyError};
 pub use offer::{LABELS, Offer, OfferPatch};
 pub use price::{PriceError, parse_price};
+pub use price_levels::{NUM_TIERS, PriceGroup, WHOLE_SHOP, position, price_groups, tier, unit_price};
 pub use product::*;
 pub use record::{Record, RecordFault, RecordForm, RecordReader, split_records};
 pub use record_file::{FileRecord, RecordFile};

@@ -7,7 +7,6 @@ use clap::{Parser, Subcommand};
 
 use super::args_rules::RulesCommand;
 use crate::config;
-use crate::eval::EvidenceMix;
 use crate::events::ColumnMap;
 use crate::live::FoldChanges;
 use crate::recommend::Intent;
@@ -132,14 +131,29 @@ pub(super) enum Command {
     /// Learns from what came before a cut in time and asks about what came after it; every product is ranked, none is sampled. Choose
     /// settings with --window validation, then look at the test window once.
     Eval(EvalArgs),
-    /// Show what a session wants next, what a shopper may like, or what sells now
+    /// Show the better products one price step above a product, and how they compare with it
+    Upsell {
+        /// The catalog
+        catalog: String,
+        /// The product to step up from
+        product: String,
+        /// A product that the session looked at, the oldest first; may be repeated
+        #[arg(long, value_name = "PRODUCT")]
+        viewed: Vec<String>,
+        /// A product in the cart; may be repeated
+        #[arg(long, value_name = "PRODUCT")]
+        cart: Vec<String>,
+        #[command(flatten)]
+        ask: AskArgs,
+    },
+    /// Show what a session wants next, what a shopper may like, what sells now, or what is better than the product looked at
     ///
     /// Learned from the shop's events by the last build.
     Recommend {
         /// The catalog
         catalog: String,
         /// What to show
-        #[arg(long, default_value = "next", value_name = "next|for_you|trending", value_parser = recommend_intent)]
+        #[arg(long, default_value = "next", value_name = "next|for_you|trending|upsell", value_parser = recommend_intent)]
         intent: Intent,
         /// A product that the session looked at, the oldest first; may be repeated
         #[arg(long, value_name = "PRODUCT")]
@@ -298,7 +312,7 @@ pub(super) struct EvalArgs {
     /// Sessions to ask about, in the same form
     #[arg(long, value_name = "FILE", requires = "train")]
     pub test: Option<PathBuf>,
-    /// Order lines: CSV with order_id, product_id, timestamp and, where there are such, quantity and unit_price
+    /// Orders in the place of the catalog's events, read as `events import` reads them: CSV with order_id, product_id, timestamp and, where there are such, quantity, unit_price and customer_id
     #[arg(long, value_name = "FILE")]
     pub orders: Option<PathBuf>,
     /// What is asked; sessions for --train, all others for --orders, and all that the events allow for a catalog when left out
@@ -331,25 +345,13 @@ pub(super) struct EvalArgs {
     /// Most pairs of an order and a product that the cold protocols and the ladder ask about
     #[arg(long, default_value_t = 4000)]
     pub pairs: usize,
-    /// Evidence at which behaviour and content weigh the same in the blend of orders
-    #[arg(long, default_value_t = EvidenceMix::default().kappa)]
-    pub kappa: f32,
-    /// What BM25 counts among content in the blend of orders, 0 to 1; the cosine of texts counts the rest
-    #[arg(long, default_value_t = EvidenceMix::default().lexical_share)]
-    pub lexical_share: f32,
-    /// What sessions about the same things count there, 0 to 1
-    #[arg(long, default_value_t = EvidenceMix::default().semantic_share)]
-    pub semantic_share: f32,
-    /// Least share of content in the blend of orders, 0 to 1
-    #[arg(long, default_value_t = EvidenceMix::default().content_floor)]
-    pub content_floor: f32,
     /// The method that the others are compared with; the last of the table when left out
     #[arg(long, value_name = "METHOD")]
     pub reference: Option<String>,
     /// Print popularity deciles and evidence buckets too
     #[arg(long)]
     pub slices: bool,
-    /// Draw the evidence ladder to this SVG file
+    /// Draw the evidence ladder, which must be asked for, to this SVG file
     #[arg(long, value_name = "FILE")]
     pub plot: Option<PathBuf>,
 }
@@ -369,6 +371,8 @@ pub(super) enum EvalProtocol {
     ColdSessions,
     /// The rest of an order, by a product that was given back its first 0 to 100 orders
     Ladder,
+    /// Something better than a product: rules kept, coverage and price ratio, on 100 of the catalog's products drawn by --seed
+    Upsell,
 }
 
 /// The part of the events that is asked about.
@@ -468,7 +472,7 @@ pub(super) enum EventsCommand {
         #[arg(long, value_name = "FILE")]
         rejects: Option<PathBuf>,
     },
-    /// Count the events, and hold every one against its digest
+    /// Count the events, read every page of their file, and hold every event against its digest
     Status {
         /// The catalog
         catalog: String,
@@ -477,14 +481,14 @@ pub(super) enum EventsCommand {
     Export {
         /// The catalog
         catalog: String,
-        /// The visitor's or user's id, as events bear it
+        /// The visitor's or user's id, as events bear it, or that of a session whose events bear neither
         id: String,
     },
     /// Erase all that is kept of one visitor or user, and print a receipt
     Erase {
         /// The catalog
         catalog: String,
-        /// The visitor's or user's id, as events bear it
+        /// The visitor's or user's id, as events bear it, or that of a session whose events bear neither
         id: String,
     },
     /// Forget the events that are past their retention [setting: events.retention_days]
@@ -525,9 +529,9 @@ pub(super) struct AskArgs {
 }
 
 fn recommend_intent(word: &str) -> Result<Intent, String> {
-    let known = [Intent::Next, Intent::ForYou, Intent::Trending];
+    let known = [Intent::Next, Intent::ForYou, Intent::Trending, Intent::Upsell];
     let intent = known.into_iter().find(|intent| intent.word() == word);
-    intent.ok_or_else(|| format!("`{word}` is not next, for_you or trending"))
+    intent.ok_or_else(|| format!("`{word}` is not next, for_you, trending or upsell"))
 }
 
 impl Args {

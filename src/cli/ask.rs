@@ -1,4 +1,4 @@
-//! `kindred similar`, `kindred search` and `kindred recommend`: one question, one table.
+//! `kindred similar`, `kindred search`, `kindred upsell` and `kindred recommend`: one question, one table.
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -11,11 +11,14 @@ use super::args::AskArgs;
 use super::context::Context;
 use super::exit::Unanswerable;
 use super::output::{number, print_json, say, table};
-use crate::catalog::{CATEGORY_SEPARATOR, Product};
+use crate::catalog::{CATEGORY_SEPARATOR, Product, Verdict};
 use crate::events::EventKind;
 use crate::index::Check;
 use crate::live::View;
-use crate::recommend::{Answer, Engine, FewerBecause, Hit, Intent, Query, RecommendError, SessionEvent, Source};
+use crate::recommend::{
+    Answer, ComparedRow, Engine, Explained, FewerBecause, Hit, Intent, Query, Reason, RecommendError, SessionEvent,
+    Source,
+};
 use crate::rules::{Filter, FilterError};
 
 pub(super) fn similar(context: &Context, catalog: &str, products: Vec<String>, ask: &AskArgs) -> Result<ExitCode> {
@@ -32,7 +35,7 @@ pub(super) fn similar(context: &Context, catalog: &str, products: Vec<String>, a
             say!("similar to {}", line(&view.product(row)?))?;
         }
     }
-    print(context, &view, &answer, took_ms)
+    print(context, (&engine, &view), &query, &answer, took_ms)
 }
 
 pub(super) fn search(context: &Context, catalog: &str, text: &str, ask: &AskArgs) -> Result<ExitCode> {
@@ -43,7 +46,7 @@ pub(super) fn search(context: &Context, catalog: &str, text: &str, ask: &AskArgs
     if !context.json {
         say!("products for “{text}”")?;
     }
-    print(context, &view, &answer, took_ms)
+    print(context, (&engine, &view), &query, &answer, took_ms)
 }
 
 /// What a session has done, as it is typed.
@@ -74,10 +77,15 @@ pub(super) fn recommend(
     };
     let view = engine.view();
     let (answer, took_ms) = answer(&engine, &view, &query)?;
-    if !context.json && engine.behavior(&view).is_none() {
+    if intent == Intent::Upsell {
+        let row = answer.anchor.ok_or_else(|| unknown_products(catalog, &query.anchors))?;
+        if !context.json {
+            say!("a step up from {}", line(&view.product(row)?))?;
+        }
+    } else if !context.json && engine.behavior(&view).is_none() {
         say!("nothing was learned from events yet: only texts speak")?;
     }
-    print(context, &view, &answer, took_ms)
+    print(context, (&engine, &view), &query, &answer, took_ms)
 }
 
 fn query(ask: &AskArgs) -> Result<Query> {
@@ -106,13 +114,20 @@ fn unknown_products(catalog: &str, ids: &[String]) -> Unanswerable {
     ))
 }
 
-fn print(context: &Context, view: &View, answer: &Answer, took_ms: f64) -> Result<ExitCode> {
+fn print(
+    context: &Context,
+    (engine, view): (&Engine, &View),
+    query: &Query,
+    answer: &Answer,
+    took_ms: f64,
+) -> Result<ExitCode> {
+    let explained = engine.explain(view, query, answer)?;
     if context.json {
-        print_json(&as_json(view, answer, took_ms)?)?;
+        print_json(&as_json((engine, view), query, answer, &explained, took_ms)?)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let mut shelf = table(&["#", "score", "id", "title", "price", "category", "sources"]);
-    for (hit, rank) in answer.hits.iter().zip(1..) {
+    let mut shelf = table(&["#", "score", "id", "title", "price", "category", "sources", "reason"]);
+    for ((hit, reason), rank) in answer.hits.iter().zip(&explained.reasons).zip(1..) {
         let product = view.product(hit.row)?;
         let price = product.effective_price().map_or_else(String::new, |price| price.to_string());
         let category = product.main_category().last().cloned().unwrap_or_default();
@@ -125,9 +140,16 @@ fn print(context: &Context, view: &View, answer: &Answer, took_ms: f64) -> Resul
             number(price),
             category.into(),
             sources_in_words(hit).into(),
+            reason.text.clone().into(),
         ]);
     }
     say!("{shelf}")?;
+    if query.intent == Intent::Upsell {
+        for hit in &answer.hits {
+            let rows = engine.compare(view, query, answer, hit.row)?.unwrap_or_default();
+            say!("{}\n{}", view.id(hit.row).unwrap_or_default(), comparison_table(&rows))?;
+        }
+    }
     if !answer.missing_ids.is_empty() {
         say!("not in the catalog: {}", answer.missing_ids.join(", "))?;
     }
@@ -141,6 +163,21 @@ fn print(context: &Context, view: &View, answer: &Answer, took_ms: f64) -> Resul
     Ok(ExitCode::SUCCESS)
 }
 
+/// What differs, what is better first.
+pub(super) fn comparison_table(rows: &[ComparedRow]) -> comfy_table::Table {
+    let mut shown = table(&["attribute", "from", "to", ""]);
+    for row in rows {
+        let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "not stated".to_owned());
+        let verdict = match row.verdict {
+            Verdict::Better => "better",
+            Verdict::Worse => "worse",
+            Verdict::Neutral => "",
+        };
+        shown.add_row([row.label.clone(), value(&row.from), value(&row.to), verdict.to_owned()]);
+    }
+    shown
+}
+
 fn in_words(reason: FewerBecause) -> &'static str {
     match reason {
         FewerBecause::UnknownProducts => "the catalog has none of the products to start from",
@@ -148,6 +185,9 @@ fn in_words(reason: FewerBecause) -> &'static str {
         FewerBecause::Filter => "the others are kept out by the filter or are out of stock",
         FewerBecause::Rule => "the others are kept out by the shop's rules",
         FewerBecause::Evidence => "too little is known of this session",
+        FewerBecause::NoPrice => "the product has no price above 0",
+        FewerBecause::NothingBetter => "no other product is better inside the price band",
+        FewerBecause::Interest => "the session shows too little interest for more",
         FewerBecause::CatalogSize => "the catalog has no more products",
     }
 }
@@ -167,17 +207,30 @@ fn line(product: &Product) -> String {
     format!("{} {}{price}{category}", product.id, product.title)
 }
 
-fn as_json(view: &View, answer: &Answer, took_ms: f64) -> Result<serde_json::Value> {
-    let result = |(rank, hit): (usize, &Hit)| -> Result<serde_json::Value> {
+fn as_json(
+    (engine, view): (&Engine, &View),
+    query: &Query,
+    answer: &Answer,
+    explained: &Explained,
+    took_ms: f64,
+) -> Result<serde_json::Value> {
+    let result = |(rank, (hit, reason)): (usize, (&Hit, &Reason))| -> Result<serde_json::Value> {
         let product: serde_json::Value = serde_json::from_str(view.record(hit.row)?.get())?;
         let id = view.id(hit.row).context("a row without an id")?;
         let known = Source::ALL.into_iter().filter(|&source| hit.sources.get(source) > 0.0);
         let sources: BTreeMap<&str, f32> = known.map(|source| (source.word(), hit.sources.get(source))).collect();
-        Ok(json!({"id": id, "score": hit.score, "rank": rank + 1, "sources": sources, "product": product}))
+        let mut result = json!({
+            "id": id, "score": hit.score, "rank": rank + 1, "sources": sources, "product": product, "reason": reason,
+        });
+        if query.intent == Intent::Upsell {
+            result["comparison"] = json!(engine.compare(view, query, answer, hit.row)?);
+        }
+        Ok(result)
     };
-    let hits = answer.hits.iter().enumerate();
+    let hits = answer.hits.iter().zip(&explained.reasons).enumerate();
     Ok(json!({
         "generation": view.generation().name(),
+        "title": explained.title,
         "results": hits.map(result).collect::<Result<Vec<_>>>()?,
         "fallback": answer.fallback,
         "fewer_because": answer.fewer_because,

@@ -1,5 +1,6 @@
 //! `kindred eval`.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -10,9 +11,10 @@ use super::args::{EvalArgs, EvalProtocol, EvalWindow};
 use super::context::Context;
 use super::exit::Unanswerable;
 use super::output::{number, print_json, say, table, thousands};
+use super::progress::BuildBars;
 use crate::eval::{
-    self, BasketSettings, Bootstrap, ColdSettings, Estimate, EvalError, EvidenceMix, Ladder, LadderSettings, Learning,
-    MethodReport, ProductTexts, Report, Rung, Settings, SliceKind, Split, Task, Window,
+    self, BasketSettings, Bootstrap, ColdSettings, Estimate, EvalError, Ladder, LadderSettings, Learning, MethodReport,
+    OrderFile, ProductTexts, Report, Rung, Settings, SliceKind, Split, Task, Window,
 };
 use crate::events::{EventStore, History, HistoryPart};
 use crate::index::Check;
@@ -42,9 +44,17 @@ fn is_without_cases(error: &anyhow::Error) -> bool {
 }
 
 pub(super) fn run(context: &Context, args: &EvalArgs) -> Result<ExitCode> {
+    if args.protocol == [EvalProtocol::Upsell] {
+        return super::eval_upsell::run(context, args);
+    }
+    let protocols = protocols(args);
+    if args.plot.is_some() && !protocols.contains(&EvalProtocol::Ladder) {
+        let reason = "--plot draws the evidence ladder, which is not asked: add it to --protocol, or leave --plot out";
+        return Err(Unanswerable(reason.to_owned()).into());
+    }
     let shop = Shop::open(context, args)?;
     let mut findings = Findings::default();
-    for protocol in protocols(args) {
+    for protocol in protocols {
         match shop.measure(protocol, &mut findings) {
             Err(error) if args.protocol.is_empty() && is_without_cases(&error) => {
                 findings.skipped.push(error.to_string());
@@ -64,6 +74,9 @@ pub(super) fn run(context: &Context, args: &EvalArgs) -> Result<ExitCode> {
         findings.reports.iter().try_for_each(|report| print(report, args.slices))?;
         print_ladder(&findings.ladder)?;
         findings.skipped.iter().try_for_each(|reason| say!("left out: {reason}"))?;
+    }
+    if args.plot.is_some() && findings.ladder.is_empty() {
+        return Err(Unanswerable(format!("there is no ladder to plot; {}", findings.skipped.join("; "))).into());
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -102,7 +115,7 @@ impl<'a> Shop<'a> {
         });
         let history = match (&args.train, &args.orders) {
             (Some(train), _) => eval::read_sessions(train)?,
-            (None, Some(orders)) => eval::read_orders(orders)?,
+            (None, Some(orders)) => read_orders(context, orders)?,
             (None, None) => own_events(context, args.catalog.as_deref().unwrap_or_default())?,
         };
         let test = args.test.as_deref().map(eval::read_sessions).transpose()?;
@@ -117,15 +130,22 @@ impl<'a> Shop<'a> {
         let cold = |split| ColdSettings { split, k, seed, max_pairs, max_products };
         let task = match protocol {
             EvalProtocol::Sessions => self.sessions(k)?,
-            EvalProtocol::Baskets => {
-                eval::baskets(&self.history, more(), BasketSettings { split: self.split()?, k, seed, max_products })?
+            EvalProtocol::Baskets => eval::baskets(
+                &self.history,
+                more(),
+                BasketSettings { split: self.split(protocol)?, k, seed, max_products },
+            )?,
+            EvalProtocol::ColdAnchors => eval::cold_anchors(&self.history, more(), cold(self.split(protocol)?))?,
+            EvalProtocol::ColdCandidates => eval::cold_candidates(&self.history, more(), cold(self.split(protocol)?))?,
+            EvalProtocol::ColdSessions => eval::cold_sessions(&self.history, more(), cold(self.split(protocol)?))?,
+            EvalProtocol::Upsell => {
+                return Err(
+                    Unanswerable("ask for upsell alone: `kindred eval CATALOG --protocol upsell`".to_owned()).into()
+                );
             }
-            EvalProtocol::ColdAnchors => eval::cold_anchors(&self.history, more(), cold(self.split()?))?,
-            EvalProtocol::ColdCandidates => eval::cold_candidates(&self.history, more(), cold(self.split()?))?,
-            EvalProtocol::ColdSessions => eval::cold_sessions(&self.history, more(), cold(self.split()?))?,
             EvalProtocol::Ladder => {
                 let share = HELD_OUT_SHARE;
-                let settings = LadderSettings { split: self.split()?, k, seed, max_pairs, max_products, share };
+                let settings = LadderSettings { split: self.split(protocol)?, k, seed, max_pairs, max_products, share };
                 let ladder = Ladder::new(&self.history, more(), settings)?;
                 findings.ladder = self.climb(&ladder)?;
                 return Ok(());
@@ -138,7 +158,7 @@ impl<'a> Shop<'a> {
     fn sessions(&self, k: usize) -> Result<Task> {
         let task = match &self.test {
             Some(test) => eval::sessions(&self.history, test, k)?,
-            None => eval::next_items(&self.history, self.split()?, k)?,
+            None => eval::next_items(&self.history, self.split(EvalProtocol::Sessions)?, k)?,
         };
         Ok(Task { keeps_seen: !self.args.drop_seen, ..task })
     }
@@ -158,7 +178,7 @@ impl<'a> Shop<'a> {
             _ => eval::judge_orders(task, self.learning(), &settings),
         };
         bar.finish_and_clear();
-        Ok(report)
+        Ok(report?)
     }
 
     fn climb(&self, ladder: &Ladder) -> Result<Vec<Rung>> {
@@ -173,14 +193,12 @@ impl<'a> Shop<'a> {
         };
         let rungs = eval::climb(ladder, self.learning(), &settings);
         bar.finish_and_clear();
-        Ok(rungs)
+        Ok(rungs?)
     }
 
     fn learning(&self) -> Learning<'_> {
         let config = &self.context.config;
-        let EvalArgs { kappa, lexical_share, semantic_share, content_floor, .. } = *self.args;
-        let mix = EvidenceMix { lexical_share, semantic_share, kappa, content_floor };
-        Learning { behavior: &config.behavior, next: config.recommend.next, mix }
+        Learning { behavior: &config.behavior, recommend: &config.recommend }
     }
 
     fn bootstrap(&self) -> Bootstrap {
@@ -197,7 +215,8 @@ impl<'a> Shop<'a> {
         Ok(self.view.as_ref().map(read).transpose()?)
     }
 
-    fn split(&self) -> Result<Split> {
+    /// The window of orders is cut by orders, that of sessions by sessions.
+    fn split(&self, protocol: EvalProtocol) -> Result<Split> {
         if let Some(cut) = self.args.cut {
             let until_s = self.args.until.map_or(Ok(u32::MAX), seconds)?;
             return Ok(Split { cut_s: seconds(cut)?, until_s });
@@ -206,7 +225,10 @@ impl<'a> Shop<'a> {
             EvalWindow::Test => Window::Test,
             EvalWindow::Validation => Window::Validation,
         };
-        let times_s: Vec<u32> = self.history.sessions().map(|session| session.last_s()).collect();
+        let times_s = match protocol {
+            EvalProtocol::Sessions => self.history.sessions().map(|session| session.last_s()).collect(),
+            _ => eval::order_times(&self.history),
+        };
         let too_few = || Unanswerable("there are fewer than five sessions or orders to split".to_owned());
         Ok(window.split(&times_s).ok_or_else(too_few)?)
     }
@@ -225,6 +247,18 @@ impl<'a> Shop<'a> {
 fn own_events(context: &Context, catalog: &str) -> Result<History> {
     let store = EventStore::open(&context.existing_dir(catalog)?.path(), &context.config.events)?;
     Ok(store.history(&HistoryPart::default())?)
+}
+
+/// The orders of a file. Lines that cannot be used are counted aloud: figures without them are of other data.
+fn read_orders(context: &Context, path: &Path) -> Result<History> {
+    let bars = BuildBars::new(context.quiet || context.json);
+    let read = eval::read_orders(path, &mut |read, total| bars.show_import(read, total));
+    bars.clear();
+    let OrderFile { history, imported } = read?;
+    if imported.rejected > 0 {
+        tracing::warn!("{} of {} lines cannot be used and are left out", imported.rejected, imported.records);
+    }
+    Ok(history)
 }
 
 /// The newest state of the catalog's generation in use.

@@ -16,6 +16,7 @@ use super::progress::BuildBars;
 use crate::catalog::FeedError;
 use crate::events::{ColumnMap, EventReject, EventStore, Import, Imported};
 use crate::index::{Check, Generation};
+use crate::pipeline::erase_shopper;
 
 /// Rejected lines that are printed; a file of rejects has all.
 const MAX_PRINTED: usize = 20;
@@ -27,7 +28,9 @@ pub(super) fn run(context: &Context, command: &EventsCommand) -> Result<ExitCode
         }
         EventsCommand::Status { catalog } => status(context, catalog)?,
         EventsCommand::Export { catalog, id } => print_json(&json!({"events": store(context, catalog)?.export(id)?}))?,
-        EventsCommand::Erase { catalog, id } => print_json(&store(context, catalog)?.erase(id)?)?,
+        EventsCommand::Erase { catalog, id } => {
+            print_json(&erase_shopper(&context.existing_dir(catalog)?, &store(context, catalog)?, id)?)?;
+        }
         EventsCommand::Purge { catalog } => {
             let purged = store(context, catalog)?.purge(jiff::Timestamp::now().as_millisecond())?;
             match context.json {

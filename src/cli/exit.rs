@@ -10,7 +10,7 @@ use crate::eval::EvalError;
 use crate::events::EventError;
 use crate::index::IndexError;
 use crate::live::LiveError;
-use crate::pipeline::BuildError;
+use crate::pipeline::{BuildError, EraseError};
 use crate::recommend::RecommendError;
 use crate::rules::RulesError;
 use crate::server::ServerError;
@@ -72,13 +72,19 @@ fn code_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
             BuildError::Events(error) => of_events(error),
         });
     }
+    if let Some(error) = cause.downcast_ref::<EraseError>() {
+        return Some(match error {
+            EraseError::Events(error) => of_events(error),
+            EraseError::Index(error) => of_index(error),
+        });
+    }
     if let Some(error) = cause.downcast_ref::<RecommendError>() {
         return Some(match error {
             RecommendError::Index(error) => of_index(error),
             RecommendError::Live(error) => of_live(error),
             RecommendError::Rules(error) => of_rules(error),
             RecommendError::Embed(_) => MODEL,
-            RecommendError::ForeignModel { .. } => INDEX,
+            RecommendError::ForeignModel { .. } | RecommendError::NotComparable(_) => INDEX,
             _ => QUESTION,
         });
     }
@@ -125,9 +131,11 @@ fn of_rules(error: &RulesError) -> u8 {
 
 fn of_eval(error: &EvalError) -> u8 {
     match error {
-        EvalError::NoCases { .. } => QUESTION,
-        EvalError::WritePlot { .. } => WRITE,
+        EvalError::NoCases { .. } | EvalError::UnknownReference { .. } => QUESTION,
+        EvalError::WritePlot { .. } | EvalError::Scratch { .. } => WRITE,
+        EvalError::Events(error) => of_events(error),
         EvalError::Index(error) => of_index(error),
+        EvalError::Recommend(_) => QUESTION,
         _ => FEED,
     }
 }
@@ -135,6 +143,7 @@ fn of_eval(error: &EvalError) -> u8 {
 fn of_events(error: &EventError) -> u8 {
     match error {
         EventError::Open { .. }
+        | EventError::File { .. }
         | EventError::Write { .. }
         | EventError::DiskFull { .. }
         | EventError::NoWriter { .. }

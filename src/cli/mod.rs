@@ -20,6 +20,7 @@ mod bench_events;
 mod bench_rules;
 mod context;
 mod eval;
+mod eval_upsell;
 mod events;
 mod exit;
 mod index;
@@ -37,6 +38,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+use crate::recommend::Intent;
 use args::{Args, Command};
 use context::Context;
 
@@ -73,6 +75,10 @@ fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Similar { catalog, products, ask } => ask::similar(&context, &catalog, products, &ask),
         Command::Search { catalog, text, ask } => ask::search(&context, &catalog, &text.join(" "), &ask),
         Command::Eval(args) => eval::run(&context, &args),
+        Command::Upsell { catalog, product, viewed, cart, ask } => {
+            let session = ask::Session { viewed, cart, product: Some(product), include_seen: false };
+            ask::recommend(&context, &catalog, Intent::Upsell, session, &ask)
+        }
         Command::Recommend { catalog, intent, viewed, cart, product, include_seen, ask } => {
             let session = ask::Session { viewed, cart, product, include_seen };
             ask::recommend(&context, &catalog, intent, session, &ask)

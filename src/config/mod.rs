@@ -166,16 +166,17 @@ impl Config {
         range("index.ef_construction", (8..=4096).contains(&index.ef_construction), "give a number from 8 to 4096")?;
         range("index.ef_search", (8..=4096).contains(&index.ef_search), "give a number from 8 to 4096")?;
         range("index.recall_floor", (0.0..=1.0).contains(&index.recall_floor), "give a number from 0 to 1")?;
-        range(
-            "recommend.misfit_factor",
-            (0.0..=1.0).contains(&self.recommend.misfit_factor),
-            "give a number from 0 to 1",
-        )?;
         if let Some((key, wanted)) = self.behavior.out_of_range() {
             range(&format!("behavior.{key}"), false, wanted)?;
         }
-        if let Some(key) = self.recommend.weight_out_of_range() {
-            range(&format!("recommend.{key}"), false, "give weights from 0 to 1000")?;
+        if let Some((key, wanted)) = self.recommend.out_of_range() {
+            range(&format!("recommend.{key}"), false, wanted)?;
+        }
+        if let Some((key, wanted)) = self.recommend.upsell.out_of_range() {
+            range(&format!("recommend.upsell.{key}"), false, wanted)?;
+        }
+        if let Some(key) = self.recommend.messages.unknown_key() {
+            range(&format!("recommend.messages.{key}"), false, "there is no such message; the README lists the keys")?;
         }
         range("embed.batch_tokens", self.embed.batch_tokens > 0, "give at least 1")?;
         let idle = self.events.session_idle_minutes;
@@ -250,6 +251,25 @@ mod tests {
         let variables = variables.iter().map(|(k, v)| (k.to_string(), v.to_string()));
         let overrides: Vec<String> = overrides.iter().map(|o| o.to_string()).collect();
         Config::load(Some(&path), variables, &overrides).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn what_is_left_out_of_the_wide_neighbors_is_theirs_and_bad_mixes_are_named() {
+        let wide = Config::default().behavior.session_wide;
+        let changed = load("[behavior.session_wide]\nnum_neighbors = 7", &[], &[]).unwrap().behavior;
+        assert_eq!(changed.session_wide, crate::behavior::SessionConfig { num_neighbors: 7, ..wide });
+        assert_eq!(changed.session, Config::default().behavior.session);
+        let closer = load("", &[], &["behavior.session_wide.recency_days=3"]).unwrap().behavior.session_wide;
+        assert_eq!((closer.recency_days, closer.max_products), (3.0, wide.max_products));
+        assert!(load("[behavior.session_wide]\nneighbors = 7", &[], &[]).unwrap_err().contains("neighbors"));
+        for (setting, key) in [
+            ("cart.kappa=-1", "cart.kappa"),
+            ("cart.semantic_share=2", "cart.semantic_share"),
+            ("next.similar=-1", "next"),
+        ] {
+            let error = load("", &[], &[&format!("recommend.{setting}")]).unwrap_err();
+            assert!(error.contains(&format!("recommend.{key}")), "{error}");
+        }
     }
 
     #[test]

@@ -3,7 +3,9 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::events::EventError;
 use crate::index::IndexError;
+use crate::recommend::RecommendError;
 
 /// Why a measurement cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +52,30 @@ pub enum EvalError {
         /// What it should be.
         expected: &'static str,
     },
+    /// No line of a file of orders can be used.
+    #[error("no line of `{path}` can be used; line {line}, {field}: {message}")]
+    NoOrder {
+        /// The file.
+        path: PathBuf,
+        /// The first line; 1-based.
+        line: u64,
+        /// What of it cannot be used.
+        field: String,
+        /// Why.
+        message: String,
+    },
+    /// There is no room for a copy of a file's events.
+    #[error("cannot make the folder `{path}`; TMPDIR names another place")]
+    Scratch {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The events of a file of orders cannot be kept or read.
+    #[error(transparent)]
+    Events(#[from] EventError),
     /// There is nothing to measure on.
     #[error("nothing to measure in protocol `{protocol}`: {reason}")]
     NoCases {
@@ -57,6 +83,14 @@ pub enum EvalError {
         protocol: &'static str,
         /// What is missing, and what would help.
         reason: String,
+    },
+    /// The reference is none of the methods.
+    #[error("no method is called `{reference}`; compare with one of {methods}")]
+    UnknownReference {
+        /// The name asked for.
+        reference: String,
+        /// The names there are.
+        methods: String,
     },
     /// The plot cannot be written.
     #[error("cannot write the plot `{path}`")]
@@ -70,4 +104,7 @@ pub enum EvalError {
     /// The texts of the catalog cannot be read.
     #[error(transparent)]
     Index(#[from] IndexError),
+    /// A question could not be answered.
+    #[error(transparent)]
+    Recommend(#[from] RecommendError),
 }

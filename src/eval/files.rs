@@ -1,4 +1,4 @@
-//! Files of sessions and of orders from elsewhere, as a [`History`]. Plain, gzip or zstd, told by the first bytes.
+//! Files of sessions and of lists from elsewhere. Plain, gzip or zstd, told by the first bytes.
 
 use std::path::Path;
 
@@ -22,37 +22,6 @@ pub fn read_sessions(path: &Path) -> Result<History, EvalError> {
         let interaction =
             Interaction { product, time_s: seconds as u32, order: NO_ORDER, quantity: 1, price: f32::NAN, kind };
         builder.push(number, number as u32, interaction);
-    }
-    Ok(builder.finish())
-}
-
-/// Reads a file of order lines with the comma-separated columns `order_id`, `product_id`, `timestamp` (RFC 3339, or `2010-12-01 08:26:00` read as
-/// UTC), and where there are such `quantity`, `unit_price` and `customer_id`; the names of UCI's Online Retail (`InvoiceNo`, `StockCode`, …) will
-/// do too. Each order is a session. A negative quantity is a refund.
-///
-/// Returns an error naming file, line and column if one is missing or holds something else.
-pub fn read_orders(path: &Path) -> Result<History, EvalError> {
-    let mut table = Table::open(path, b',')?;
-    let order = table.column(&["order_id", "InvoiceNo"])?;
-    let product = table.column(&["product_id", "StockCode"])?;
-    let time = table.column(&["timestamp", "InvoiceDate"])?;
-    let quantity = table.column(&["quantity", "Quantity"]).ok();
-    let price = table.column(&["unit_price", "UnitPrice"]).ok();
-    let mut builder = HistoryBuilder::default();
-    let mut orders: std::collections::HashMap<String, u32> = std::collections::HashMap::new();
-    while table.next()? {
-        let new = orders.len() as u32;
-        let number = *orders.entry(table.cell(order).to_owned()).or_insert(new);
-        let pieces: i64 = quantity.map_or(Ok(1), |at| table.parse(at, "quantity", "a whole number"))?;
-        let interaction = Interaction {
-            product: builder.product(table.cell(product)),
-            time_s: table.time(time, "timestamp")?,
-            order: number,
-            quantity: u32::try_from(pieces.unsigned_abs()).unwrap_or(u32::MAX),
-            price: price.map_or(Ok(f32::NAN), |at| table.parse(at, "unit_price", "a number"))?,
-            kind: if pieces < 0 { EventKind::Refund } else { EventKind::Purchase },
-        };
-        builder.push(u64::from(number), number, interaction);
     }
     Ok(builder.finish())
 }
@@ -129,15 +98,6 @@ impl<'a> Table<'a> {
         self.cell(column).parse().map_err(|_| self.bad_cell(column, name, expected))
     }
 
-    fn time(&self, column: usize, name: &'static str) -> Result<u32, EvalError> {
-        let text = self.cell(column);
-        let zoned = text.parse::<jiff::Timestamp>().ok();
-        let plain = || text.parse::<jiff::civil::DateTime>().ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok();
-        let seconds = zoned.or_else(|| plain().map(|zoned| zoned.timestamp())).map(|time| time.as_second());
-        let seconds = seconds.and_then(|seconds| u32::try_from(seconds).ok());
-        seconds.ok_or_else(|| self.bad_cell(column, name, "a time from 1970 to 2106, such as 2026-01-31T08:26:00Z"))
-    }
-
     fn bad_cell(&self, column: usize, name: &'static str, expected: &'static str) -> EvalError {
         let line = self.row.position().map_or(0, csv::Position::line);
         EvalError::Cell {
@@ -174,16 +134,11 @@ mod tests {
     }
 
     #[test]
-    fn order_lines_become_purchases_and_refunds_and_bad_cells_are_named() {
-        let good =
-            file("order_id,product_id,quantity,timestamp\no1,a,2,2011-01-01T00:00:00Z\nc1,a,-1,2011-01-02 00:00:00\n");
-        let history = read_orders(good.path()).unwrap();
-        let lines: Vec<_> = history.sessions().map(|s| (s.interactions[0].kind, s.interactions[0].quantity)).collect();
-        assert_eq!(lines, [(EventKind::Purchase, 2), (EventKind::Refund, 1)]);
-        let bad = file("order_id,product_id,timestamp\no1,a,yesterday\n");
-        let message = read_orders(bad.path()).unwrap_err().to_string();
-        assert!(message.contains("line 2: timestamp is `yesterday`"), "{message}");
-        let missing = file("order_id,timestamp\n");
-        assert!(read_orders(missing.path()).unwrap_err().to_string().contains("no column product_id or StockCode"));
+    fn what_cannot_be_read_is_named_with_its_line() {
+        let bad = file("SessionId\tItemId\tTime\n7\ta\tyesterday\n");
+        let message = read_sessions(bad.path()).unwrap_err().to_string();
+        assert!(message.contains("line 2: Time is `yesterday`"), "{message}");
+        let missing = file("SessionId\tTime\n");
+        assert!(read_sessions(missing.path()).unwrap_err().to_string().contains("no column ItemId"));
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use rayon::prelude::*;
 
 use super::bootstrap::{Bootstrap, Draws, GroupSums};
+use super::error::EvalError;
 use super::metrics::Measures;
 use super::question::{Question, Ranker, Scores};
 use super::report::{Estimate, MethodReport, Report, Slice};
@@ -19,7 +20,7 @@ pub struct Settings<'a> {
     pub bootstrap: Bootstrap,
     /// Texts of the task's products, for the substitute rate; without them it is not measured.
     pub texts: Option<&'a ProductTexts>,
-    /// The method that the others are compared with; the last when it names none.
+    /// The method that the others are compared with; the last without it.
     pub reference: Option<&'a str>,
     /// Called after every method with how many are done.
     pub progress: &'a (dyn Fn(usize) + Sync),
@@ -34,7 +35,10 @@ struct Outcome {
 
 /// Measures every ranker on every case. One is the *reference*: every other method gets the interval by which the reference is ahead of it,
 /// over the same drawn groups. The same input gives the same report, however many threads there are.
-pub fn judge(task: &Task, rankers: &[&dyn Ranker], settings: &Settings<'_>) -> Report {
+///
+/// Returns an error if `settings` name a reference that is no ranker.
+pub fn judge(task: &Task, rankers: &[&dyn Ranker], settings: &Settings<'_>) -> Result<Report, EvalError> {
+    let reference = reference(rankers, settings.reference)?;
     let slices = Slices::new(&evidence(&task.train));
     let mut sums = GroupSums::new(task.num_groups(), rankers.len() * Measures::COUNT);
     let mut values = vec![Vec::new(); task.cases.len()];
@@ -46,10 +50,8 @@ pub fn judge(task: &Task, rankers: &[&dyn Ranker], settings: &Settings<'_>) -> R
         (settings.progress)(number + 1);
     }
     task.cases.iter().zip(&values).for_each(|(case, row)| sums.add(case.group as usize, row.iter().copied()));
-    let named = rankers.iter().position(|ranker| Some(ranker.name()) == settings.reference);
-    let reference = named.unwrap_or(rankers.len().saturating_sub(1));
     add_estimates(&mut methods, reference, &sums.means(), &settings.bootstrap.draw(&sums));
-    Report {
+    Ok(Report {
         protocol: task.protocol.to_owned(),
         k: task.k,
         keeps_seen: task.keeps_seen,
@@ -61,14 +63,25 @@ pub fn judge(task: &Task, rankers: &[&dyn Ranker], settings: &Settings<'_>) -> R
         draws: settings.bootstrap.draws,
         reference: rankers.get(reference).map_or(String::new(), |ranker| ranker.name().to_owned()),
         methods,
-    }
+    })
+}
+
+/// Which of `rankers` is `named`: the last without a name.
+fn reference(rankers: &[&dyn Ranker], named: Option<&str>) -> Result<usize, EvalError> {
+    let Some(named) = named else { return Ok(rankers.len().saturating_sub(1)) };
+    let unknown = || EvalError::UnknownReference {
+        reference: named.to_owned(),
+        methods: rankers.iter().map(|ranker| ranker.name()).collect::<Vec<_>>().join(", "),
+    };
+    rankers.iter().position(|ranker| ranker.name() == named).ok_or_else(unknown)
 }
 
 fn ask(task: &Task, ranker: &dyn Ranker, texts: Option<&ProductTexts>) -> Vec<Outcome> {
     let new_scores = || Scores::new(task.train.products().len());
     let ask_one = |scores: &mut Scores, case: &Case| {
         scores.clear();
-        ranker.score(&Question { products: &case.products, now_s: case.now_s }, scores);
+        let Case { products, steps, now_s, .. } = case;
+        ranker.score(&Question { products, steps, now_s: *now_s }, scores);
         let list = scores.best(task.k, if task.keeps_seen { &[] } else { &case.products });
         let num_substitutes = texts.map_or(0, |texts| num_substitutes(texts, &list, &case.products));
         Outcome { measures: Measures::of(&list, &case.targets, task.k), list, num_substitutes }
@@ -162,6 +175,7 @@ mod tests {
         let case = |group: u32, products: &[u32], targets: &[u32]| Case {
             group,
             products: products.to_vec(),
+            steps: Vec::new(),
             now_s: 1_000,
             targets: targets.to_vec(),
         };
@@ -181,7 +195,7 @@ mod tests {
         let second = Fixed("second", vec![(1, 1.0), (0, 1.0), (2, 0.5)]);
         let settings =
             Settings { bootstrap: Bootstrap { draws: 50, seed: 1 }, texts: None, reference: None, progress: &|_| {} };
-        let report = judge(&task(), &[&first, &second], &settings);
+        let report = judge(&task(), &[&first, &second], &settings).unwrap();
         let [one, two] = &report.methods[..] else { panic!() };
         // Hits: case 0 (rank 1 / 2), case 2 (rank 2 / 1); the others miss.
         assert_eq!((one.hit_rate.value, two.hit_rate.value), (0.5, 0.5));
@@ -191,7 +205,12 @@ mod tests {
         let targets: usize =
             one.slices.iter().filter(|slice| slice.by == SliceKind::Evidence).map(|slice| slice.num_targets).sum();
         assert_eq!(targets, 4);
-        let unseen = judge(&Task { keeps_seen: false, ..task() }, &[&second], &settings);
+        let named =
+            |reference| judge(&task(), &[&first, &second], &Settings { reference: Some(reference), ..settings });
+        assert_eq!(named("first").unwrap().reference, "first");
+        let message = named("third").unwrap_err().to_string();
+        assert!(message.contains("`third`") && message.contains("first, second"), "{message}");
+        let unseen = judge(&Task { keeps_seen: false, ..task() }, &[&second], &settings).unwrap();
         // Without what was seen: [1, 2], [2], [0, 1], [0, 1].
         assert_eq!((unseen.methods[0].hit_rate.value, unseen.methods[0].mrr.value), (0.75, 0.75));
     }
@@ -207,7 +226,7 @@ mod tests {
                 reference: None,
                 progress: &|_| {},
             };
-            pool.install(|| serde_json::to_string(&judge(&task(), &[&fixed], &settings)).unwrap())
+            pool.install(|| serde_json::to_string(&judge(&task(), &[&fixed], &settings).unwrap()).unwrap())
         };
         assert_eq!(on(1), on(4));
     }

@@ -2,16 +2,19 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
+use std::collections::HashSet;
 
 use super::question::{Question, Ranker, Scores};
-use super::texts::ProductTexts;
+use super::task::Task;
+use super::texts::{ProductTexts, dot};
 use crate::behavior::{
-    BehaviorConfig, Related, RelatedTable, SemanticConfig, SessionIndex, SessionScratch, SessionVectors, Step, Tally,
-    blend, bought_together, next_products, pooled, semantic_votes, session_votes, sum_rows,
+    BehaviorConfig, Knowledge, Learned, Related, RelatedRows, SemanticConfig, SessionIndex, SessionScratch,
+    SessionVectors, Step, Tally, next_products, pooled, semantic_votes, session_votes, sum_rows,
 };
-
-/// Products taken from each source: what a blend can still bring to the top.
-const POOL: usize = 200;
+use crate::rank::{RowId, ScoredRow, keep_best};
+use crate::recommend::{
+    Intent, RecommendConfig, RecommendError, RowStep, SessionQuestion, Shop, answer_session, in_cart,
+};
 
 /// Gives the scores of `entries` to `scores`.
 fn add_all(entries: &[Related], scores: &mut Scores) {
@@ -28,20 +31,20 @@ pub enum RowsOf {
 }
 
 /// A table of related products: orders with both, EASE, transitions.
-pub struct TableRanker {
+pub struct TableRanker<'a> {
     name: &'static str,
-    table: RelatedTable,
+    table: RelatedRows<'a>,
     of: RowsOf,
 }
 
-impl TableRanker {
+impl<'a> TableRanker<'a> {
     /// Ranks by the rows of `table`.
-    pub fn new(name: &'static str, table: RelatedTable, of: RowsOf) -> Self {
+    pub fn new(name: &'static str, table: RelatedRows<'a>, of: RowsOf) -> Self {
         Self { name, table, of }
     }
 }
 
-impl Ranker for TableRanker {
+impl Ranker for TableRanker<'_> {
     fn name(&self) -> &str {
         self.name
     }
@@ -51,32 +54,7 @@ impl Ranker for TableRanker {
             RowsOf::Every => question.products,
             RowsOf::Last => &question.products[question.products.len().saturating_sub(1)..],
         };
-        add_all(&sum_rows(self.table.rows(), asked, scores.num_products()), scores);
-    }
-}
-
-/// What is bought together as answers have it: by EASE where there is a row, by the shrunk cosine elsewhere.
-pub struct TogetherRanker<'a> {
-    ease: &'a TableRanker,
-    cosine: &'a TableRanker,
-}
-
-impl<'a> TogetherRanker<'a> {
-    /// Ranks by the rows of both tables.
-    pub fn new(ease: &'a TableRanker, cosine: &'a TableRanker) -> Self {
-        Self { ease, cosine }
-    }
-}
-
-impl Ranker for TogetherRanker<'_> {
-    fn name(&self) -> &str {
-        "behavior"
-    }
-
-    fn score(&self, question: &Question<'_>, scores: &mut Scores) {
-        let (ease, cosine) = (self.ease.table.rows(), self.cosine.table.rows());
-        let entries = bought_together(ease, cosine, question.products, scores.num_products());
-        entries.iter().for_each(|entry| scores.add(entry.product, entry.score));
+        add_all(&sum_rows(self.table, asked, scores.num_products()), scores);
     }
 }
 
@@ -117,7 +95,8 @@ impl Ranker for SessionRanker<'_> {
     }
 
     fn score(&self, question: &Question<'_>, scores: &mut Scores) {
-        let steps: Vec<Step> = question.products.iter().map(|&product| Step { product, weight: 1.0 }).collect();
+        let step = |(product, kind)| Step { product, weight: self.config.weights.of(kind) };
+        let steps: Vec<Step> = question.steps().into_iter().map(step).filter(|step| step.weight > 0.0).collect();
         let (sessions, limit) = (self.index.view(), scores.num_products());
         let votes = SCRATCH.with_borrow_mut(|scratch| match self.neighbors {
             Neighbors::Close => next_products(sessions, &steps, question.now_s, &self.config.session, limit, scratch),
@@ -160,72 +139,94 @@ impl Ranker for SemanticRanker<'_> {
     }
 }
 
-/// Several rankers as one, by the blend of answers: each scaled to its best, weighted, added.
-pub struct BlendRanker<'a> {
+/// What is served: the intents' own blend, by the settings, from tables learned from the training side.
+pub struct ServedRanker<'a> {
     name: &'static str,
-    parts: Vec<(f32, &'a dyn Ranker)>,
+    intent: Intent,
+    learned: &'a Learned,
+    semantic: Option<&'a SemanticRanker<'a>>,
+    recommend: &'a RecommendConfig,
+    behavior: &'a BehaviorConfig,
+    /// Length of the lists.
+    k: usize,
+    /// Whether a list may hold what the session has seen.
+    keeps_seen: bool,
 }
 
-impl<'a> BlendRanker<'a> {
-    /// Ranks by `parts`, each with its weight, 0 or more.
-    pub fn new(name: &'static str, parts: Vec<(f32, &'a dyn Ranker)>) -> Self {
-        Self { name, parts }
+impl<'a> ServedRanker<'a> {
+    /// Ranks as `intent` is answered on the events of `task`, with the vectors of `semantic` where the products have texts.
+    pub fn new(
+        name: &'static str,
+        intent: Intent,
+        task: &Task,
+        (learned, semantic): (&'a Learned, Option<&'a SemanticRanker<'a>>),
+        (recommend, behavior): (&'a RecommendConfig, &'a BehaviorConfig),
+    ) -> Self {
+        let Task { k, keeps_seen, .. } = *task;
+        Self { name, intent, learned, semantic, recommend, behavior, k, keeps_seen }
     }
 }
 
-/// The best products of `ranker` for the question, none of which the question holds unless `keeps_seen`.
-fn pool(ranker: &dyn Ranker, question: &Question<'_>, num_products: usize) -> Vec<Related> {
-    let mut scores = Scores::new(num_products);
-    ranker.score(question, &mut scores);
-    let mut entries: Vec<Related> =
-        scores.iter().map(|(product, score)| Related { product, score, evidence: 0 }).collect();
-    crate::behavior::keep_best(&mut entries, POOL + question.products.len());
-    entries
-}
-
-impl Ranker for BlendRanker<'_> {
+impl Ranker for ServedRanker<'_> {
     fn name(&self) -> &str {
         self.name
     }
 
     fn score(&self, question: &Question<'_>, scores: &mut Scores) {
-        let of_part = |(weight, ranker): &(f32, &dyn Ranker)| (*weight, pool(*ranker, question, scores.num_products()));
-        let pools: Vec<(f32, Vec<Related>)> = self.parts.iter().map(of_part).collect();
-        let sources: Vec<(f32, &[Related])> = pools.iter().map(|(weight, entries)| (*weight, &entries[..])).collect();
-        blend(&sources).iter().for_each(|entry| scores.add(entry.product, entry.score));
+        let steps: Vec<RowStep> = question.steps().into_iter().map(|(product, kind)| (RowId(product), kind)).collect();
+        let taken = in_cart(steps.iter().copied());
+        let seen = steps.iter().map(|(row, _)| *row).filter(|_| !self.keeps_seen);
+        let out: HashSet<RowId> = taken.iter().copied().chain(seen).collect();
+        let shop =
+            LearnedShop { learned: self.learned, semantic: self.semantic, num_products: scores.num_products(), out };
+        let (intent, limit) = (self.intent, self.k);
+        let asked = SessionQuestion { intent, steps: &steps, text: None, taken: &taken, limit, min_score: None };
+        // It searches nothing that could fail.
+        let Ok(shelf) = answer_session(&shop, &asked, self.recommend, self.behavior) else { return };
+        // By place, so that the list is the one that would be served.
+        shelf.hits.iter().zip(1u32..).for_each(|(hit, place)| scores.add(hit.row.0, 1.0 / place as f32));
     }
 }
 
-/// What is known of the question decides the mix: with `n` the mean evidence of its products, content weighs `kappa / (n + kappa)`, but never
-/// less than its floor, and behaviour the rest, each scaled to its best. So a product without orders is ranked by its text and one with many by its orders, with no jump.
-pub struct EvidenceBlend<'a> {
-    behavior: &'a dyn Ranker,
-    content: &'a dyn Ranker,
-    evidence: Vec<u32>,
-    kappa: f32,
-    floor: f32,
+/// The training side as a shop: every product may appear, and is a family of its own.
+struct LearnedShop<'a> {
+    learned: &'a Learned,
+    semantic: Option<&'a SemanticRanker<'a>>,
+    num_products: usize,
+    out: HashSet<RowId>,
 }
 
-impl<'a> EvidenceBlend<'a> {
-    /// Mixes `behavior` and `content`; `evidence` is [`evidence`](super::evidence) of the training side, `kappa` the evidence at which both weigh
-    /// the same, `floor` the least share of content, 0 to 1.
-    pub fn new(behavior: &'a dyn Ranker, content: &'a dyn Ranker, evidence: Vec<u32>, kappa: f32, floor: f32) -> Self {
-        Self { behavior, content, evidence, kappa, floor }
-    }
-}
-
-impl Ranker for EvidenceBlend<'_> {
-    fn name(&self) -> &str {
-        "blend"
+impl Shop for LearnedShop<'_> {
+    fn knowledge(&self) -> Option<Knowledge<'_>> {
+        Some(self.learned.knowledge(self.semantic.map(|semantic| &semantic.vectors)))
     }
 
-    fn score(&self, question: &Question<'_>, scores: &mut Scores) {
-        let known: u32 = question.products.iter().map(|product| self.evidence[*product as usize]).sum();
-        let n = known as f32 / question.products.len().max(1) as f32;
-        let of_content = (self.kappa / (n + self.kappa)).max(self.floor);
-        let behavior = pool(self.behavior, question, scores.num_products());
-        let content = pool(self.content, question, scores.num_products());
-        let mixed = blend(&[(1.0 - of_content, &behavior), (of_content, &content)]);
-        mixed.iter().for_each(|entry| scores.add(entry.product, entry.score));
+    fn may_appear(&self, row: RowId) -> bool {
+        row.index() < self.num_products && !self.out.contains(&row)
+    }
+
+    fn family(&self, row: RowId) -> Option<u32> {
+        (row.index() < self.num_products).then_some(row.0)
+    }
+
+    fn vector(&self, row: RowId) -> Option<Cow<'_, [f32]>> {
+        let vector = self.semantic?.texts.vector(row.0);
+        // A product that the catalog lacks has zeros.
+        vector.iter().any(|x| *x != 0.0).then_some(Cow::Borrowed(vector))
+    }
+
+    fn similar(&self, vector: &[f32], k: usize) -> Result<Vec<ScoredRow>, RecommendError> {
+        let Some(semantic) = self.semantic else { return Ok(Vec::new()) };
+        let vectors = semantic.texts.vectors().chunks_exact(semantic.texts.dim().max(1));
+        let is_there = |row: RowId| self.may_appear(row) && self.vector(row).is_some();
+        let rows = (0..).map(RowId).zip(vectors).filter(|(row, _)| is_there(*row));
+        let mut nearest: Vec<ScoredRow> =
+            rows.map(|(row, of_row)| ScoredRow { row, score: dot(vector, of_row) }).collect();
+        keep_best(&mut nearest, k);
+        Ok(nearest)
+    }
+
+    fn nearest_sessions(&self, vector: &[f32], k: usize) -> Result<Vec<ScoredRow>, RecommendError> {
+        Ok(self.semantic.map_or(Vec::new(), |semantic| semantic.vectors.nearest(vector, k)))
     }
 }

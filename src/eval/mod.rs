@@ -10,14 +10,15 @@
 //! | `task` | [`Task`], [`Case`], [`Split`], [`Window`]: what is learned from and asked about |
 //! | `protocol` | the tasks: sessions, baskets, cold products, the evidence ladder |
 //! | `baselines`, `bm25` | the methods that stand beside every other |
-//! | `learned` | what Kindred learns from events, as rankers |
+//! | `learned` | what Kindred learns from events, and what it serves, as rankers |
 //! | `metrics` | HR, recall, nDCG, MRR |
 //! | `slices` | popularity deciles and evidence buckets |
 //! | `bootstrap` | 95 % intervals |
 //! | `judge`, `report` | [`judge()`]: measures every ranker · [`Report`] |
 //! | `suite` | which methods a protocol compares |
 //! | `texts` | what the catalog says of a task's products |
-//! | `files` | sessions, orders and lists in files |
+//! | `files` | sessions and lists in files |
+//! | `order_file` | orders in files, as an import reads them |
 //! | `plot` | the evidence ladder as SVG |
 //! | `random` | seeded draws |
 //! | `error` | [`EvalError`] |
@@ -37,7 +38,7 @@
 //! let history = builder.finish();
 //! let task = sessions(&history, &history, 1)?;
 //! let settings = Settings { bootstrap: Bootstrap { draws: 100, seed: 1 }, texts: None, reference: None, progress: &|_| {} };
-//! let report = judge(&task, &[&Popularity::learn(&task.train)], &settings);
+//! let report = judge(&task, &[&Popularity::learn(&task.train)], &settings)?;
 //! assert_eq!(report.methods[0].hit_rate.value, 1.0 / 3.0);
 //! # Ok::<(), kindred::eval::EvalError>(())
 //! ```
@@ -52,6 +53,7 @@ mod fixture;
 mod judge;
 mod learned;
 mod metrics;
+mod order_file;
 mod plot;
 mod protocol;
 mod question;
@@ -66,18 +68,19 @@ pub use baselines::{CoCount, Cosine, PairsOf, Popularity};
 pub use bm25::Bm25;
 pub use bootstrap::{Bootstrap, Interval};
 pub use error::EvalError;
-pub use files::{ForeignList, read_lists, read_orders, read_sessions};
+pub use files::{ForeignList, read_lists, read_sessions};
 pub use judge::{Settings, judge};
-pub use learned::{BlendRanker, EvidenceBlend, Neighbors, RowsOf, SemanticRanker, SessionRanker, TableRanker};
+pub use learned::{Neighbors, RowsOf, SemanticRanker, ServedRanker, SessionRanker, TableRanker};
 pub use metrics::Measures;
+pub use order_file::{OrderFile, read_orders};
 pub use plot::write_ladder;
 pub use protocol::{
-    BasketSettings, ColdSettings, Ladder, LadderSettings, RUNGS, Rung, baskets, cold_anchors, cold_candidates,
-    cold_sessions, next_items, sessions,
+    BasketSettings, ColdSettings, Ladder, LadderSettings, RUNGS, Rung, UpsellAnswer, UpsellReport, UpsellResult,
+    UpsellSettings, baskets, cold_anchors, cold_candidates, cold_sessions, next_items, order_times, sessions, upsell,
 };
 pub use question::{Question, Ranker, Scores};
 pub use report::{Estimate, MethodReport, Report, Slice};
 pub use slices::{EVIDENCE_BUCKETS, SliceKind, evidence};
-pub use suite::{EvidenceMix, Learning, climb, judge_orders, judge_sessions};
+pub use suite::{Learning, climb, judge_orders, judge_sessions};
 pub use task::{Case, Split, Task, Window, by_id};
 pub use texts::{ProductTexts, SUBSTITUTE_COSINE};

@@ -1,5 +1,6 @@
 //! What a ranker is asked, the scores that it gives, and the list that follows from them.
 
+use crate::events::EventKind;
 use crate::rank::{self, RowId, ScoredRow};
 
 /// What is known when a list is asked for. Products are numbers of [`History::products`](crate::events::History::products), which a
@@ -8,8 +9,18 @@ use crate::rank::{self, RowId, ScoredRow};
 pub struct Question<'a> {
     /// What the session or basket holds so far, oldest first. In a basket the order means nothing.
     pub products: &'a [u32],
+    /// What was done so far, oldest first, for those that heed it; where it is empty the products are in the cart.
+    pub steps: &'a [(u32, EventKind)],
     /// The time of asking, in seconds since 1970.
     pub now_s: u32,
+}
+
+impl Question<'_> {
+    /// What was done so far, products with what was done with them.
+    pub fn steps(&self) -> Vec<(u32, EventKind)> {
+        let in_cart = || self.products.iter().map(|&product| (product, EventKind::AddToCart)).collect();
+        if self.steps.is_empty() { in_cart() } else { self.steps.to_vec() }
+    }
 }
 
 /// A score for some of the products; higher is better. A product that was given none is in no list.

@@ -1,6 +1,6 @@
 //! A task: what may be learned from, what is asked, and what the shopper did next.
 
-use crate::events::{History, HistoryBuilder, Interaction};
+use crate::events::{EventKind, History, HistoryBuilder, Interaction};
 
 /// One question with its answer.
 #[derive(Debug, Clone, PartialEq)]
@@ -9,6 +9,8 @@ pub struct Case {
     pub group: u32,
     /// What is known, oldest first: see [`Question::products`](super::Question::products).
     pub products: Vec<u32>,
+    /// What was done: see [`Question::steps`](super::Question::steps).
+    pub steps: Vec<(u32, EventKind)>,
     /// When it is asked, in seconds since 1970.
     pub now_s: u32,
     /// What a list should hold; no product twice, never empty.

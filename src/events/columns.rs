@@ -92,6 +92,11 @@ impl Columns {
             let is_named = |name: &&str| header.iter().position(|column| plain(column) == **name);
             places[role] = names.iter().find_map(is_named);
         }
+        // Shopify's export of orders writes the order's number under `Name`.
+        let find = |name: &str| header.iter().position(|column| plain(column) == name);
+        if find("lineitemquantity").is_some() {
+            places[Role::Order as usize] = places[Role::Order as usize].or_else(|| find("name"));
+        }
         for (role, name) in &map.0 {
             let place = header.iter().position(|column| column == name);
             places[*role] = Some(place.ok_or_else(|| format!("there is no column `{name}`"))?);
@@ -152,6 +157,13 @@ mod tests {
             found(&personalize, "").unwrap(),
             [("product", 1), ("time", 2), ("value", 4), ("user", 0), ("event", 3)]
         );
+        let shopify =
+            ["Name", "Email", "Currency", "Created at", "Lineitem quantity", "Lineitem price", "Lineitem sku", "Id"];
+        assert_eq!(
+            found(&shopify, "").unwrap(),
+            [("order", 0), ("product", 6), ("quantity", 4), ("time", 3), ("price", 5), ("visitor", 1), ("currency", 2)]
+        );
+        assert_eq!(found(&["Name", "sku", "date"], "").unwrap(), [("product", 1), ("time", 2)]);
         assert_eq!(found(&["when", "Was", "id"], "time=when,product=Was").unwrap(), [("product", 1), ("time", 0)]);
         assert!(found(&["when", "sku"], "").unwrap_err().contains("time"));
         assert!(found(&shop, "time=When").unwrap_err().contains("`When`"));

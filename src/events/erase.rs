@@ -1,39 +1,37 @@
 //! Erasing and exporting what is kept of one shopper, and forgetting what is older than its retention.
 //!
-//! SQLite overwrites what it deletes with zeros (`secure_delete`), but when it splits a page, copies of the rows that moved away stay
-//! in the free part of the old one. So an erasure does three things: it deletes, it cuts the log (`-wal`) to nothing, and it searches the
-//! file's bytes for the erased hashes; where any is left, the file is written anew (`VACUUM`) and the log is cut again.
+//! An erasure deletes in one transaction and has [`super::scrub`] rid the files of the bytes. It is not done before that, and until then the
+//! file knows, by a keyed hash of its own, that the bytes of this shopper's events may still be there: an erasure that is asked for
+//! again, in this process or another, goes on where the first stopped, and its receipt counts what both deleted.
 
-use std::collections::HashSet;
-use std::fs::File;
-use std::io::{BufReader, Read};
-use std::path::Path;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::error::{EventError, Step};
 use super::event::PRICE_PARTS;
 use super::file::{EventFile, last_seq, name_of, scan};
-use super::identity::Domain;
+use super::identity::{Domain, IdentityKey};
 use super::kind::EventKind;
 use super::row::Columns;
+use super::scrub::{Needles, Scrubbed, cut_log};
 use super::store::EventStore;
 
 /// Events that one transaction of a purge looks at.
 const PURGE_STEP: i64 = 100_000;
-/// Bytes of the file that are searched at a time.
-const SEARCH_BYTES: usize = 1 << 20;
-/// Bytes of what is searched for: a hash, or the start of an event's key.
-const NEEDLE_BYTES: usize = 8;
+/// How long an erasure waits, in all, for other processes that read.
+const MAX_WAIT: Duration = Duration::from_secs(10);
+/// How long it sleeps between two tries; events are kept meanwhile.
+const RETRY_AFTER: Duration = Duration::from_millis(50);
 
-type Needles = HashSet<[u8; NEEDLE_BYTES]>;
-
-/// What is the shopper's: events under the id, as visitor or user, and anonymous ones of visitors who first signed in as this user.
+/// What is the shopper's: events under the id, as visitor or user, and anonymous ones of visitors who first signed in as this user; and
+/// those that bear the id as that of their session and no other.
 const OF_SHOPPER: &str = "WHERE visitor = ?1 OR user = ?1
-    OR (user IS NULL AND visitor IN (SELECT visitor FROM links WHERE user = ?1))";
+    OR (user IS NULL AND visitor IN (SELECT visitor FROM links WHERE user = ?1))
+    OR (session = ?2 AND visitor IS NULL AND user IS NULL)";
 
 /// Proof of an erasure. It bears nothing of whose it was.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -88,36 +86,74 @@ pub struct ExportedItem {
 }
 
 impl EventStore {
-    /// Erases all that is kept under `id`, a visitor's or a user's: the events, their place in the indexes, the sign-ins, the live
-    /// session. When this returns, neither their hashes nor their events are in any file of the store.
+    /// Erases all that is kept under `id`, a visitor's or a user's, or that of a session whose events bear no other id: the events, their
+    /// place in the indexes, the sign-ins, the live session. When this returns, neither their hashes nor their events are in any file of the
+    /// store: the files were searched after the last write.
     ///
-    /// Whole copies of the file may be written: it takes about a second a million events, in which no event is kept. Returns an error if
-    /// the file cannot be read or written, or another process keeps old pages in use.
+    /// Whole copies of the file may be written: it takes about a second a million events, in which no event is kept. Where another process
+    /// reads, this waits for it and lets events be kept meanwhile. Returns an error if the file cannot be read or written, or its bytes could
+    /// not be shown to be gone; the events are out of the tables even so, and asking again goes on from there.
     pub fn erase(&self, id: &str) -> Result<ErasureReceipt, EventError> {
-        let now = Timestamp::now();
-        let mut receipt =
-            ErasureReceipt { receipt_id: ulid::Ulid::generate().to_string(), erased_at: now, events: 0, links: 0 };
-        let mut file = self.shared.file();
-        self.shared.find_file(&mut file)?;
-        let (Some(file), Some(key)) = (file.as_mut(), self.shared.key()) else { return Ok(receipt) };
-        let shopper = key.hash(Domain::Shopper, id);
-        let needles = delete(file, shopper, &mut receipt)?;
-        scrub(file, &needles)?;
-        self.shared.restore(file)?;
+        self.erase_within(id, MAX_WAIT)
+    }
+
+    /// As [`EventStore::erase`], waiting for other processes no longer than `max_wait`.
+    fn erase_within(&self, id: &str, max_wait: Duration) -> Result<ErasureReceipt, EventError> {
+        let (receipt, mut needles) = match self.delete(id)? {
+            Some(deleted) => deleted,
+            None => return Ok(ErasureReceipt::new(Timestamp::now())),
+        };
+        let began = Instant::now();
+        while self.try_scrub(&receipt, &mut needles)? == Scrubbed::Busy {
+            if began.elapsed() > max_wait {
+                return Err(EventError::NotScrubbed { path: self.path().to_owned() });
+            }
+            std::thread::sleep(RETRY_AFTER);
+        }
         Ok(receipt)
     }
 
-    /// All that is kept under `id`, a visitor's or a user's, oldest first.
+    /// Takes the shopper out of the tables and the live sessions. Returns the receipt, and what must not be found any more; `None` without a
+    /// file.
+    fn delete(&self, id: &str) -> Result<Option<(ErasureReceipt, Needles)>, EventError> {
+        let mut file = self.shared.file();
+        self.shared.find_file(&mut file)?;
+        let (Some(file), Some(key)) = (file.as_mut(), self.shared.key()) else { return Ok(None) };
+        let deleted = delete(file, &Erased::new(key, id))?;
+        self.shared.restore(file)?;
+        Ok(Some(deleted))
+    }
+
+    /// One try, after which events are kept again.
+    fn try_scrub(&self, receipt: &ErasureReceipt, needles: &mut Needles) -> Result<Scrubbed, EventError> {
+        let mut file = self.shared.file();
+        self.shared.find_file(&mut file)?;
+        let Some(file) = file.as_mut() else { return Ok(Scrubbed::Clean) };
+        if needles.scrub(file)? == Scrubbed::Busy {
+            return Ok(Scrubbed::Busy);
+        }
+        let path = file.path().to_owned();
+        let append = file.begin()?;
+        let forget = "UPDATE erasures SET whose = NULL WHERE receipt = ?1";
+        let forgotten = append.transaction().execute(forget, [&receipt.receipt_id]);
+        forgotten.map_err(|error| Step::Write.failed(&path, error))?;
+        append.commit()?;
+        // The log holds but this one row's page; who reads now keeps it until the next time that it is cut.
+        cut_log(&path, file.connection())?;
+        Ok(Scrubbed::Clean)
+    }
+
+    /// All that is kept under `id`, a visitor's or a user's, or that of a session whose events bear no other id; oldest first.
     ///
     /// Returns an error if the file is damaged or cannot be read.
     pub fn export(&self, id: &str) -> Result<Vec<ExportedEvent>, EventError> {
         let mut file = self.shared.file();
         self.shared.find_file(&mut file)?;
         let (Some(file), Some(key)) = (file.as_ref(), self.shared.key()) else { return Ok(Vec::new()) };
-        let shopper = key.hash(Domain::Shopper, id);
+        let Erased { shopper, session, .. } = Erased::new(key, id);
         let mut events = Vec::new();
         let condition = format!("{OF_SHOPPER} ORDER BY time_ms, seq");
-        scan(file.path(), file.connection(), &condition, &[&shopper], &mut |row| {
+        scan(file.path(), file.connection(), &condition, &[&shopper, &session], &mut |row| {
             events.push(exported(file, row)?);
             Ok(())
         })?;
@@ -176,93 +212,76 @@ impl EventStore {
     }
 }
 
-/// Deletes a shopper's events and sign-ins. Returns the bytes that must not be found any more: the shopper's hash, those of visitors and
-/// users of whom nothing is left, and the beginnings of the events' keys.
-fn delete(file: &mut EventFile, shopper: i64, receipt: &mut ErasureReceipt) -> Result<Needles, EventError> {
+impl ErasureReceipt {
+    fn new(now: Timestamp) -> Self {
+        Self { receipt_id: ulid::Ulid::generate().to_string(), erased_at: now, events: 0, links: 0 }
+    }
+}
+
+/// The hashes of an id that is erased.
+struct Erased {
+    shopper: i64,
+    session: i64,
+    /// Tells the erasure alone: nothing else bears it.
+    whose: [u8; 16],
+}
+
+impl Erased {
+    fn new(key: &IdentityKey, id: &str) -> Self {
+        let (shopper, session) = (key.hash(Domain::Shopper, id), key.hash(Domain::Session, id));
+        Self { shopper, session, whose: key.digest(Domain::Erasure, id.as_bytes()) }
+    }
+}
+
+/// Deletes a shopper's events and sign-ins, and writes the receipt. Returns it with what must not be found any more.
+fn delete(file: &mut EventFile, erased: &Erased) -> Result<(ErasureReceipt, Needles), EventError> {
     let path = file.path().to_owned();
     let failed = |error| Step::Write.failed(&path, error);
     let append = file.begin()?;
     let transaction = append.transaction();
-    let (mut needles, others) = traces(transaction, shopper).map_err(failed)?;
-    let events = transaction.execute(&format!("DELETE FROM events {OF_SHOPPER}"), [shopper]);
-    receipt.events = events.map_err(failed)? as u64;
-    let links = transaction.execute("DELETE FROM links WHERE visitor = ?1 OR user = ?1", [shopper]);
-    receipt.links = links.map_err(failed)? as u64;
-    for other in others {
-        if !is_left(transaction, other).map_err(failed)? {
-            needles.insert(other.to_be_bytes());
-        }
+    let mut needles = traces(transaction, erased).map_err(failed)?;
+    let begun = begun(transaction, erased).map_err(failed)?;
+    if begun.is_some() {
+        needles.rewrite_all();
     }
-    let insert = "INSERT INTO erasures VALUES (?1, ?2, ?3)";
-    let values = params![receipt.receipt_id, receipt.erased_at.as_millisecond(), receipt.events];
+    let mut receipt = begun.unwrap_or_else(|| ErasureReceipt::new(Timestamp::now()));
+    let ids = params![erased.shopper, erased.session];
+    receipt.events += transaction.execute(&format!("DELETE FROM events {OF_SHOPPER}"), ids).map_err(failed)? as u64;
+    let links = transaction.execute("DELETE FROM links WHERE visitor = ?1 OR user = ?1", [erased.shopper]);
+    receipt.links += links.map_err(failed)? as u64;
+    let insert = "INSERT OR REPLACE INTO erasures (receipt, at_ms, events, links, whose) VALUES (?1, ?2, ?3, ?4, ?5)";
+    let at_ms = receipt.erased_at.as_millisecond();
+    let values = params![receipt.receipt_id, at_ms, receipt.events, receipt.links, erased.whose];
     transaction.execute(insert, values).map_err(failed)?;
     append.commit()?;
-    Ok(needles)
+    Ok((receipt, needles))
 }
 
-/// The shopper's hash with the keys of the events, and the other hashes of shoppers in them.
-fn traces(connection: &Connection, shopper: i64) -> rusqlite::Result<(Needles, HashSet<i64>)> {
-    let (mut needles, mut others) = (HashSet::from([shopper.to_be_bytes()]), HashSet::new());
-    let mut select = connection.prepare(&format!("SELECT key, visitor, user FROM events {OF_SHOPPER}"))?;
-    let mut rows = select.query([shopper])?;
+/// The receipt of an erasure of the same id whose bytes may not be gone.
+fn begun(connection: &Connection, erased: &Erased) -> rusqlite::Result<Option<ErasureReceipt>> {
+    let mut select = connection.prepare("SELECT receipt, at_ms, events, links FROM erasures WHERE whose = ?1")?;
+    let receipt = select.query_row([erased.whose], |row| {
+        let erased_at = Timestamp::from_millisecond(row.get(1)?).unwrap_or_else(|_| Timestamp::now());
+        Ok(ErasureReceipt { receipt_id: row.get(0)?, erased_at, events: row.get(2)?, links: row.get(3)? })
+    });
+    receipt.optional()
+}
+
+/// What the events of a shopper leave behind: the hashes in them, and their keys.
+fn traces(connection: &Connection, erased: &Erased) -> rusqlite::Result<Needles> {
+    let mut needles = Needles::default();
+    needles.add_hash(erased.shopper);
+    let mut select =
+        connection.prepare(&format!("SELECT key, visitor, user, order_hash, session FROM events {OF_SHOPPER}"))?;
+    let mut rows = select.query(params![erased.shopper, erased.session])?;
     while let Some(row) = rows.next()? {
-        let key: Vec<u8> = row.get(0)?;
-        needles.extend(key.first_chunk::<NEEDLE_BYTES>());
-        let ids: [Option<i64>; 2] = [row.get(1)?, row.get(2)?];
-        others.extend(ids.into_iter().flatten().filter(|id| *id != shopper));
+        needles.add_key(row.get_ref(0)?.as_blob()?);
+        let [visitor, user, order, session]: [Option<i64>; 4] = [row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?];
+        // Sessions of somebody stand beside the key in rows alone, those of nobody in an index too.
+        let session = session.filter(|_| visitor.is_none() && user.is_none());
+        [visitor, user, order, session].into_iter().flatten().for_each(|hash| needles.add_hash(hash));
     }
-    Ok((needles, others))
-}
-
-/// Whether anything of the shopper is kept.
-fn is_left(connection: &Connection, shopper: i64) -> rusqlite::Result<bool> {
-    const LEFT: &str = "SELECT EXISTS (SELECT 1 FROM events WHERE visitor = ?1 OR user = ?1)
-        OR EXISTS (SELECT 1 FROM links WHERE visitor = ?1 OR user = ?1)";
-    connection.query_row(LEFT, [shopper], |row| row.get(0))
-}
-
-/// Sees to it that none of `needles` is in the file or its log.
-fn scrub(file: &EventFile, needles: &Needles) -> Result<(), EventError> {
-    let failed = |error| Step::Write.failed(file.path(), error);
-    cut_log(file.path(), file.connection())?;
-    if holds_any(file.path(), needles)? {
-        file.connection().execute_batch("VACUUM").map_err(failed)?;
-        cut_log(file.path(), file.connection())?;
-    }
-    Ok(())
-}
-
-/// Writes the log back into the file and cuts it to nothing.
-fn cut_log(path: &Path, connection: &Connection) -> Result<(), EventError> {
-    let failed = |error| Step::Write.failed(path, error);
-    let is_busy: i64 = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)).map_err(failed)?;
-    if is_busy == 0 { Ok(()) } else { Err(EventError::NotScrubbed { path: path.to_owned() }) }
-}
-
-/// Whether any of `needles` stands anywhere in the file at `path`.
-fn holds_any(path: &Path, needles: &Needles) -> Result<bool, EventError> {
-    let failed = |source: std::io::Error| {
-        let error = rusqlite::Error::ToSqlConversionFailure(Box::new(source));
-        Step::Read.failed(path, error)
-    };
-    let mut starts = vec![false; 1 << 16];
-    needles.iter().for_each(|needle| starts[usize::from(u16::from_le_bytes([needle[0], needle[1]]))] = true);
-    let mut file = BufReader::with_capacity(SEARCH_BYTES, File::open(path).map_err(failed)?);
-    let mut bytes = Vec::with_capacity(SEARCH_BYTES + NEEDLE_BYTES);
-    loop {
-        // The end of the last part stays, as a needle may lie across.
-        let kept = bytes.len().min(NEEDLE_BYTES - 1);
-        bytes.drain(..bytes.len() - kept);
-        let num_read = file.by_ref().take(SEARCH_BYTES as u64).read_to_end(&mut bytes).map_err(failed)?;
-        let is_there =
-            |window: &[u8]| starts[usize::from(u16::from_le_bytes([window[0], window[1]]))] && needles.contains(window);
-        if bytes.windows(NEEDLE_BYTES).any(is_there) {
-            return Ok(true);
-        }
-        if num_read == 0 {
-            return Ok(false);
-        }
-    }
+    Ok(needles)
 }
 
 fn exported(file: &EventFile, row: &Columns<'_>) -> Result<ExportedEvent, EventError> {
@@ -294,3 +313,6 @@ fn exported(file: &EventFile, row: &Columns<'_>) -> Result<ExportedEvent, EventE
         order_hash: hex(row.hashes.order),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,6 +19,15 @@ pub enum EventError {
         #[source]
         source: Arc<rusqlite::Error>,
     },
+    /// The file could not be made or searched.
+    #[error("cannot make or read the file of events `{path}`; check the disk, and that the folder may be written")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: Arc<std::io::Error>,
+    },
     /// A database of another program.
     #[error("`{path}` holds no events of a catalog (application id {found:#x}); move it away")]
     Foreign {
@@ -98,6 +107,15 @@ pub enum EventError {
         /// The file.
         path: PathBuf,
     },
+    /// What was erased was found in files all the same.
+    #[error(
+        "the events `{path}` are erased from the tables, but bytes of them are still found in the file or its log; erase again, and if that does \
+         not help, import an export of the others into a new file"
+    )]
+    NotClean {
+        /// The file.
+        path: PathBuf,
+    },
     /// There are events but no key to their ids.
     #[error("the key `{path}` of the events beside it is missing; restore it, or move the events away")]
     MissingKey {
@@ -165,6 +183,17 @@ pub enum EventError {
         /// What is missing or twofold.
         reason: String,
     },
+}
+
+impl EventError {
+    /// A fault of the file system, naming the file of events.
+    pub(super) fn file(path: &Path, source: std::io::Error) -> Self {
+        let path = path.to_owned();
+        match source.kind() {
+            std::io::ErrorKind::StorageFull => Self::DiskFull { path },
+            _ => Self::File { path, source: Arc::new(source) },
+        }
+    }
 }
 
 /// What was being done when SQLite failed.

@@ -22,6 +22,8 @@ const TIME: &[&str] =
     &["timestamp", "timestamp_micros", "event_timestamp", "eventTime", "event_time", "time", "TIMESTAMP", "sentAt"];
 const CONSENT: &[&str] = &["consent", "user_consent"];
 const ORDER: &[&str] = &["transaction_id", "transactionId", "order_id", "orderId"];
+/// What tags write in place of an order's number: orders of that name would all be one.
+const NO_ORDERS: &[&str] = &["", "0", "null", "none", "undefined", "nan", "(not set)", "[object object]"];
 const CURRENCY: &[&str] = &["currency", "currencyCode", "currency_code"];
 const PLACEMENT: &[&str] = &["item_list_id", "placement"];
 const RECOMMENDATION: &[&str] = &["recommendation_id", "recommendationId", "attributionToken", "RECOMMENDATION_ID"];
@@ -119,12 +121,16 @@ impl<'a> Fields<'a> {
         read.map(Some).ok_or_else(|| EventFault::new(name, EventRejectCode::BadTime, message))
     }
 
+    /// The order's number; what a tag writes where it knows none is none.
     fn order(&self) -> Result<Option<String>, EventFault> {
-        if let Some(order) = self.id(ORDER)? {
-            return Ok(Some(order));
-        }
-        let transaction = self.scopes.first().and_then(|own| own.get("purchaseTransaction")?.as_object()?.get("id"));
-        transaction.map(|id| text("purchaseTransaction.id", id, MAX_ID_BYTES)).transpose()
+        let order = match self.id(ORDER)? {
+            Some(order) => Some(order),
+            None => {
+                let own = self.scopes.first().and_then(|own| own.get("purchaseTransaction")?.as_object()?.get("id"));
+                own.map(|id| text("purchaseTransaction.id", id, MAX_ID_BYTES)).transpose()?
+            }
+        };
+        Ok(order.filter(|order| !NO_ORDERS.contains(&order.trim().to_ascii_lowercase().as_str())))
     }
 
     fn currency(&self) -> Result<Option<Currency>, EventFault> {

@@ -1,18 +1,9 @@
-//! `events.sqlite`: the events of one catalog, in a SQLite file that any tool can open.
+//! `events.sqlite`, open: one connection that writes, others that read.
 //!
-//! | table | what |
-//! |---|---|
-//! | `events` | one row an event, in the order in which they were acknowledged |
-//! | `products`, `placements` | ids and names by number, each written once |
-//! | `links` | which user a visitor first signed in as: anonymous events of the visitor are the user's |
-//! | `erasures` | receipts: when, and how many events; not whose |
-//! | `store` | one row: the hash by which the right key is told |
-//!
-//! Columns of `events`: `visitor`, `user`, `session`, `order_hash` and `key` are keyed hashes ([`super::identity`]); `kind` is the number of an
-//! [`EventKind`](super::EventKind), `time_ms` counts from 1970, `items` is described in [`super::row`], `digest` is the first 4 bytes of the BLAKE3 of the
-//! other columns, since SQLite has no checksums: an altered row is an error, never another event. The ids stand first in a row, so
-//! that what is left of a freed row in a page holds them whole or is overwritten ([`super::erase`] relies on it).
+//! Opening it checks the header, the version, the key, and (where the live sessions are restored) the events of the last day by their digests, whatever
+//! its length; [`EventStore::check`](super::EventStore::check) reads every page.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -21,54 +12,24 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use super::error::{EventError, Step};
-use super::event::Event;
-use super::identity::{Domain, IdentityKey, KEY_FILE};
+use super::event::{Event, Item};
+use super::identity::IdentityKey;
 use super::live::LiveSessions;
+use super::orders::{Known, is_known_by_order};
 use super::restore;
 use super::row::{COLUMNS, Columns, Hashes, StoredItem, pack_items};
+use super::tables::{self, is_there, pragma};
 
 /// Name of the file in a catalog's folder.
 pub const EVENTS_FILE: &str = "events.sqlite";
 
-/// `PRAGMA application_id`: `KNDE`.
-const APPLICATION_ID: i32 = 0x4B4E_4445;
-/// `PRAGMA user_version`: version of the tables.
-const VERSION: i32 = 1;
 /// How long a write waits for another process.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Names of products and placements that are held in memory; past it they are looked up anew.
 const MAX_NAMES: usize = 1_000_000;
 /// Pages of the log after which it is written back: 64 MiB. Keys are spread all over their index, so that a page changes many times
 /// until then, and is written back once.
 const CHECKPOINT_PAGES: i64 = 16_384;
-
-const SCHEMA: &str = "
-    CREATE TABLE store (key_check BLOB NOT NULL) STRICT;
-    CREATE TABLE products (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
-    CREATE TABLE placements (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
-    CREATE TABLE links (visitor INTEGER PRIMARY KEY, user INTEGER NOT NULL, time_ms INTEGER NOT NULL) STRICT;
-    CREATE TABLE erasures (receipt TEXT PRIMARY KEY, at_ms INTEGER NOT NULL, events INTEGER NOT NULL) STRICT;
-    CREATE TABLE events (
-        visitor INTEGER,
-        user INTEGER,
-        session INTEGER,
-        order_hash INTEGER,
-        key BLOB NOT NULL UNIQUE,
-        kind INTEGER NOT NULL,
-        time_ms INTEGER NOT NULL,
-        items BLOB NOT NULL,
-        currency TEXT,
-        placement INTEGER,
-        recommendation TEXT,
-        device TEXT,
-        query TEXT,
-        digest INTEGER NOT NULL,
-        seq INTEGER PRIMARY KEY
-    ) STRICT;
-    CREATE INDEX events_by_visitor ON events (visitor) WHERE visitor IS NOT NULL;
-    CREATE INDEX events_by_user ON events (user) WHERE user IS NOT NULL;
-    CREATE INDEX events_by_time ON events (time_ms);
-    CREATE INDEX links_by_user ON links (user);";
 
 /// Of two sign-ins the earlier counts, in whatever order they come.
 const LINK: &str = "INSERT INTO links VALUES (?1, ?2, ?3) ON CONFLICT (visitor) DO UPDATE
@@ -85,7 +46,7 @@ pub(super) struct EventFile {
     seen: i64,
     /// Number of the last event that the live sessions have.
     last_live: i64,
-    /// Erasures when they were last counted.
+    /// Erasures, and what they erased, when they were last counted.
     num_erasures: i64,
     /// Which file was opened.
     file: Option<(u64, u64)>,
@@ -97,21 +58,21 @@ impl EventFile {
     /// Returns an error naming the file if it cannot be made, is damaged, foreign, of a newer version, or of another key.
     pub(super) fn open(folder: &Path, key: &IdentityKey) -> Result<Self, EventError> {
         let path = folder.join(EVENTS_FILE);
+        if !is_there(&path)? {
+            tables::make(folder, &path, key)?;
+        }
         let failed = |error| Step::Open.failed(&path, error);
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = Connection::open_with_flags(&path, flags).map_err(failed)?;
         connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
-        // Before the first table: a page that is freed is overwritten with zeros.
+        // Before the first write: what is freed is overwritten with zeros.
         connection.pragma_update(None, "secure_delete", "ON").map_err(failed)?;
-        if pragma(&connection, "application_id").map_err(failed)? == 0 {
-            make(&mut connection, key).map_err(failed)?;
-        }
-        check_kind(&path, &connection)?;
-        check_key(folder, &path, &connection, key)?;
+        tables::check(folder, &path, &connection, key)?;
         connection.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
         connection.pragma_update(None, "synchronous", "FULL").map_err(failed)?;
         connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES).map_err(failed)?;
         connection.pragma_update(None, "cache_size", -65_536).map_err(failed)?;
+        tables::upgrade(&mut connection).map_err(failed)?;
         let seen = data_version(&connection).map_err(failed)?;
         let file = file_at(&path);
         Ok(Self { path, connection, names: Names::default(), seen, last_live: 0, num_erasures: 0, file })
@@ -148,7 +109,9 @@ impl EventFile {
     ///
     /// Returns an error if the file cannot be read.
     pub(super) fn take_erasures(&mut self) -> Result<bool, EventError> {
-        let count = self.connection.query_row("SELECT count(*) FROM erasures", [], |row| row.get(0));
+        let count =
+            self.connection
+                .query_row("SELECT count(*) + coalesce(sum(events + links), 0) FROM erasures", [], |row| row.get(0));
         let count = count.map_err(|error| Step::Read.failed(&self.path, error))?;
         Ok(std::mem::replace(&mut self.num_erasures, count) != count)
     }
@@ -231,22 +194,32 @@ impl Append<'_> {
         Ok(())
     }
 
-    /// Adds an event unless it is there. Returns whether it was added.
+    /// Adds what of an event is not there yet: all of it but for orders, of which [`super::orders`] tells. Returns the event as it was added,
+    /// `None` when all of it was there.
     ///
     /// Returns an error if it cannot be written.
-    pub(super) fn push(&mut self, event: &Event, hashes: Hashes) -> Result<bool, EventError> {
-        let mut items = Vec::with_capacity(event.items.len());
-        for item in &event.items {
-            let product = self.number("products", item.product.as_str())?;
-            items.push(StoredItem { product, quantity: item.quantity, price: item.price });
-        }
+    pub(super) fn push<'e>(&mut self, event: &'e Event, hashes: Hashes) -> Result<Option<Cow<'e, Event>>, EventError> {
+        let numbers = event.items.iter().map(|item| self.number("products", item.product.as_str()));
+        let numbers = numbers.collect::<Result<Vec<u32>, _>>()?;
+        let unknown = self.unknown(event, &hashes, &numbers).map_err(|error| Step::Write.failed(self.path, error))?;
+        let (event, numbers) = match unknown {
+            None => (Cow::Borrowed(event), numbers),
+            Some(items) if items.is_empty() => return Ok(None),
+            Some(items) => {
+                let numbers = items.iter().map(|item| self.number("products", item.product.as_str()));
+                let numbers = numbers.collect::<Result<_, _>>()?;
+                (Cow::Owned(Event { items, ..event.clone() }), numbers)
+            }
+        };
         let placement = event.placement.as_deref().map(|name| self.number("placements", name)).transpose()?;
+        let items = event.items.iter().zip(&numbers);
+        let items = items.map(|(item, &product)| StoredItem { product, quantity: item.quantity, price: item.price });
         let currency = event.currency.map(|currency| currency.code().to_owned());
         let row = Columns {
             hashes,
             kind: event.kind,
             time_ms: event.time_ms,
-            items: &pack_items(&items),
+            items: &pack_items(&items.collect::<Vec<_>>()),
             currency: currency.as_deref(),
             placement,
             recommendation: event.recommendation.as_deref(),
@@ -254,7 +227,17 @@ impl Append<'_> {
             query: event.query.as_deref(),
         };
         let is_new = self.insert(&row).map_err(|error| Step::Write.failed(self.path, error))?;
-        Ok(is_new)
+        Ok(is_new.then_some(event))
+    }
+
+    /// What of an order's event is not there yet; `None` when that is all of it, or it is of no order.
+    fn unknown(&self, event: &Event, hashes: &Hashes, numbers: &[u32]) -> rusqlite::Result<Option<Vec<Item>>> {
+        match hashes.order {
+            Some(order) if is_known_by_order(event) => {
+                Ok(Known::of(&self.transaction, order, event)?.unknown(&event.items, numbers))
+            }
+            _ => Ok(None),
+        }
     }
 
     fn insert(&mut self, row: &Columns<'_>) -> rusqlite::Result<bool> {
@@ -373,46 +356,6 @@ fn file_at(path: &Path) -> Option<(u64, u64)> {
     path.metadata().ok().map(|file| (file.dev(), file.ino()))
 }
 
-fn pragma(connection: &Connection, name: &str) -> rusqlite::Result<i32> {
-    connection.pragma_query_value(None, name, |row| row.get(0))
-}
-
 fn data_version(connection: &Connection) -> rusqlite::Result<i64> {
     connection.pragma_query_value(None, "data_version", |row| row.get(0))
-}
-
-/// Makes the tables in an empty file; another process may have been quicker.
-fn make(connection: &mut Connection, key: &IdentityKey) -> rusqlite::Result<()> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let num_tables: i64 = transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    if num_tables == 0 {
-        transaction.execute_batch(SCHEMA)?;
-        transaction.execute("INSERT INTO store VALUES (?1)", [key.digest(Domain::Check, b"")])?;
-        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-        transaction.pragma_update(None, "user_version", VERSION)?;
-    }
-    transaction.commit()
-}
-
-fn check_kind(path: &Path, connection: &Connection) -> Result<(), EventError> {
-    let read = |name| pragma(connection, name).map_err(|error| Step::Open.failed(path, error));
-    let (application, version) = (read("application_id")?, read("user_version")?);
-    if application != APPLICATION_ID {
-        return Err(EventError::Foreign { path: path.to_owned(), found: application });
-    }
-    if version != VERSION {
-        return Err(EventError::FormatVersion { path: path.to_owned(), found: version, expected: VERSION });
-    }
-    Ok(())
-}
-
-fn check_key(folder: &Path, path: &Path, connection: &Connection, key: &IdentityKey) -> Result<(), EventError> {
-    let check: Vec<u8> = connection
-        .query_row("SELECT key_check FROM store", [], |row| row.get(0))
-        .map_err(|error| Step::Open.failed(path, error))?;
-    if check == key.digest(Domain::Check, b"") {
-        Ok(())
-    } else {
-        Err(EventError::WrongKey { path: folder.join(KEY_FILE) })
-    }
 }

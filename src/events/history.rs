@@ -17,10 +17,11 @@ pub struct Interaction {
     pub product: u32,
     /// Seconds since 1970.
     pub time_s: u32,
-    /// The order that it is a line of, [`NO_ORDER`] for none. Lines of one order share a number; a refund bears the number of the order
-    /// that it takes back where that is known.
+    /// The order that it is a line of, [`NO_ORDER`] for none. Lines of one order share a number. A refund bears the number of the order
+    /// that it takes back; in a history of kept events no more pieces of an order's product are taken back than were sold in it, and a
+    /// refund without an order takes back nothing that the history holds.
     pub order: u32,
-    /// Pieces, 1 or more; a refund's pieces count against.
+    /// Pieces, 1 or more; a refund's pieces count against, whatever the lines that they were sold in.
     pub quantity: u32,
     /// Price of a piece in the currency's major unit; NaN when not told.
     pub price: f32,

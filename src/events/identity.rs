@@ -27,6 +27,8 @@ pub(super) enum Domain {
     Content,
     /// Tells whether a store was written with this key.
     Check,
+    /// An id that is being erased.
+    Erasure,
 }
 
 /// The key of one catalog.

@@ -2,8 +2,11 @@
 //!
 //! Shoppers are held in two halves: who does something moves to the younger half; when that is full the older one is forgotten and the
 //! younger one grows old. So those that did nothing for longest go first, at no cost.
+//!
+//! A sign-in joins: what a visitor did is the session of the user who signed in there last, and the user's is that of every visitor on whose
+//! device they signed in, without what other users did there.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::event::Event;
@@ -30,6 +33,10 @@ pub struct LiveInteraction {
 
 #[derive(Debug, Clone)]
 struct Entry {
+    /// Tells entries apart: one stands under each of its ids.
+    number: u64,
+    visitor: Option<i64>,
+    user: Option<i64>,
     session: Option<i64>,
     interaction: LiveInteraction,
 }
@@ -47,6 +54,8 @@ struct Shopper {
 pub(super) struct LiveSessions {
     young: HashMap<i64, Shopper>,
     old: HashMap<i64, Shopper>,
+    /// Entries so far.
+    num_entries: u64,
     max_shoppers: usize,
     idle_ms: i64,
 }
@@ -54,7 +63,7 @@ pub(super) struct LiveSessions {
 impl LiveSessions {
     /// None yet; at most about `max_shoppers` are held, and a session ends after `idle_ms` without an event.
     pub(super) fn new(max_shoppers: usize, idle_ms: i64) -> Self {
-        Self { young: HashMap::new(), old: HashMap::new(), max_shoppers, idle_ms }
+        Self { young: HashMap::new(), old: HashMap::new(), num_entries: 0, max_shoppers, idle_ms }
     }
 
     /// Takes in an event. Lists that were shown are no part of sessions: they would push out what was done.
@@ -80,8 +89,9 @@ impl LiveSessions {
         }
         let Hashes { visitor, user, session, .. } = *hashes;
         // Asked for by any of its ids.
-        let user = user.filter(|user| Some(*user) != visitor);
-        for shopper in [visitor, user, session].into_iter().flatten() {
+        let signed_in = user.filter(|user| Some(*user) != visitor);
+        let numbers = self.num_entries..;
+        for shopper in [visitor, signed_in, session].into_iter().flatten() {
             let Shopper { entries, marks } = self.shopper(shopper);
             marks.extend(interactions.clone());
             marks.sort_by_key(|mark| mark.time_ms);
@@ -89,12 +99,14 @@ impl LiveSessions {
             if kind == EventKind::ViewItemList {
                 continue;
             }
-            entries.extend(interactions.clone().map(|interaction| Entry { session, interaction }));
+            let numbered = interactions.clone().zip(numbers.clone());
+            entries.extend(numbered.map(|(interaction, number)| Entry { number, visitor, user, session, interaction }));
             // Late events fall into their place; equal times stay as they came.
             entries.sort_by_key(|entry| entry.interaction.time_ms);
             let surplus = entries.len().saturating_sub(MAX_LIVE_INTERACTIONS);
             entries.drain(..surplus);
         }
+        self.num_entries += interactions.count() as u64;
     }
 
     fn shopper(&mut self, shopper: i64) -> &mut Shopper {
@@ -111,32 +123,52 @@ impl LiveSessions {
 
     /// What `shopper` was shown, clicked and bought, oldest first, however long ago.
     pub(super) fn marks(&self, shopper: i64) -> &[LiveInteraction] {
-        self.young.get(&shopper).or_else(|| self.old.get(&shopper)).map_or(&[], |known| &known.marks)
+        self.known(shopper).map_or(&[], |known| &known.marks)
     }
 
     /// What `shopper` did in the session that is under way at `now_ms`, oldest first: what bears the id `session`, or else all up to the
     /// last pause. Empty when there is none.
     pub(super) fn of(&self, shopper: i64, session: Option<i64>, now_ms: i64) -> Vec<LiveInteraction> {
-        let Some(known) = self.young.get(&shopper).or_else(|| self.old.get(&shopper)) else { return Vec::new() };
-        let entries = &known.entries;
-        let is_of = |entry: &&Entry| session.is_some() && entry.session == session;
-        let by_id: Vec<LiveInteraction> = entries.iter().filter(is_of).map(|entry| entry.interaction.clone()).collect();
-        if !by_id.is_empty() {
-            return by_id;
-        }
-        let mut next_ms = now_ms;
-        let mut found: Vec<LiveInteraction> = entries
-            .iter()
-            .rev()
-            .take_while(|entry| {
+        let entries = self.joined(shopper);
+        let is_of = |entry: &&&Entry| session.is_some() && entry.session == session;
+        let mut found: Vec<&Entry> = entries.iter().filter(is_of).copied().collect();
+        if found.is_empty() {
+            let mut next_ms = now_ms;
+            let is_near = |entry: &&&Entry| {
                 let is_near = next_ms.saturating_sub(entry.interaction.time_ms) <= self.idle_ms;
                 next_ms = entry.interaction.time_ms;
                 is_near
-            })
-            .map(|entry| entry.interaction.clone())
-            .collect();
-        found.reverse();
-        found
+            };
+            found = entries.iter().rev().take_while(is_near).copied().collect();
+            found.reverse();
+        }
+        let surplus = found.len().saturating_sub(MAX_LIVE_INTERACTIONS);
+        found.into_iter().skip(surplus).map(|entry| entry.interaction.clone()).collect()
+    }
+
+    /// What stands under the id `shopper`, and what a sign-in joins with it; by time, equal times as they came.
+    fn joined(&self, shopper: i64) -> Vec<&Entry> {
+        let own = self.under(shopper);
+        let signed_in = own.iter().rev().filter(|entry| entry.visitor == Some(shopper)).find_map(|entry| entry.user);
+        let user = signed_in.unwrap_or(shopper);
+        let by_user = self.under(user);
+        let devices = by_user.iter().filter(|entry| entry.user == Some(user)).filter_map(|entry| entry.visitor);
+        // An anonymous entry is of the user who signed in first on its device.
+        let mut devices: BTreeSet<i64> = devices.collect();
+        devices.retain(|device| self.under(*device).iter().find_map(|entry| entry.user) == Some(user));
+        let before = devices.iter().flat_map(|device| self.under(*device)).filter(|entry| entry.user.is_none());
+        let all = own.iter().chain(by_user).chain(before);
+        let joined: BTreeMap<(i64, u64), &Entry> =
+            all.map(|entry| ((entry.interaction.time_ms, entry.number), entry)).collect();
+        joined.into_values().collect()
+    }
+
+    fn under(&self, shopper: i64) -> &[Entry] {
+        self.known(shopper).map_or(&[], |known| &known.entries)
+    }
+
+    fn known(&self, shopper: i64) -> Option<&Shopper> {
+        self.young.get(&shopper).or_else(|| self.old.get(&shopper))
     }
 
     /// Forgets everything.
@@ -182,6 +214,29 @@ mod tests {
         assert!(live.of(1, None, 101 * MINUTE).is_empty() && live.of(3, None, 75 * MINUTE).is_empty());
         live.add(&event("e", EventKind::AddToCart, 1), &hashes(None, None, Some(9)));
         assert_eq!(products(&live.of(9, Some(9), 75 * MINUTE)), ["e", "d"]);
+    }
+
+    #[test]
+    fn a_sign_in_joins_what_visitor_and_user_do_but_not_another_user_of_the_device() {
+        let mut live = LiveSessions::new(100, 30 * MINUTE);
+        let (phone, laptop, anna, ben) = (1, 2, 11, 12);
+        let told = [
+            ("a", phone, None),
+            ("b", phone, Some(anna)),
+            ("c", phone, None),
+            ("d", laptop, Some(anna)),
+            ("e", laptop, None),
+            ("f", laptop, Some(ben)),
+        ];
+        for (minute, (product, visitor, user)) in (1..).zip(told) {
+            live.add(&event(product, EventKind::ViewItem, minute * MINUTE), &hashes(Some(visitor), user, None));
+        }
+        let now = 10 * MINUTE;
+        assert_eq!(products(&live.of(phone, None, now)), ["a", "b", "c", "d", "e"]);
+        assert_eq!(products(&live.of(anna, None, now)), ["a", "b", "c", "d", "e"]);
+        assert_eq!(products(&live.of(ben, None, now)), ["f"]);
+        // The device shows what was done on it, whoever did, as it did before anyone signed in.
+        assert_eq!(products(&live.of(laptop, None, now)), ["d", "e", "f"]);
     }
 
     #[test]

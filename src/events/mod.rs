@@ -15,12 +15,13 @@
 //! | `reject` | why an event is not kept |
 //! | `settings` | [`EventsConfig`] |
 //! | `store` | [`EventStore`]: one writer, live sessions |
-//! | `file` | `events.sqlite` |
+//! | `file`, `tables` | `events.sqlite`, open · its tables, made and checked |
 //! | `row` | one row of it |
+//! | `orders` | what makes two tellings of an order one |
 //! | `identity` | `events.key`, and ids as hashes |
 //! | `live`, `restore` | the session that each shopper is in · after a restart |
-//! | `sessions` | stored events to a [`History`] |
-//! | `erase` | erasure, export, retention |
+//! | `sessions`, `sessions/refunds` | stored events to a [`History`] · which sales refunds take back |
+//! | `erase`, `scrub` | erasure, export, retention · erased bytes are in no file |
 //! | `import`, `columns` | [`Import`]: files of orders and interactions · what their columns say |
 //! | `status` | what there is, counted |
 //! | `history` | [`History`]: interactions by session, in memory |
@@ -38,14 +39,17 @@ mod import;
 mod kind;
 mod live;
 mod names;
+mod orders;
 mod parse;
 mod reject;
 mod restore;
 mod row;
+mod scrub;
 mod sessions;
 mod settings;
 mod status;
 mod store;
+mod tables;
 mod time;
 
 pub use columns::ColumnMap;

@@ -76,19 +76,24 @@ impl<'a> EventReader<'a> {
         Self { config, now_ms }
     }
 
-    /// The events of `text`: one, a list, or one a line.
+    /// The events of `text`, which is UTF-8: one, a list, or one a line.
     ///
     /// Returns an error in words if the text as a whole is no JSON; lines are read each by itself.
-    pub fn read(&self, text: &str, form: RecordForm) -> Result<ReadEvents, String> {
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    pub fn read(&self, text: impl AsRef<[u8]>, form: RecordForm) -> Result<ReadEvents, String> {
+        let bytes = text.as_ref();
+        let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
         let mut read = ReadEvents::default();
         let mut index = 0;
         if form == RecordForm::JsonLines {
-            for line in text.lines().filter(|line| !line.trim().is_empty()) {
-                self.read_line(line, &mut index, &mut read);
+            for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()) {
+                match std::str::from_utf8(line) {
+                    Ok(line) => self.read_line(line, &mut index, &mut read),
+                    Err(error) => reject_line(&not_text(error), &mut index, &mut read),
+                }
             }
             return Ok(read);
         }
+        let text = std::str::from_utf8(bytes).map_err(not_text)?;
         match serde_json::from_str(text).map_err(|error| error.to_string())? {
             Value::Array(values) => values.iter().for_each(|value| self.read_value(value, &mut index, &mut read)),
             value => self.read_value(&value, &mut index, &mut read),
@@ -100,11 +105,7 @@ impl<'a> EventReader<'a> {
     pub fn read_line(&self, line: &str, index: &mut u64, read: &mut ReadEvents) {
         match serde_json::from_str(line) {
             Ok(value) => self.read_value(&value, index, read),
-            Err(error) => {
-                let fault = EventFault::new("event", EventRejectCode::BadJson, format!("it is no JSON: {error}"));
-                read.push(*index, Err(fault));
-                *index += 1;
-            }
+            Err(error) => reject_line(&format!("it is no JSON: {error}"), index, read),
         }
     }
 
@@ -167,6 +168,15 @@ impl<'a> EventReader<'a> {
     }
 }
 
+fn not_text(error: std::str::Utf8Error) -> String {
+    format!("it is not UTF-8 at byte {}", error.valid_up_to())
+}
+
+fn reject_line(message: &str, index: &mut u64, read: &mut ReadEvents) {
+    read.push(*index, Err(EventFault::new("event", EventRejectCode::BadJson, message)));
+    *index += 1;
+}
+
 fn check_contents(event: &Event) -> Result<(), EventFault> {
     if event.items.len() > MAX_ITEMS {
         let message = format!("{} products in one event, at most {MAX_ITEMS} are read", event.items.len());
@@ -194,7 +204,7 @@ mod tests {
     const NOW: i64 = 1_800_000_000_000;
 
     fn read(value: Value) -> ReadEvents {
-        EventReader::new(&EventsConfig::default(), NOW).read(&value.to_string(), RecordForm::Json).unwrap()
+        EventReader::new(&EventsConfig::default(), NOW).read(value.to_string(), RecordForm::Json).unwrap()
     }
 
     fn one(value: Value) -> Event {
@@ -314,11 +324,17 @@ mod tests {
         let config = EventsConfig::default();
         let reader = EventReader::new(&config, NOW);
         let good = r#"{"event":"view_item","item_id":"a"}"#;
-        let read = reader.read(&format!("{good}\n\n{{\"event\"\n{good}\n"), RecordForm::JsonLines).unwrap();
+        let read = reader.read(format!("{good}\n\n{{\"event\"\n{good}\n"), RecordForm::JsonLines).unwrap();
         assert_eq!(
             (read.events.len(), read.rejected[0].index, read.rejected[0].code),
             (2, 1, EventRejectCode::BadJson)
         );
+        let bytes =
+            [good.as_bytes(), b"\n{\"event\":\"view_item\",\"item_id\":\"\xff\"}\r\n", good.as_bytes()].concat();
+        let read = reader.read(&bytes, RecordForm::JsonLines).unwrap();
+        assert_eq!((read.events.len(), read.rejected[0].index), (2, 1));
+        assert!(read.rejected[0].message.contains("UTF-8 at byte 32"), "{:?}", read.rejected);
+        assert!(reader.read(b"[\"\xff\"]", RecordForm::Json).unwrap_err().contains("UTF-8 at byte 2"));
         assert!(reader.read("[1,", RecordForm::Json).is_err());
         let deep = "[".repeat(100_000);
         assert!(reader.read(&deep, RecordForm::Json).is_err());
@@ -340,7 +356,7 @@ mod tests {
             (false, json!({"ad_user_data": "GRANTED", "analytics_storage": "denied"}), 0),
         ] {
             let config = EventsConfig { require_consent, ..EventsConfig::default() };
-            let read = EventReader::new(&config, NOW).read(&event(consent.clone()), RecordForm::Json).unwrap();
+            let read = EventReader::new(&config, NOW).read(event(consent.clone()), RecordForm::Json).unwrap();
             assert_eq!(
                 (read.events.len(), read.without_consent),
                 (kept, 1 - kept as u64),

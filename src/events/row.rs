@@ -135,16 +135,21 @@ impl<'a> Columns<'a> {
 
     /// The products; `None` when `items` cannot be read.
     pub(super) fn stored_items(&self) -> Option<Vec<StoredItem>> {
-        let mut items = Vec::with_capacity(self.items.len() / 3);
-        let mut rest = self.items;
-        while !rest.is_empty() {
-            let product = take_number(&mut rest)?.try_into().ok()?;
-            let quantity = take_number(&mut rest)?.try_into().ok()?;
-            let price = take_number(&mut rest)?.checked_sub(1);
-            items.push(StoredItem { product, quantity, price });
-        }
-        Some(items)
+        unpack_items(self.items)
     }
+}
+
+/// The products of the column `items`; `None` when it cannot be read.
+pub(super) fn unpack_items(bytes: &[u8]) -> Option<Vec<StoredItem>> {
+    let mut items = Vec::with_capacity(bytes.len() / 3);
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let product = take_number(&mut rest)?.try_into().ok()?;
+        let quantity = take_number(&mut rest)?.try_into().ok()?;
+        let price = take_number(&mut rest)?.checked_sub(1);
+        items.push(StoredItem { product, quantity, price });
+    }
+    Some(items)
 }
 
 /// `items` as the column of its name.

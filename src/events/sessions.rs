@@ -1,14 +1,16 @@
 //! Stored events to a [`History`]: whose they are, which session and order they belong to, and which order a refund takes back.
 //!
-//! The result depends on the events alone, never on the order in which they came nor on the key that hides who shoppers are: events of one
-//! shopper at the same time, and sessions that end together, come by what was done with which products, and products are numbered by
+//! The result depends on the events that are kept alone, never on the order in which they came nor on the key that hides who shoppers are (but
+//! of an order that was told twice in different words the first telling is kept, see [`super::orders`]): events of one shopper at the same time, and sessions that end together, come by what was done with which products, and products are numbered by
 //! their ids.
 //!
 //! * A *shopper* is the user of an event, else the user as whom its visitor first signed in, else the visitor, else the session, else the
 //!   order, else the event itself.
 //! * A *session* is what a shopper did under one session id; without one, what was done with no pause longer than the idle time.
-//! * A *refund* that names no order with a purchase takes back the shopper's latest purchase of that product before it. One that names an
-//!   order and no product takes back all of it.
+//! * A *refund* that names a known order takes back pieces of that order, whoever sent it and however many events told the order: those of
+//!   its products, or, where it names none, all that are left. Any other takes back the shopper's latest purchases of the product before
+//!   it, as many as it has pieces. So a line of a refund with an order is that many sold pieces of it, no piece is taken back twice, and
+//!   what takes back nothing that is known bears no order.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
@@ -23,6 +25,8 @@ use super::history::{History, HistoryParts, Interaction, NO_ORDER};
 use super::kind::EventKind;
 use super::row::Columns;
 use crate::catalog::Currency;
+
+mod refunds;
 
 /// Which events a history is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -69,11 +73,6 @@ impl Head {
     fn time_s(&self) -> u32 {
         (self.time_ms / 1000).clamp(0, i64::from(u32::MAX)) as u32
     }
-
-    /// A refund of an order as it was.
-    fn is_whole_refund(&self) -> bool {
-        self.kind == EventKind::Refund && self.num_lines == 0
-    }
 }
 
 /// A session, by number.
@@ -90,7 +89,7 @@ struct Gathered {
     heads: Vec<Head>,
     lines: Vec<Interaction>,
     currencies: BTreeMap<String, u8>,
-    /// Of lines of refunds that name no known order, by place: the order that they take back.
+    /// Of lines of refunds, by place: the order whose pieces they take back.
     taken_back: HashMap<u32, i64>,
 }
 
@@ -105,10 +104,12 @@ pub(super) fn history(path: &Path, part: &HistoryPart, idle_ms: i64) -> Result<H
     let mut gathered = gather(path, &snapshot, part)?;
     gathered.drop_other_currencies(part.currency);
     let names = names(path, &snapshot)?;
+    let sold_elsewhere = sold(&snapshot, gathered.unknown_orders()).map_err(failed)?;
     drop(snapshot);
     gathered.tell_contents(&names);
+    gathered.give_refunds_to_their_shoppers();
     gathered.heads.sort_unstable_by_key(|head| (head.shopper, head.time_ms, head.content, head.tie));
-    gathered.tie_refunds();
+    gathered.tie_refunds(&sold_elsewhere);
     let sessions = gathered.number_sessions(idle_ms);
     Ok(gathered.into_history(sessions, names))
 }
@@ -131,6 +132,20 @@ fn links(path: &Path, connection: &Connection) -> Result<HashMap<i64, i64>, Even
     let mut select = connection.prepare("SELECT visitor, user FROM links").map_err(failed)?;
     let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).map_err(failed)?;
     rows.collect::<Result<_, _>>().map_err(failed)
+}
+
+/// Those of `orders` that were bought at any time.
+fn sold(connection: &Connection, mut orders: HashSet<i64>) -> rusqlite::Result<HashSet<i64>> {
+    let mut select = connection.prepare("SELECT EXISTS (SELECT 1 FROM events WHERE order_hash = ?1 AND kind = ?2)")?;
+    let mut failed = None;
+    orders.retain(|order| {
+        let is_sold = select.query_row(rusqlite::params![order, EventKind::Purchase.number()], |row| row.get(0));
+        is_sold.unwrap_or_else(|error| {
+            failed = Some(error);
+            false
+        })
+    });
+    failed.map_or(Ok(orders), Err)
 }
 
 /// Product ids by number.
@@ -231,36 +246,6 @@ impl Gathered {
         }
     }
 
-    /// Finds the orders that refunds of no known order take back. Heads are by shopper and time.
-    fn tie_refunds(&mut self) {
-        let sales = self.heads.iter().filter(|head| head.kind == EventKind::Purchase);
-        let known: HashSet<i64> = sales.map(|head| head.order).collect();
-        let mut bought: HashMap<u32, Vec<(i64, u32)>> = HashMap::new();
-        let mut shopper = None;
-        for head in &mut self.heads {
-            if shopper != Some(head.shopper) {
-                shopper = Some(head.shopper);
-                bought.clear();
-            }
-            match head.kind {
-                EventKind::Purchase => {
-                    for line in &self.lines[head.lines()] {
-                        bought.entry(line.product).or_default().push((head.order, line.quantity));
-                    }
-                }
-                EventKind::Refund if known.contains(&head.order) => {}
-                EventKind::Refund => {
-                    head.order = NO_HASH;
-                    for (line, place) in self.lines[head.lines()].iter().zip(head.first_line..) {
-                        let order = bought.get_mut(&line.product).and_then(|sold| take_back(sold, line.quantity));
-                        order.map(|order| self.taken_back.insert(place, order));
-                    }
-                }
-                _ => head.order = NO_HASH,
-            }
-        }
-    }
-
     /// Numbers the sessions of the heads, which are by shopper and time, in [`Head::session`]. Returns when each ended.
     fn number_sessions(&mut self, idle_ms: i64) -> Vec<SessionEnd> {
         let mut sessions: Vec<SessionEnd> = Vec::new();
@@ -294,20 +279,7 @@ impl Gathered {
         sessions
     }
 
-    /// What was sold in the orders that are taken back whole.
-    fn sold(&self) -> HashMap<i64, Vec<Interaction>> {
-        let whole = self.heads.iter().filter(|head| head.is_whole_refund());
-        let mut sold: HashMap<i64, Vec<Interaction>> = whole.map(|head| (head.order, Vec::new())).collect();
-        for head in self.heads.iter().filter(|head| head.kind == EventKind::Purchase) {
-            if let Some(lines) = sold.get_mut(&head.order) {
-                lines.extend(&self.lines[head.lines()]);
-            }
-        }
-        sold
-    }
-
     fn into_history(mut self, mut sessions: Vec<SessionEnd>, names: HashMap<u32, String>) -> History {
-        let sold = self.sold();
         sessions.sort_unstable();
         let mut ranks = vec![0i64; sessions.len()];
         sessions.iter().zip(0i64..).for_each(|(end, rank)| ranks[end.number as usize] = rank);
@@ -319,34 +291,18 @@ impl Gathered {
         let mut parts = HistoryParts::with_capacity(self.lines.len());
         let mut current = None;
         for head in &self.heads {
-            let order_of = |place: u32| self.taken_back.get(&place).copied().unwrap_or(head.order);
-            let own =
-                self.lines[head.lines()].iter().zip(head.first_line..).map(|(line, place)| (order_of(place), *line));
-            let taken = sold.get(&head.order).filter(|_| head.is_whole_refund()).into_iter().flatten();
-            let taken =
-                taken.map(|line| (head.order, Interaction { time_s: head.time_s(), kind: EventKind::Refund, ..*line }));
-            for (order, line) in own.chain(taken) {
+            for (line, place) in self.lines[head.lines()].iter().zip(head.first_line..) {
+                let order = self.taken_back.get(&place).copied().unwrap_or(head.order);
                 if current != head.session {
                     current = head.session;
                     parts.start_session(visitors.of(head.shopper));
                 }
                 let order = if order == NO_HASH { NO_ORDER } else { orders.of(order) };
-                parts.push(Interaction { order, ..line });
+                parts.push(Interaction { order, ..*line });
             }
         }
         parts.finish(names)
     }
-}
-
-/// The latest order in `sold` (orders with their pieces, by time) of which something is left.
-fn take_back(sold: &mut Vec<(i64, u32)>, quantity: u32) -> Option<i64> {
-    let (order, left) = sold.last_mut()?;
-    let order = *order;
-    *left = left.saturating_sub(quantity);
-    if *left == 0 {
-        sold.pop();
-    }
-    Some(order)
 }
 
 /// Numbers from 0 on, given out on first sight.

@@ -19,6 +19,7 @@ use super::restore;
 use super::row::Hashes;
 use super::sessions::{self, HistoryPart};
 use super::settings::EventsConfig;
+use super::tables::is_there;
 
 /// Events that are put into one transaction at most, unless a single request has more.
 const MAX_GROUP_EVENTS: usize = 10_000;
@@ -28,7 +29,7 @@ const MAX_GROUP_EVENTS: usize = 10_000;
 pub struct EventReceipt {
     /// How many are kept.
     pub accepted: u64,
-    /// How many had been kept before.
+    /// How many had been kept before, all of them; an order that has something more than was known is accepted, and that much of it kept.
     pub duplicates: u64,
 }
 
@@ -179,10 +180,17 @@ impl EventStore {
     ///
     /// Needs 48 bytes an event and, at its peak, 48 bytes a product in it. Returns an error if the file is damaged or cannot be read.
     pub fn history(&self, part: &HistoryPart) -> Result<History, EventError> {
-        if !self.shared.is_there()? {
+        if !self.is_there()? {
             return Ok(History::default());
         }
         sessions::history(&self.shared.path, part, self.shared.config.session_idle_ms())
+    }
+
+    /// Whether there are events, or have been.
+    pub(super) fn is_there(&self) -> Result<bool, EventError> {
+        let mut file = self.shared.file();
+        self.shared.find_file(&mut file)?;
+        Ok(file.is_some())
     }
 
     /// Takes in what another process has written. Returns whether there was anything.
@@ -236,15 +244,9 @@ impl Shared {
         self.key.get()
     }
 
-    fn is_there(&self) -> Result<bool, EventError> {
-        let mut file = self.file();
-        self.find_file(&mut file)?;
-        Ok(file.is_some())
-    }
-
     /// Opens the file when it is there. Returns whether it was opened now.
     pub(super) fn find_file(&self, file: &mut Option<EventFile>) -> Result<bool, EventError> {
-        if file.is_some() || !self.path.exists() {
+        if file.is_some() || !is_there(&self.path)? {
             return Ok(false);
         }
         let Some(key) = IdentityKey::read(&self.folder)? else {
@@ -311,15 +313,16 @@ impl Shared {
         let mut append = file.begin()?;
         append.show_others(&mut self.live())?;
         let mut receipts = Vec::with_capacity(group.len());
-        let mut added: Vec<&(Event, Hashes)> = Vec::new();
+        let mut added = Vec::new();
         for request in group {
             let mut receipt = EventReceipt::default();
             for event in &request.events {
-                if append.push(&event.0, event.1)? {
-                    receipt.accepted += 1;
-                    added.push(event);
-                } else {
-                    receipt.duplicates += 1;
+                match append.push(&event.0, event.1)? {
+                    Some(kept) => {
+                        receipt.accepted += 1;
+                        added.push((kept, event.1));
+                    }
+                    None => receipt.duplicates += 1,
                 }
             }
             receipts.push(receipt);
@@ -328,7 +331,7 @@ impl Shared {
             append.commit()?;
         }
         let mut live = self.live();
-        added.into_iter().for_each(|(event, hashes)| live.add(event, hashes));
+        added.iter().for_each(|(event, hashes)| live.add(event, hashes));
         Ok(receipts)
     }
 }

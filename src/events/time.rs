@@ -22,6 +22,10 @@ const MAX_US: f64 = 1e17;
 /// Forms without a time zone beside ISO 8601, read as UTC; slashes are read as month/day/year.
 const FORMS: [&str; 4] = ["%m/%d/%Y %H:%M:%S", "%m/%d/%Y %H:%M", "%m/%d/%Y", "%Y/%m/%d %H:%M:%S"];
 
+/// Forms with an offset from UTC beside RFC 3339, as Shopify's exports of orders write it.
+const FORMS_WITH_OFFSET: [&str; 4] =
+    ["%Y-%m-%d %H:%M:%S %z", "%Y-%m-%d %H:%M:%S %:z", "%Y-%m-%d %H:%M %z", "%m/%d/%Y %H:%M:%S %z"];
+
 /// Epoch seconds, milliseconds or microseconds, told apart by magnitude, in milliseconds.
 pub(super) fn from_epoch(number: f64) -> Option<i64> {
     let ms = match number.abs() {
@@ -42,6 +46,11 @@ pub(super) fn from_text(text: &str) -> Option<i64> {
     if let Ok(number) = text.parse::<f64>() {
         return from_epoch(number);
     }
+    let with_offset = FORMS_WITH_OFFSET.iter().find_map(|form| strtime::parse(form, text).ok()?.to_timestamp().ok());
+    if let Some(timestamp) = with_offset {
+        return Some(timestamp.as_millisecond());
+    }
+    let text = text.strip_suffix(" UTC").unwrap_or(text);
     let local = text.parse::<DateTime>().ok();
     let local = local.or_else(|| text.parse::<Date>().ok().map(DateTime::from));
     let local = local.or_else(|| FORMS.iter().find_map(|form| in_form(form, text)))?;
@@ -83,6 +92,10 @@ mod tests {
             "2010-12-01T09:26:00+01:00",
             "2010-12-01T08:26:00",
             "2010-12-01 08:26:00",
+            "2010-12-01 03:26:00 -0500",
+            "2010-12-01 09:26:00 +01:00",
+            "2010-12-01 09:26 +0100",
+            "2010-12-01 08:26:00 UTC",
             "12/1/2010 8:26",
             "12/01/2010 08:26:00",
             "1291191960",

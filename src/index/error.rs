@@ -113,3 +113,14 @@ pub enum IndexError {
         expected: usize,
     },
 }
+
+impl IndexError {
+    /// Whether a file is missing, is not what was written, or is of another version: reading it again would not help.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Damaged { .. } | Self::FormatVersion { .. } => true,
+            Self::Read { source, .. } => source.kind() == io::ErrorKind::NotFound,
+            _ => false,
+        }
+    }
+}

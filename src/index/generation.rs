@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::build::{IndexConfig, build_graph};
+use super::comparison::{self, Comparison};
 use super::error::IndexError;
 use super::hnsw::{self, Hnsw};
 use super::manifest::{self, BuildFigures, Counts, FORMAT_VERSION, LiveMark, MANIFEST_FILE, Manifest, ModelRecord};
@@ -21,6 +22,8 @@ pub const HNSW_FILE: &str = "hnsw.bin";
 pub const PRODUCTS_FILE: &str = "products.bin";
 /// File of the filter terms.
 pub const TERMS_FILE: &str = "terms.bin";
+/// File of what products are compared by.
+pub const COMPARISON_FILE: &str = "comparison.bin";
 
 /// How thoroughly a generation is checked when it is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +41,7 @@ pub struct Generation {
     hnsw: Hnsw,
     products: Products,
     terms: Terms,
+    comparison: Option<Comparison>,
 }
 
 impl Generation {
@@ -57,7 +61,9 @@ impl Generation {
             let reason = format!("its {rows} products do not match the files beside it");
             return Err(IndexError::Damaged { path: dir.join(MANIFEST_FILE), reason });
         }
-        Ok(Self { manifest, hnsw, products, terms })
+        let has_comparison = manifest.files.contains_key(COMPARISON_FILE);
+        let comparison = has_comparison.then(|| Comparison::open(&dir.join(COMPARISON_FILE), rows)).transpose()?;
+        Ok(Self { manifest, hnsw, products, terms, comparison })
     }
 
     /// The generation's name, `gen-000042`.
@@ -78,6 +84,11 @@ impl Generation {
     /// Its filter terms.
     pub fn terms(&self) -> &Terms {
         &self.terms
+    }
+
+    /// What its products are compared by; `None` in a generation of a release that did not compare.
+    pub fn comparison(&self) -> Option<&Comparison> {
+        self.comparison.as_ref()
     }
 
     /// The row's vector, of length 1 but for rounding to half precision; `None` when there is no such row.
@@ -165,6 +176,8 @@ pub struct WrittenRows<'a> {
     pub dir: &'a Path,
     /// Its products.
     pub products: &'a Products,
+    /// What they are compared by.
+    pub comparison: &'a Comparison,
     hnsw: &'a Hnsw,
 }
 
@@ -206,12 +219,15 @@ pub fn write_generation_with(
     let products: Vec<&Product> = built.order.iter().map(|at| &input.products[*at as usize]).collect();
     files.insert(PRODUCTS_FILE.to_owned(), products::write(&dir.join(PRODUCTS_FILE), &products)?);
     files.insert(TERMS_FILE.to_owned(), terms::write(&dir.join(TERMS_FILE), &products)?);
+    files.insert(COMPARISON_FILE.to_owned(), comparison::write(&dir.join(COMPARISON_FILE), &products)?);
     let hnsw = Hnsw::open(&path)?;
     let measured = recall::measure(&hnsw, config)?;
     if measured.recall_at_10 < config.recall_floor {
         return Err(IndexError::RecallTooLow { recall: measured.recall_at_10, floor: config.recall_floor });
     }
-    files.extend(more(&WrittenRows { dir, products: &Products::open(&dir.join(PRODUCTS_FILE))?, hnsw: &hnsw })?);
+    let written = Products::open(&dir.join(PRODUCTS_FILE))?;
+    let comparison = Comparison::open(&dir.join(COMPARISON_FILE), written.num_rows())?;
+    files.extend(more(&WrittenRows { dir, products: &written, comparison: &comparison, hnsw: &hnsw })?);
     let families: std::collections::HashSet<&str> = input.products.iter().map(Product::family).collect();
     let mut manifest = Manifest {
         format_version: FORMAT_VERSION,

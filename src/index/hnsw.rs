@@ -14,8 +14,10 @@
 //! | `LNK0` | u32 | `n * m0` | layer 0: neighbors of each row, [`NONE`] behind the last |
 //! | `LAYR` | u32 | layers | number of rows in layer 1, 2, …: a layer holds the rows from 0 on |
 //! | `ULNK` | u32 | `m *` sum of `LAYR` | neighbors of the rows of layer 1, then of layer 2, … |
+//! | `CENT` | u8 | `c * stride` | codes of the centers of the `c` cells, see [`super::cells`] |
+//! | `CELL` | u32 | `c * (layers + 1) + 1` | first row of each cell in the highest layer, of each cell in the next, …; last, `n` |
 //!
-//! Every link is checked against `n` when it is followed, so damage can cost recall but never reach outside the file.
+//! Every link is checked against `n` when it is followed, and every range of rows, so damage can cost recall but never reach outside the file.
 
 use std::path::Path;
 
@@ -24,6 +26,7 @@ use half::slice::HalfFloatSliceExt;
 use rayon::prelude::*;
 
 use super::build::{Built, IndexConfig, build_graph};
+use super::cells::Cells;
 use super::codes;
 use super::disk;
 use super::error::IndexError;
@@ -37,11 +40,13 @@ use crate::rank::{RowId, ScoredRow};
 /// Kind of the file.
 pub const KIND: Tag = *b"HNSW";
 /// Version of the layout above.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 /// Marks the end of a neighbor list.
 pub const NONE: u32 = u32::MAX;
 /// Most dimensions a vector may have.
 pub const MAX_DIM: usize = 8192;
+/// Numbers of a row that are asked for before its score is computed; while they come, the processor asks for the others by itself.
+const FETCHED: usize = 64;
 /// A graph in memory, as the build hands it over to be written.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Graph {
@@ -57,7 +62,7 @@ pub struct Graph {
 ///
 /// Returns an error if the file cannot be written.
 pub fn write(path: &Path, vectors: &[f32], dim: usize, built: &Built) -> Result<FileDigest, IndexError> {
-    let Built { graph, projection, levels, codes, order } = built;
+    let Built { graph, projection, levels, codes, order, centers, cell_starts } = built;
     let stride = codes::stride(projection.num_directions());
     let meta = [order.len() as u32, dim as u32, graph.m as u32, graph.upper.len() as u32];
     let scale = [projection.scale()];
@@ -81,6 +86,8 @@ pub fn write(path: &Path, vectors: &[f32], dim: usize, built: &Built) -> Result<
         Section::new(*b"LNK0", &graph.links0),
         Section::new(*b"LAYR", &counts),
         Section::new(*b"ULNK", &links),
+        Section::new(*b"CENT", centers),
+        Section::new(*b"CELL", cell_starts),
     ];
     let digest = write_sections(path, KIND, VERSION, &sections)?;
     // Read back through a map, it comes in large pages.
@@ -135,10 +142,13 @@ impl Hnsw {
         let num_upper = layer_starts.last().copied().unwrap_or(0);
         let num_directions = Projection::new(file.section(*b"PROJ")?, projection_scale, dim)
             .map_or(0, |projection| projection.num_directions());
+        let (stride, num_centers) = (codes::stride(num_directions).max(1), file.section::<u8>(*b"CENT")?.len());
         let fits = dim <= MAX_DIM
             && m0 > 0
             && num_directions > 0
-            && file.section::<u8>(*b"CODE")?.len() == num_rows * codes::stride(num_directions)
+            && file.section::<u8>(*b"CODE")?.len() == num_rows * stride
+            && num_centers.is_multiple_of(stride)
+            && file.section::<u32>(*b"CELL")?.len() == num_centers / stride * (num_layers as usize + 1) + 1
             && file.section::<f32>(*b"STEP")?.len() == num_directions
             && file.section::<u16>(*b"HALF")?.len() == num_rows * dim
             && file.section::<u32>(*b"LNK0")?.len() == num_rows * m0
@@ -167,6 +177,14 @@ impl Hnsw {
         Some(half_vector::widen(halves))
     }
 
+    pub(super) fn halves(&self) -> Result<Halves<'_>, IndexError> {
+        Ok(Halves { numbers: self.file.section(*b"HALF")?, dim: self.dim })
+    }
+
+    pub(super) fn file(&self) -> &SectionFile {
+        &self.file
+    }
+
     pub(super) fn view(&self) -> Result<View<'_>, IndexError> {
         let misfit = || self.file.damaged("section PROJ has another length");
         let projection =
@@ -178,11 +196,10 @@ impl Hnsw {
             graph,
             projection,
             steps: self.file.section(*b"STEP")?,
-            halves: self.file.section(*b"HALF")?,
-            dim: self.dim,
-            score: kernels::dot_half(),
+            halves: self.halves()?,
             upper_links: self.file.section(*b"ULNK")?,
             layer_starts: &self.layer_starts,
+            cells: Cells { centers: self.file.section(*b"CENT")?, starts: self.file.section(*b"CELL")? },
         })
     }
 }
@@ -193,31 +210,40 @@ pub(super) struct View<'a> {
     pub(super) projection: Projection<'a>,
     /// Spacing of the levels of each number of a code.
     pub(super) steps: &'a [f32],
-    halves: &'a [u16],
-    dim: usize,
-    score: kernels::DotHalf,
+    pub(super) halves: Halves<'a>,
     upper_links: &'a [u32],
     layer_starts: &'a [usize],
+    pub(super) cells: Cells<'a>,
 }
 
-impl View<'_> {
+/// The vectors in half precision.
+#[derive(Clone, Copy)]
+pub(super) struct Halves<'a> {
+    numbers: &'a [u16],
+    dim: usize,
+}
+
+impl Halves<'_> {
     /// Cosine similarity of the query and the row, which must be below `n`.
-    pub(super) fn score(&self, query: &[f32], row: u32) -> ScoredRow {
-        let half = &self.halves[row as usize * self.dim..][..self.dim];
-        ScoredRow { row: RowId(row), score: half_vector::score(self.score, query, half) }
+    pub(super) fn score(self, query: &[f32], row: u32) -> ScoredRow {
+        let half = &self.numbers[row as usize * self.dim..][..self.dim];
+        ScoredRow { row: RowId(row), score: half_vector::score(kernels::dot_half(), query, half) }
     }
 
     /// Cosine similarity of the query and each of `rows`, which must be below `n`, in `scores`.
-    pub(super) fn score_rows(&self, query: &[f32], rows: &[u32], scores: &mut Vec<f32>) {
+    pub(super) fn score_rows(self, query: &[f32], rows: &[u32], scores: &mut Vec<f32>) {
         for row in rows {
             let row = *row as usize * self.dim;
-            kernels::fetch(bytemuck::cast_slice(self.halves.get(row..row + self.dim).unwrap_or_default()));
+            let first = self.numbers.get(row..row + self.dim.min(FETCHED)).unwrap_or_default();
+            kernels::fetch(bytemuck::cast_slice(first));
         }
         scores.resize(rows.len(), 0.0);
-        kernels::dot_half_rows()(query, self.halves, rows, scores);
+        kernels::dot_half_rows()(query, self.numbers, rows, scores);
         scores.iter_mut().for_each(|score| *score = score.clamp(-1.0, 1.0));
     }
+}
 
+impl View<'_> {
     /// Walks down the upper layers to the row nearest to the walker's query.
     pub(super) fn descend(&self, walker: &mut Walker) -> u32 {
         let m = self.graph.m0 / 2;

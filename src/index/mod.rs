@@ -15,12 +15,16 @@
 //! | `search` | plans of a search, scan and exact search |
 //! | `walk` | the walk that build and search share |
 //! | `beam` | the best rows of a walk |
+//! | `cells` | cells of like rows, which filtered searches look through |
 //! | `visited` | the rows that a walk has met |
 //! | `projection` | the directions that codes hold |
 //! | `codes` | vectors as bytes |
 //! | `kernels` | inner loops for each instruction set |
 //! | `products` | `products.bin`: records, ids, columns |
+//! | `comparison` | `comparison.bin`: what products are compared by |
 //! | `terms` | `terms.bin`: which rows carry which value |
+//! | `redact` | rows taken out of a graph file |
+//! | `revise` | a generation with some of its files replaced |
 //! | `section` | the container of all of them |
 //! | `disk` | durable writes |
 //! | `error` | what can go wrong |
@@ -28,7 +32,9 @@
 mod beam;
 mod bench;
 mod build;
+mod cells;
 mod codes;
+mod comparison;
 mod disk;
 mod error;
 mod generation;
@@ -39,6 +45,8 @@ mod manifest;
 mod products;
 mod projection;
 mod recall;
+mod redact;
+mod revise;
 mod search;
 mod section;
 mod store;
@@ -51,12 +59,14 @@ pub use bench::{
     read_raw_vectors, write_raw_vectors,
 };
 pub use build::IndexConfig;
+pub use comparison::{Comparison, NO_CATEGORY};
 pub use error::IndexError;
 pub use generation::{Check, Generation, GenerationInput, WrittenRows, write_generation, write_generation_with};
 pub use half_vector::HalfVector;
 pub use hnsw::Hnsw;
 pub use manifest::{BuildFigures, Counts, LiveMark, MANIFEST_FILE, Manifest, ModelRecord};
 pub use products::{NO_PRICE, Products};
+pub use revise::{Replaced, Revision};
 pub use search::Plan;
 pub use section::{FileDigest, Section, SectionFile, Tag, write_sections};
 pub use store::{CatalogDir, CatalogLock, Listed};

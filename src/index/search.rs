@@ -3,10 +3,11 @@
 //! | plan | compares codes of | fastest when |
 //! |---|---|---|
 //! | [`Plan::Scan`] | every allowed row | few rows are allowed |
-//! | [`Plan::Gated`] | rows met on a walk over all rows, keeping the allowed | many are, or they lie near the query |
-//! | [`Plan::TwoHop`] | rows met on a walk over allowed rows, reached through those that are not | the query lies far from them |
+//! | [`Plan::Cells`] | the allowed rows of the cells nearest to the query | some are |
+//! | [`Plan::Gated`] | rows met on a walk over all rows, keeping the allowed | most are |
 //!
-//! A walk has a budget; one that is given up is followed by the next plan, down to the scan, which always finds what there is.
+//! A walk has a budget; one that is given up is followed by a scan of cells, which finds what there is. A walk over the allowed rows
+//! alone, two steps at a time where a link leads to one that is not (ACORN), was slower than one of the three at every selectivity.
 
 use std::cell::RefCell;
 
@@ -14,8 +15,9 @@ use rayon::prelude::*;
 use roaring::RoaringBitmap;
 
 use super::beam::Ranked;
+use super::cells::Reach;
 use super::error::IndexError;
-use super::hnsw::{Hnsw, View};
+use super::hnsw::{Halves, Hnsw, View};
 use super::walk::{Gate, Walker};
 use crate::rank::{RowId, ScoredRow, best_first, keep_best};
 
@@ -32,17 +34,22 @@ const SURE_AFTER: usize = 10;
 const SURE_DEVIATIONS: f32 = 4.0;
 /// Score exactly, without a look at codes, when at most so many rows are allowed: encoding the query and scoring the best of a scan cost as much.
 const EXACT_AT_MOST: usize = 64;
-/// A walk expands one row in the time in which a scan compares so many: 350 ns against 18, measured on 200,000 rows of 256 codes.
+/// A walk with a gate expands one row in the time in which a scan compares so many.
 const SCANNED_PER_EXPANSION: f64 = 19.0;
-/// When a walk is given up, try one over allowed rows alone when there are at least so many; fewer are scanned in less time.
-const TWO_HOP_FROM: usize = 100_000;
-/// A walk may look at one row for so many allowed ones before a scan of those would have been faster: a row met on a walk costs
-/// more than the next row of a scan.
-const SCANNED_PER_STEP: usize = 2;
+/// Centers lie side by side: so many are compared in the time of an allowed row.
+const CENTERS_PER_ROW: f64 = 3.0;
+/// Going to a cell takes as long as comparing so many rows.
+const ROWS_PER_CELL: f64 = 2.0;
+/// A scan of cells ends at centers that score this, times the square root of `ef_search`, lower than the last row wanted.
+const MARGIN_PER_ROOT: f64 = 0.03;
+/// It meets about so many rows, times the number allowed to the power of [`MET_POWER`], times `ef_search`.
+const MET_PER_EF: f64 = 1.8;
+/// See [`MET_PER_EF`].
+const MET_POWER: f64 = 0.3;
 /// A walk keeps at least so many times the rows wanted.
 const KEPT_PER_WANTED: f64 = 1.5;
-/// Rows, evenly spaced among the allowed, from which a two-hop walk starts.
-const NUM_SEEDS: u32 = 16;
+/// A walk may look at so many times the rows that are expected of it.
+const PATIENCE: f64 = 4.0;
 
 /// How a filtered search goes about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -50,10 +57,10 @@ const NUM_SEEDS: u32 = 16;
 pub enum Plan {
     /// All allowed rows are compared.
     Scan,
+    /// The allowed rows of the nearest cells are compared.
+    Cells,
     /// A walk over all rows keeps those that are allowed.
     Gated,
-    /// A walk over the allowed rows, two steps at a time where one leads to a row that is not.
-    TwoHop,
 }
 
 impl Plan {
@@ -61,8 +68,8 @@ impl Plan {
     pub fn name(self) -> &'static str {
         match self {
             Self::Scan => "scan",
+            Self::Cells => "scan of cells",
             Self::Gated => "gated walk",
-            Self::TwoHop => "two-hop walk",
         }
     }
 }
@@ -103,7 +110,6 @@ impl Hnsw {
     /// if `query` has another number of dimensions.
     pub fn search(&self, query: &[f32], params: SearchParams<'_>) -> Result<Vec<ScoredRow>, IndexError> {
         self.check_dimension(query)?;
-        let view = self.view()?;
         if self.num_rows() == 0 || params.k == 0 {
             return Ok(Vec::new());
         }
@@ -111,8 +117,9 @@ impl Hnsw {
             if let (Some(allowed), None) = (params.allowed, params.plan)
                 && allowed.len() <= EXACT_AT_MOST as u64
             {
-                return Ok(self.score_each(&view, rescorer, query, params.k, allowed));
+                return self.score_each(rescorer, query, params.k, allowed);
             }
+            let view = self.view()?;
             walker.set_query(query, &view.projection, view.steps);
             match params.allowed {
                 None => {
@@ -126,68 +133,42 @@ impl Hnsw {
     }
 
     fn search_allowed(&self, view: &View<'_>, walker: &mut Walker, params: SearchParams<'_>, allowed: &RoaringBitmap) {
-        let num_allowed = allowed.len() as usize;
-        let share = num_allowed as f64 / self.num_rows() as f64;
-        let width = (params.ef_search as f64 * share.sqrt()).max(params.k as f64 * KEPT_PER_WANTED) as usize;
-        let budget = match params.plan {
-            Some(_) => usize::MAX,
-            None => num_allowed / SCANNED_PER_STEP,
-        };
-        let gate = Gate { is_allowed: |row| allowed.contains(row), width, budget };
-        // A walk expands about so many rows until it has met enough allowed ones.
-        let num_expanded = width as f64 / share;
-        let is_few = num_allowed as f64 <= num_expanded * SCANNED_PER_EXPANSION;
-        let plan = params.plan.unwrap_or(if is_few { Plan::Scan } else { Plan::Gated });
-        let is_done = match (plan, params.plan) {
-            (Plan::Scan, _) => false,
-            (Plan::Gated, None) => {
-                // Its recall is poorer, so it is only for sets that take long to scan, and keeps more rows.
-                let wide = Gate { width: params.ef_search.max(gate.width), ..gate };
-                self.walk_gated(view, walker, gate)
-                    || num_allowed >= TWO_HOP_FROM && self.walk_two_hop(view, walker, wide, allowed)
+        let costs = Costs::of(view, params, allowed.len() as usize, self.num_rows());
+        let margin = (f64::from(params.ef_search as u32).sqrt() * MARGIN_PER_ROOT) as f32;
+        let reach = Reach { wanted: params.k, margin, width: num_rescored(params) };
+        match params.plan.unwrap_or(costs.plan()) {
+            Plan::Scan => walker.scan(view.graph, allowed, num_rescored(params)),
+            Plan::Cells => walker.scan_cells(view.graph, view.cells, allowed, reach),
+            Plan::Gated => {
+                let budget = if params.plan.is_some() { usize::MAX } else { costs.budget };
+                let gate = Gate { is_allowed: |row| allowed.contains(row), width: costs.width, budget };
+                let entry = view.descend(walker);
+                let is_done = walker.walk_gated(view.graph, entry, gate);
+                let is_enough =
+                    params.plan.is_some() || walker.beam.rows().len() >= params.k.min(allowed.len() as usize);
+                if !(is_done && is_enough) {
+                    walker.scan_cells(view.graph, view.cells, allowed, reach);
+                }
             }
-            (Plan::Gated, Some(_)) => self.walk_gated(view, walker, gate),
-            (Plan::TwoHop, _) => self.walk_two_hop(view, walker, gate, allowed),
-        };
-        let is_enough = is_done && (params.plan.is_some() || walker.beam.rows().len() >= params.k.min(num_allowed));
-        if !is_enough {
-            let rows = allowed.iter().take_while(|row| (*row as usize) < self.num_rows());
-            walker.scan(view.graph, rows, num_rescored(params));
         }
     }
 
-    fn walk_gated(&self, view: &View<'_>, walker: &mut Walker, gate: Gate<impl Fn(u32) -> bool>) -> bool {
-        let entry = view.descend(walker);
-        walker.walk_gated(view.graph, entry, gate)
-    }
-
-    fn walk_two_hop(
-        &self,
-        view: &View<'_>,
-        walker: &mut Walker,
-        gate: Gate<impl Fn(u32) -> bool>,
-        allowed: &RoaringBitmap,
-    ) -> bool {
-        let entry = view.descend(walker);
-        let seed = |at: u32| allowed.select((u64::from(at) * allowed.len() / u64::from(NUM_SEEDS)) as u32);
-        let seeds = (0..NUM_SEEDS).filter_map(seed).take_while(|row| (*row as usize) < self.num_rows());
-        walker.walk_two_hop(view.graph, std::iter::once(entry).chain(seeds), gate)
-    }
-
-    /// The `k` best of `allowed`, each scored exactly on this thread.
+    /// The `k` best of `allowed`, at most [`EXACT_AT_MOST`], each scored exactly on this thread.
     fn score_each(
         &self,
-        view: &View<'_>,
         rescorer: &mut Rescorer,
         query: &[f32],
         k: usize,
         allowed: &RoaringBitmap,
-    ) -> Vec<ScoredRow> {
-        let mut rows = Vec::with_capacity(allowed.len() as usize);
-        let known = allowed.iter().take_while(|row| (*row as usize) < self.num_rows());
-        rescorer.score(view, query, known, &mut rows);
+    ) -> Result<Vec<ScoredRow>, IndexError> {
+        rescorer.rows.resize(EXACT_AT_MOST, 0);
+        let known = allowed.iter().next_many(&mut rescorer.rows);
+        let num_known = known.partition_point(|row| (*row as usize) < self.num_rows());
+        rescorer.rows.truncate(num_known);
+        let mut rows = Vec::with_capacity(num_known);
+        rescorer.score(self.halves()?, query, &mut rows);
         keep_best(&mut rows, k);
-        rows
+        Ok(rows)
     }
 
     /// The rows nearest to `query` among `allowed` (all when `None`), found by scoring each of them exactly on all threads.
@@ -201,7 +182,7 @@ impl Hnsw {
     ) -> Result<Vec<ScoredRow>, IndexError> {
         self.check_dimension(query)?;
         let view = self.view()?;
-        let score = |row: u32| view.score(query, row);
+        let score = |row: u32| view.halves.score(query, row);
         let mut rows: Vec<ScoredRow> = match allowed {
             None => (0..self.num_rows() as u32).into_par_iter().with_min_len(4096).map(score).collect(),
             Some(allowed) => {
@@ -216,6 +197,48 @@ impl Hnsw {
     fn check_dimension(&self, query: &[f32]) -> Result<(), IndexError> {
         let fits = query.len() == self.dim() || self.num_rows() == 0;
         if fits { Ok(()) } else { Err(IndexError::Dimension { found: query.len(), expected: self.dim() }) }
+    }
+}
+
+/// What each plan would cost, in comparisons of a scan.
+struct Costs {
+    scan: f64,
+    cells: f64,
+    walk: f64,
+    /// Allowed rows that a walk keeps.
+    width: usize,
+    /// Rows that a walk may look at.
+    budget: usize,
+}
+
+impl Costs {
+    fn of(view: &View<'_>, params: SearchParams<'_>, num_allowed: usize, num_rows: usize) -> Self {
+        let ef_search = params.ef_search.max(params.k) as f64;
+        let allowed = num_allowed as f64;
+        let share = (allowed / num_rows as f64).min(1.0);
+        let num_cells = (view.cells.centers.len() / view.graph.stride.max(1)) as f64;
+        let num_met = (allowed.powf(MET_POWER) * ef_search * MET_PER_EF).min(allowed);
+        let num_entered = (num_met / allowed * num_cells).min(num_cells);
+        let width = (ef_search * share.sqrt()).max(params.k as f64 * KEPT_PER_WANTED);
+        // A walk expands about so many rows until it has met enough allowed ones.
+        let num_expanded = width / share;
+        Self {
+            scan: allowed,
+            cells: num_cells / CENTERS_PER_ROW + num_entered * ROWS_PER_CELL + num_met,
+            walk: num_expanded * SCANNED_PER_EXPANSION,
+            width: width as usize,
+            budget: (num_expanded * SCANNED_PER_EXPANSION * PATIENCE) as usize,
+        }
+    }
+
+    fn plan(&self) -> Plan {
+        if self.scan <= self.cells.min(self.walk) {
+            Plan::Scan
+        } else if self.cells <= self.walk {
+            Plan::Cells
+        } else {
+            Plan::Gated
+        }
     }
 }
 
@@ -238,7 +261,7 @@ fn exact_best(
     let best = &best[..best.len().min(num_rescored(params))];
     let (first, rest) = best.split_at(best.len().min(params.k.max(SURE_AFTER)));
     let mut rows = Vec::with_capacity(best.len());
-    rescorer.score(view, query, first.iter().map(|met| met.row()), &mut rows);
+    rescorer.score_all(view.halves, query, first.iter().map(|met| met.row()), &mut rows);
     if !rest.is_empty() {
         let told = |met: &Ranked| met.product() as f32 * walker.unit;
         let slack = first.iter().zip(&rows).map(|(met, scored)| scored.score - told(met));
@@ -246,7 +269,7 @@ fn exact_best(
         rows.sort_unstable_by(best_first);
         let worst = rows[params.k - 1].score - mean - SURE_DEVIATIONS * deviation;
         let rest = rest[..rest.partition_point(|met| told(met) >= worst)].iter();
-        rescorer.score(view, query, rest.map(|met| met.row()), &mut rows);
+        rescorer.score_all(view.halves, query, rest.map(|met| met.row()), &mut rows);
     }
     keep_best(&mut rows, params.k);
     rows
@@ -261,10 +284,21 @@ struct Rescorer {
 
 impl Rescorer {
     /// Adds `rows` to `scored` with their exact scores.
-    fn score(&mut self, view: &View<'_>, query: &[f32], rows: impl Iterator<Item = u32>, scored: &mut Vec<ScoredRow>) {
+    fn score_all(
+        &mut self,
+        halves: Halves<'_>,
+        query: &[f32],
+        rows: impl Iterator<Item = u32>,
+        scored: &mut Vec<ScoredRow>,
+    ) {
         self.rows.clear();
         self.rows.extend(rows);
-        view.score_rows(query, &self.rows, &mut self.scores);
+        self.score(halves, query, scored);
+    }
+
+    /// Adds the rows of the memory to `scored` with their exact scores.
+    fn score(&mut self, halves: Halves<'_>, query: &[f32], scored: &mut Vec<ScoredRow>) {
+        halves.score_rows(query, &self.rows, &mut self.scores);
         let pairs = self.rows.iter().zip(&self.scores);
         scored.extend(pairs.map(|(row, score)| ScoredRow { row: RowId(*row), score: *score }));
     }

@@ -196,6 +196,25 @@ impl SectionFile {
             .map_err(|e| self.damaged(format!("section {} cannot be read in place: {e}", name())))
     }
 
+    /// Writes to `path` a file of `kind` and `version` with the sections of this one, those in `changed` in the place of its own.
+    ///
+    /// Returns an error if it cannot be written whole.
+    pub fn write_changed(
+        &self,
+        path: &Path,
+        version: u32,
+        kind: Tag,
+        changed: &[Section<'_>],
+    ) -> Result<FileDigest, IndexError> {
+        let section = |entry: &Entry| {
+            let Entry { tag, elem_bytes, ref range } = *entry;
+            let new = changed.iter().find(|section| section.tag == tag);
+            new.map_or(Section { tag, elem_bytes, bytes: &self.map[range.clone()] }, |new| Section { ..*new })
+        };
+        let sections: Vec<Section<'_>> = self.table.iter().map(section).collect();
+        write_sections(path, kind, version, &sections)
+    }
+
     /// The error for contents of this file that do not fit.
     pub fn damaged(&self, reason: impl Into<String>) -> IndexError {
         IndexError::Damaged { path: self.path.clone(), reason: reason.into() }
@@ -252,6 +271,11 @@ mod tests {
             let file = SectionFile::open(&written(dir.path(), &words, &bytes), KIND, 3).unwrap();
             prop_assert_eq!(file.section::<u32>(*b"WORD").unwrap(), &words[..]);
             prop_assert_eq!(file.section::<u8>(*b"BYTE").unwrap(), &bytes[..]);
+            let (changed, own) = (dir.path().join("b.bin"), [1u8, 2]);
+            file.write_changed(&changed, 3, KIND, &[Section::new(*b"BYTE", &own)]).unwrap();
+            let changed = SectionFile::open(&changed, KIND, 3).unwrap();
+            prop_assert_eq!(changed.section::<u32>(*b"WORD").unwrap(), &words[..]);
+            prop_assert_eq!(changed.section::<u8>(*b"BYTE").unwrap(), &own);
             prop_assert!(file.section::<u64>(*b"WORD").is_err(), "another width");
             prop_assert!(file.section::<u32>(*b"NONE").is_err(), "no such section");
         }

@@ -209,15 +209,23 @@ impl CatalogDir {
     /// Makes an empty folder for a new generation and chooses its name, one above the highest there is.
     ///
     /// Returns an error if the folder cannot be made.
-    pub fn start_build(&self, _lock: &CatalogLock) -> Result<(PathBuf, String), IndexError> {
+    pub fn start_build(&self, lock: &CatalogLock) -> Result<(PathBuf, String), IndexError> {
+        self.discard_build(lock)?;
         let dir = self.path().join(BUILDING_DIR);
-        let failed = |source| IndexError::Write { path: dir.clone(), source };
-        if dir.exists() {
-            fs::remove_dir_all(&dir).map_err(failed)?;
-        }
-        fs::create_dir(&dir).map_err(failed)?;
+        fs::create_dir(&dir).map_err(|source| IndexError::Write { path: dir.clone(), source })?;
         let highest = self.generations()?.last().and_then(|name| generation_number(name)).unwrap_or(0);
         Ok((dir, format!("{GENERATION_PREFIX}{:06}", highest + 1)))
+    }
+
+    /// Removes what a killed build left.
+    ///
+    /// Returns an error if it cannot be removed.
+    pub fn discard_build(&self, _lock: &CatalogLock) -> Result<(), IndexError> {
+        let dir = self.path().join(BUILDING_DIR);
+        if dir.exists() {
+            fs::remove_dir_all(&dir).map_err(|source| IndexError::Write { path: dir, source })?;
+        }
+        Ok(())
     }
 
     /// Gives the finished folder its name and puts it in use, in two steps each of which is whole or not at all.

@@ -5,11 +5,17 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use roaring::RoaringBitmap;
+
 use super::beam::{Beam, Ranked};
+use super::cells::CellMemory;
 use super::codes;
 use super::kernels::{self, ScoreRows, TakeNew};
 use super::projection::{Projection, Scratch};
 use super::visited::{Seen, Visited};
+
+/// Rows that a scan compares at once.
+pub const BLOCK: usize = 256;
 
 /// Rows and their links, as the walk sees them. Links at or above the number of rows stand behind a list's last.
 #[derive(Clone, Copy)]
@@ -67,7 +73,7 @@ pub struct Gate<F> {
 #[derive(Default)]
 pub struct Walker {
     /// The query of the next walk, as codes.
-    query: Vec<i8>,
+    pub(super) query: Vec<i8>,
     /// What one of a product with the query's codes stands for.
     pub unit: f32,
     projected: Vec<f32>,
@@ -77,15 +83,14 @@ pub struct Walker {
     visited: Visited,
     seen: Seen,
     /// Rows whose codes are compared next.
-    fresh: Vec<u32>,
+    pub(super) fresh: Vec<u32>,
     /// Rows whose codes are compared after those.
     coming: Vec<u32>,
     products: Vec<i32>,
     promising: Vec<Ranked>,
     /// Rows that a walk with a gate has yet to expand, the best on top.
     frontier: BinaryHeap<Reverse<Ranked>>,
-    /// Neighbors that may not be kept, through which a two-hop walk looks further.
-    hops: Vec<u32>,
+    pub(super) cells: CellMemory,
 }
 
 impl Walker {
@@ -166,55 +171,24 @@ impl Walker {
         true
     }
 
-    /// As [`Walker::walk`], over allowed rows alone: neighbors that are not allowed are replaced by theirs that are, as in ACORN.
-    /// Starts are expanded whether they are allowed or not. Returns false when it was given up.
-    pub fn walk_two_hop(
-        &mut self,
-        graph: Graph0<'_>,
-        starts: impl Iterator<Item = u32>,
-        gate: Gate<impl Fn(u32) -> bool>,
-    ) -> bool {
-        let score_rows = kernels::score_rows();
-        self.start(graph, gate.width);
-        for start in starts {
-            if (gate.is_allowed)(start) {
-                if self.visited.insert(start) {
-                    self.fresh.push(start);
-                }
-            } else {
-                self.gather_two_hop(graph, start, &gate.is_allowed);
-            }
-        }
-        self.score_fresh(graph, score_rows);
-        let mut num_seen = 0;
-        while let Some(best) = self.beam.take_next() {
-            self.fresh.clear();
-            self.gather_two_hop(graph, best.row(), &gate.is_allowed);
-            num_seen += self.fresh.len() + self.hops.len();
-            if num_seen > gate.budget {
-                return false;
-            }
-            self.score_fresh(graph, score_rows);
-        }
-        true
-    }
-
-    /// Compares the query with each of `rows`; the best stand in `beam` afterwards, at most `width` of them.
-    pub fn scan(&mut self, graph: Graph0<'_>, rows: impl Iterator<Item = u32>, width: usize) {
-        const BLOCK: usize = 256;
+    /// Compares the query with each of the `allowed` rows; the best stand in `beam` afterwards, at most `width` of them.
+    pub fn scan(&mut self, graph: Graph0<'_>, allowed: &RoaringBitmap, width: usize) {
         let score_rows = kernels::score_rows();
         self.start(graph, width);
-        for row in rows {
-            self.fresh.push(row);
-            if self.fresh.len() == BLOCK {
-                self.score_fresh(graph, score_rows);
-                self.fresh.clear();
+        let mut allowed = allowed.iter();
+        loop {
+            self.fresh.resize(BLOCK, 0);
+            let known = allowed.next_many(&mut self.fresh);
+            let len = known.partition_point(|row| (*row as usize) < graph.num_rows());
+            self.fresh.truncate(len);
+            self.score_fresh(graph, score_rows);
+            if len < BLOCK {
+                return;
             }
         }
-        self.score_fresh(graph, score_rows);
     }
 
-    fn start(&mut self, graph: Graph0<'_>, width: usize) {
+    pub(super) fn start(&mut self, graph: Graph0<'_>, width: usize) {
         self.beam.start(width.max(1));
         self.visited.start(graph.num_rows());
         self.frontier.clear();
@@ -234,29 +208,7 @@ impl Walker {
         self.fresh.truncate(len);
     }
 
-    /// Adds to `fresh` the row's allowed neighbors that have not been met, and those of its neighbors that are not allowed,
-    /// until there are as many as a row has places.
-    fn gather_two_hop(&mut self, graph: Graph0<'_>, row: u32, is_allowed: &impl Fn(u32) -> bool) {
-        self.hops.clear();
-        for near in graph.neighbors(row) {
-            if self.visited.insert(near) {
-                if is_allowed(near) { self.fresh.push(near) } else { self.hops.push(near) }
-            }
-        }
-        let most = self.fresh.len().max(graph.m0);
-        for hop in &self.hops {
-            for far in graph.neighbors(*hop) {
-                if self.fresh.len() >= most {
-                    return;
-                }
-                if is_allowed(far) && self.visited.insert(far) {
-                    self.fresh.push(far);
-                }
-            }
-        }
-    }
-
-    fn score_fresh(&mut self, graph: Graph0<'_>, score_rows: ScoreRows) {
+    pub(super) fn score_fresh(&mut self, graph: Graph0<'_>, score_rows: ScoreRows) {
         self.compare(graph, score_rows);
         self.beam.offer_all(&self.fresh, &self.products, &mut self.promising);
         if let Some(soon) = self.beam.next_row() {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use imbl::OrdMap;
 use roaring::RoaringBitmap;
 
-use crate::catalog::Product;
+use crate::catalog::{Attribute, Product};
 use crate::index::HalfVector;
 use crate::rank::{RowId, ScoredRow};
 
@@ -20,6 +20,8 @@ pub(super) struct DeltaProduct {
     pub(super) family: u32,
     /// The models that it fits, ascending.
     pub(super) models: Vec<String>,
+    /// Its comparable values, by kind.
+    pub(super) attributes: Vec<Attribute>,
 }
 
 /// The products of `delta` in `allowed` (all when `None`), scored by cosine similarity with `query`, in no order.

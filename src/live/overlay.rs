@@ -10,7 +10,9 @@ use roaring::RoaringBitmap;
 
 use super::change::{Change, Upsert};
 use super::delta::DeltaProduct;
-use crate::catalog::{Availability, Compatibility, Offer, OfferPatch, Product, ProductId, RecordFault, RejectCode};
+use crate::catalog::{
+    Availability, Compatibility, Offer, OfferPatch, Product, ProductId, RecordFault, RejectCode, attributes,
+};
 use crate::index::{
     FITS_ANY, FITS_FIELD, Generation, HalfVector, IndexError, availability_word, offer_terms, product_terms,
 };
@@ -191,8 +193,8 @@ impl Overlay {
         let mut product = known.product.clone();
         patch.applied_to(&Offer::of(&product)).put_into(&mut product);
         self.remove_delta(baseline, row);
-        let (vector, models) = (known.vector.clone(), known.models.clone());
-        self.insert_delta(baseline, row, DeltaProduct { product, vector, family: known.family, models });
+        let (vector, models, attributes) = (known.vector.clone(), known.models.clone(), known.attributes.clone());
+        self.insert_delta(baseline, row, DeltaProduct { product, vector, family: known.family, models, attributes });
     }
 
     /// A product that differs from the generation's in its offer alone keeps its row there; any other gets a new one.
@@ -221,8 +223,8 @@ impl Overlay {
         self.next_row += 1;
         let family = self.family(baseline, row, &upsert.product)?;
         let (product, vector) = (upsert.product.clone(), Arc::new(HalfVector::new(&upsert.vector)));
-        let models = baseline.compatibility.fits(&product);
-        self.insert_delta(baseline, row, DeltaProduct { product, vector, family, models });
+        let (models, attributes) = (baseline.compatibility.fits(&product), attributes(&product));
+        self.insert_delta(baseline, row, DeltaProduct { product, vector, family, models, attributes });
         Ok(())
     }
 

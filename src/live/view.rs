@@ -11,7 +11,7 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use super::delta;
 use super::overlay::{Baseline, Overlay};
-use crate::catalog::{Money, Product};
+use crate::catalog::{Attribute, Money, Product};
 use crate::index::{FITS_ANY, FITS_FIELD, Generation, IndexError, NO_PRICE, is_offer_field, term};
 use crate::rank::{RowId, ScoredRow, keep_best};
 
@@ -148,6 +148,36 @@ impl View {
             Some(new) => new.models.iter().map(String::as_str).collect(),
             None => self.generation().products().models(row).collect(),
         }
+    }
+
+    /// The comparable values of the row's product, by kind; none in a generation without them.
+    pub fn attributes(&self, row: RowId) -> Vec<Attribute> {
+        match self.0.overlay.delta.get(&row.0) {
+            Some(new) => new.attributes.clone(),
+            None => self.generation().comparison().map_or(Vec::new(), |comparison| comparison.attributes(row)),
+        }
+    }
+
+    /// The number of the row's main category in the generation; `None` where it has none or one that the generation does not know.
+    pub fn leaf(&self, row: RowId) -> Option<u32> {
+        let comparison = self.generation().comparison()?;
+        match self.0.overlay.delta.get(&row.0) {
+            Some(new) => comparison.category(new.product.main_category()),
+            None => comparison.leaf(row),
+        }
+    }
+
+    /// What the shop paid for the row's product, in minor units of its price's currency.
+    pub fn cost(&self, row: RowId) -> Option<i64> {
+        match self.0.overlay.delta.get(&row.0) {
+            Some(new) => new.product.cost_of_goods_sold.map(|cost| cost.minor),
+            None => self.generation().comparison()?.cost(row),
+        }
+    }
+
+    /// Where the row's price of now stands among the prices of its category, 0 to 1; `None` without a price above 0.
+    pub fn price_position(&self, row: RowId, attributes: &[Attribute]) -> Option<f32> {
+        self.generation().comparison()?.position(self.leaf(row), self.price(row)?, attributes)
     }
 
     /// The row's vector, of length 1; `None` when there is no such row.

@@ -24,7 +24,10 @@ pub(super) fn write(
     if history.num_interactions() == 0 {
         return Ok((Vec::new(), LearnedCounts::default()));
     }
-    let learned = Learned::from_history(&history, &facts(ids, products), config);
+    let mut facts = facts(ids, products);
+    facts.attributes_of =
+        (0..rows.products.num_rows() as u32).map(|row| rows.comparison.attributes(RowId(row))).collect();
+    let learned = Learned::from_history(&history, &facts, config);
     drop(history);
     let vector = |product: u32| rows.vector(RowId(product)).map(Cow::Owned);
     let dim = rows.vector(RowId(0)).map_or(0, |vector| vector.len());
@@ -50,5 +53,6 @@ fn facts<'i>(ids: impl Iterator<Item = &'i str>, products: &[Product]) -> Produc
         category_of: in_order.iter().map(|at| at.as_ref().and_then(number).unwrap_or(NO_CATEGORY)).collect(),
         num_categories: names.len(),
         price_of: in_order.iter().map(|at| at.as_ref().and_then(price).unwrap_or(f32::NAN)).collect(),
+        attributes_of: Vec::new(),
     }
 }

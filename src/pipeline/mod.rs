@@ -1,9 +1,17 @@
-//! From a feed to a published generation: read, fold live changes in, embed what is new, build, learn from events, measure, publish.
+//! From a feed to a published generation: read, fold live changes in, embed what is new, build, learn from events, measure, publish; and
+//! the way back, one shopper taken out of events and generations.
 //!
-//! The one place that joins `catalog`, `live`, `embed`, `index` and `behavior` for a build; it holds the catalog's lock from the first byte read to
-//! the last rename, and whatever fails leaves the generation in use as it was.
+//! The one place that joins `catalog`, `live`, `embed`, `index`, `events` and `behavior` for what changes a catalog's folder; it holds the
+//! catalog's lock from the first byte read to the last rename, and a build that fails leaves the generation in use as it was.
+//!
+//! | file | subject |
+//! |---|---|
+//! | `behavior` | what a build learns from events |
+//! | `erase` | [`erase_shopper`] |
+//! | `error` | [`BuildError`] |
 
 mod behavior;
+mod erase;
 mod error;
 
 use std::path::Path;
@@ -18,6 +26,7 @@ use crate::index::{
 };
 use crate::live::{ChangeLog, FoldChanges, Folded, fold};
 
+pub use erase::{EraseError, Erasure, GenerationDone, GenerationErasure, erase_shopper};
 pub use error::BuildError;
 
 /// The cache forgets texts that no product has once it holds this many times the texts of the catalog.

@@ -1,43 +1,76 @@
-//! Candidates of all sources as hits: filtered, scaled, weighted, added; filled with what is popular where that is asked for.
+//! Candidates of all sources as one shelf: scaled, weighted, added; filled with what is popular where that is allowed.
+//!
+//! The one blend: what the intents that start from a session serve, before the shop's rules, is what `kindred eval` calls `blend` and
+//! asks of [`answer_session`]. With no rules in force both are the same list.
 
 use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 
-use super::candidates::LiveSession;
+use super::candidates::Asked;
 use super::error::RecommendError;
-use super::query::{Hit, Query};
+use super::query::Hit;
 use super::ruled::{Depth, Rank, Ranked};
-use super::search::Allowed;
+use super::session::{SessionQuestion, Start};
+use super::settings::RecommendConfig;
+use super::shop::Shop;
 use super::source::{Source, SourceScores, SourceWeights};
-use crate::live::View;
+use crate::behavior::BehaviorConfig;
 use crate::rank::{RowId, ScoredRow, best_first};
 
 /// Nearest products that the source `similar` gives.
 const NUM_SIMILAR: usize = 100;
 
+/// The hits of an answer to a [`SessionQuestion`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct SessionShelf {
+    /// Best first, one a family.
+    pub hits: Vec<Hit>,
+    /// Whether `min_score` cut the list.
+    pub is_cut: bool,
+    /// Whether the last hits are there because they are popular.
+    pub is_filled: bool,
+}
+
+/// What `shop` shows for `question` where no rules are in force: the best product of each family.
+///
+/// Returns an error if an index cannot be searched.
+pub fn answer_session(
+    shop: &dyn Shop,
+    question: &SessionQuestion<'_>,
+    config: &RecommendConfig,
+    behavior: &BehaviorConfig,
+) -> Result<SessionShelf, RecommendError> {
+    let blend = Blend::new(shop, question, config, behavior);
+    let Ranked { hits, num_filled, is_cut } = blend.rank(&Depth::plain(question.limit, blend.is_fillable))?;
+    Ok(SessionShelf { hits, is_cut, is_filled: num_filled > 0 })
+}
+
 /// One question that starts from a session.
 pub(super) struct Blend<'a> {
-    query: &'a Query,
-    session: LiveSession<'a>,
+    shop: &'a dyn Shop,
+    question: &'a SessionQuestion<'a>,
+    behavior: &'a BehaviorConfig,
+    start: Start,
+    /// What the session is about, of length 1.
+    vector: Option<Vec<f32>>,
     weights: SourceWeights,
-    allowed: &'a Allowed,
-    /// Rows whose families are kept out: what is on the page and in the cart.
-    taken: &'a [RowId],
+    /// Whether a short list is filled.
+    pub(super) is_fillable: bool,
     /// Every candidate that may appear, once asked for.
     scored: OnceCell<Vec<Hit>>,
 }
 
 impl Rank for Blend<'_> {
     fn rank(&self, depth: &Depth<'_>) -> Result<Ranked, RecommendError> {
-        let mut families: HashSet<u32> = self.taken.iter().filter_map(|&row| self.view().family(row)).collect();
+        let taken = self.question.taken.iter();
+        let mut families: HashSet<u32> = taken.filter_map(|&row| self.shop.family(row)).collect();
         let mut hits: Vec<Hit> = Vec::new();
         let mut is_cut = false;
-        let is_within = |hit: &&Hit| depth.within.is_none_or(|within| within.contains(hit.row.0));
-        for hit in self.scored()?.iter().filter(is_within) {
+        for hit in self.scored()?.iter().filter(|hit| depth.is_within(hit.row)) {
             if hits.len() == depth.limit {
                 break;
             }
-            if depth.has_floor && self.query.min_score.is_some_and(|floor| hit.score < floor) {
+            if depth.has_floor && self.question.min_score.is_some_and(|floor| hit.score < floor) {
                 is_cut = true;
                 break;
             }
@@ -46,7 +79,7 @@ impl Rank for Blend<'_> {
             }
         }
         let num_found = hits.len();
-        if depth.is_filled && !is_cut && num_found < depth.limit {
+        if depth.is_filled && num_found < depth.limit {
             self.fill(&mut hits, &mut families, depth)?;
         }
         Ok(Ranked { num_filled: hits.len() - num_found, hits, is_cut })
@@ -59,23 +92,28 @@ impl Rank for Blend<'_> {
 }
 
 impl<'a> Blend<'a> {
-    /// The question `query` of a session, whose sources count as `weights` say; families of `taken` are kept out.
+    /// `question` asked of `shop`, whose sources count as `config` says.
     pub(super) fn new(
-        query: &'a Query,
-        session: LiveSession<'a>,
-        weights: SourceWeights,
-        allowed: &'a Allowed,
-        taken: &'a [RowId],
+        shop: &'a dyn Shop,
+        question: &'a SessionQuestion<'a>,
+        config: &RecommendConfig,
+        behavior: &'a BehaviorConfig,
     ) -> Self {
-        Self { query, session, weights, allowed, taken, scored: OnceCell::new() }
+        let start = question.starts(behavior);
+        let orders = || shop.knowledge().map_or(0.0, |known| known.mean_orders(&start.rows()));
+        let weights = config.weights(question.intent, start.is_cart.then(orders)).unwrap_or_default();
+        let vector = start.vector(|row| shop.vector(row), question.text, behavior);
+        let is_fillable = config.popular_fallback && question.min_score.is_none();
+        Self { shop, question, behavior, start, vector, weights, is_fillable, scored: OnceCell::new() }
     }
 
     /// Whether the row's family may have one hit more.
     fn is_free(&self, row: RowId, families: &mut HashSet<u32>, depth: &Depth<'_>) -> bool {
-        let Some(family) = self.view().family(row) else { return false };
+        let Some(family) = self.shop.family(row) else { return false };
         if depth.every_variant { !families.contains(&family) } else { families.insert(family) }
     }
 
+    /// Every candidate that may appear, best first.
     fn scored(&self) -> Result<&[Hit], RecommendError> {
         if let Some(scored) = self.scored.get() {
             return Ok(scored);
@@ -84,25 +122,13 @@ impl<'a> Blend<'a> {
         Ok(self.scored.get_or_init(|| scored))
     }
 
-    fn view(&self) -> &View {
-        self.session.view
-    }
-
-    fn may_appear(&self, row: u32) -> bool {
-        let allowed = self.allowed;
-        !allowed.out.contains(row)
-            && allowed.rows.as_ref().is_none_or(|rows| rows.contains(row))
-            && self.view().has_row(RowId(row))
-    }
-
-    /// Every candidate that may appear, best first. A score is the mean of the sources' shares, weighted as they count for the intent.
+    /// A score is the mean of the sources' shares, weighted as they count for the intent.
     fn score(&self) -> Result<Vec<Hit>, RecommendError> {
         let total: f32 = Source::ALL.into_iter().map(|source| self.weights.of(source)).sum();
         let mut scores: HashMap<u32, SourceScores> = HashMap::new();
         for source in Source::ALL.into_iter().filter(|&source| self.weights.of(source) > 0.0) {
             let candidates = self.candidates(source)?;
-            // A cosine is a share already; the others are shares of their best.
-            let highest = if source == Source::Similar { 1.0 } else { highest(&candidates) };
+            let highest = highest(&candidates);
             for candidate in candidates {
                 scores.entry(candidate.row.0).or_default().set(source, (candidate.score / highest).clamp(0.0, 1.0));
             }
@@ -119,20 +145,15 @@ impl<'a> Blend<'a> {
 
     /// The candidates of `source` that may appear.
     fn candidates(&self, source: Source) -> Result<Vec<ScoredRow>, RecommendError> {
+        let (shop, vector) = (self.shop, self.vector.as_deref());
         if source == Source::Similar {
-            return self.similar();
+            let nearest = vector.map(|vector| shop.similar(vector, NUM_SIMILAR));
+            return Ok(sharpened(nearest.transpose()?.unwrap_or_default(), self.behavior.semantic.temperature));
         }
-        let candidates = self.session.candidates(source)?.into_iter();
+        let asked = Asked { shop, config: self.behavior, start: &self.start, vector };
+        let candidates = asked.candidates(source)?.into_iter();
         let rows = candidates.map(|entry| ScoredRow { row: RowId(entry.product), score: entry.score });
-        Ok(rows.filter(|scored| self.may_appear(scored.row.0)).collect())
-    }
-
-    fn similar(&self) -> Result<Vec<ScoredRow>, RecommendError> {
-        let Some(vector) = self.session.vector else { return Ok(Vec::new()) };
-        let k = NUM_SIMILAR + self.allowed.out.len() as usize;
-        let mut found = self.view().search(vector, k, self.allowed.rows.as_ref(), self.query.exact)?;
-        found.retain(|scored| scored.score > 0.0 && !self.allowed.out.contains(scored.row.0));
-        Ok(found)
+        Ok(rows.filter(|scored| shop.may_appear(scored.row)).collect())
     }
 
     /// Fills the shelf with what is popular. A fill's score is its share of the most popular one's, at most the last hit's.
@@ -140,12 +161,11 @@ impl<'a> Blend<'a> {
         let popular = self.candidates(Source::Popular)?;
         let (highest, most) = (highest(&popular), hits.last().map_or(1.0, |hit| hit.score));
         let present: HashSet<u32> = hits.iter().map(|hit| hit.row.0).collect();
-        let is_within = |row: u32| depth.within.is_none_or(|within| within.contains(row));
         for candidate in popular.into_iter().filter(|candidate| !present.contains(&candidate.row.0)) {
             if hits.len() == depth.limit {
                 break;
             }
-            if is_within(candidate.row.0) && self.is_free(candidate.row, families, depth) {
+            if depth.is_within(candidate.row) && self.is_free(candidate.row, families, depth) {
                 let share = candidate.score / highest;
                 let sources = SourceScores::of(Source::Popular, share);
                 hits.push(Hit { row: candidate.row, score: most * share, sources });
@@ -153,6 +173,14 @@ impl<'a> Blend<'a> {
         }
         Ok(())
     }
+}
+
+/// Cosine similarities as shares that fall by `e` over `temperature`, as those of sessions do: the hundred nearest of a shop lie so close
+/// together that as they are they would tell nothing beside another source.
+fn sharpened(mut nearest: Vec<ScoredRow>, temperature: f32) -> Vec<ScoredRow> {
+    let highest = nearest.iter().map(|near| near.score).fold(f32::MIN, f32::max);
+    nearest.iter_mut().for_each(|near| near.score = ((near.score - highest) / temperature).exp());
+    nearest
 }
 
 fn highest(candidates: &[ScoredRow]) -> f32 {

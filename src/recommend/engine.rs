@@ -1,82 +1,35 @@
 //! Answers questions about one catalog.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use roaring::RoaringBitmap;
-use serde::{Deserialize, Serialize};
 
 use super::blend::Blend;
-use super::candidates::{LiveSession, session_vector};
+use super::compare::{ComparedRow, compared};
 use super::error::RecommendError;
 use super::filter::{Narrowed, allowed_rows, intersect};
 use super::fit::Fit;
-use super::query::{Answer, FewerBecause, Intent, MAX_ANCHORS, MAX_LIMIT, MAX_QUERY_BYTES, Query, RelativePrice};
+use super::query::{
+    Answer, FewerBecause, Intent, MAX_ANCHORS, MAX_LIMIT, MAX_QUERY_BYTES, Query, RelativePrice, SessionEvent,
+};
+use super::reason::{Explained, Explainer};
 use super::ruled::{Asked, Compiled, Rulebook};
 use super::search::{Allowed, Search};
-use super::source::SourceWeights;
-use crate::behavior::{Behavior, BehaviorConfig};
+use super::session::{SessionQuestion, in_cart};
+use super::settings::RecommendConfig;
+use super::shop::Shop;
+use super::upsell::{Anchor, Upsell};
+use crate::behavior::{Behavior, BehaviorConfig, Knowledge};
 use crate::catalog::TextTemplate;
 use crate::embed::Embedder;
 use crate::events::EventKind;
 use crate::index::{CatalogDir, Generation, IndexError, ModelRecord};
 use crate::live::{LiveCatalog, View};
-use crate::rank::RowId;
+use crate::rank::{RowId, ScoredRow};
 use crate::rules::{RuleSet, RuleStore};
-
-/// Settings of answers.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct RecommendConfig {
-    /// Leave out what is out of stock, unless a request filters by availability itself.
-    pub in_stock_only: bool,
-    /// Factor on the score of a product made for another model than the one asked about: a case for an iPhone 7 Plus beside a
-    /// case for an iPhone 7. 0 to 1; 1 turns it off.
-    pub misfit_factor: f32,
-    /// Whether products that the session has looked at may be in it again, unless a request says.
-    pub include_seen: bool,
-    /// Fill a list that is shorter than asked with what is popular, unless a request has a `min_score`.
-    pub popular_fallback: bool,
-    /// What each source counts for [`Intent::Next`].
-    pub next: SourceWeights,
-    /// What each source counts for [`Intent::ForYou`].
-    pub for_you: SourceWeights,
-    /// What each source counts for [`Intent::Trending`].
-    pub trending: SourceWeights,
-}
-
-impl Default for RecommendConfig {
-    fn default() -> Self {
-        Self {
-            in_stock_only: true,
-            misfit_factor: 0.5,
-            include_seen: false,
-            popular_fallback: true,
-            next: SourceWeights::NEXT,
-            for_you: SourceWeights::FOR_YOU,
-            trending: SourceWeights::TRENDING,
-        }
-    }
-}
-
-impl RecommendConfig {
-    /// The weights that are out of their range.
-    pub fn weight_out_of_range(&self) -> Option<&'static str> {
-        let all = [("next", self.next), ("for_you", self.for_you), ("trending", self.trending)];
-        all.into_iter().find(|(_, weights)| !weights.is_in_range()).map(|(name, _)| name)
-    }
-
-    /// What each source counts for `intent`; `None` for one that does not start from a session.
-    fn weights(&self, intent: Intent) -> Option<SourceWeights> {
-        match intent {
-            Intent::Next => Some(self.next),
-            Intent::ForYou => Some(self.for_you),
-            Intent::Trending => Some(self.trending),
-            _ => None,
-        }
-    }
-}
 
 /// Which setting would load the model that made the index. A precision's fingerprint differs as another model's does.
 fn setting_that_differs(indexed: &ModelRecord, loaded: &Embedder) -> String {
@@ -200,14 +153,19 @@ impl Engine {
     /// The answer under `rules` in place of those in force.
     pub(super) fn answer_ruled(&self, view: &View, query: &Query, rules: &Compiled) -> Result<Answer, RecommendError> {
         check(query)?;
-        if let Some(weights) = self.config.weights(query.intent) {
-            return self.answer_session(view, query, weights, rules);
+        match query.intent {
+            Intent::Upsell => self.answer_upsell(view, query, rules),
+            intent if intent.is_of_session() => self.answer_session(view, query, rules),
+            _ => self.answer_similar(view, query, rules),
         }
-        let (anchors, mut missing_ids) = rows(view, &query.anchors);
-        let (excluded, unknown) = rows(view, &query.exclude);
-        missing_ids.extend(unknown);
+    }
+
+    /// Answers what is alike: to the anchors, to a text.
+    fn answer_similar(&self, view: &View, query: &Query, rules: &Compiled) -> Result<Answer, RecommendError> {
+        let (anchors, excluded, missing_ids) = named(view, query);
+        let anchor = anchors.first().copied();
         let Some(vector) = self.query_vector(view, &anchors, query.text.as_deref())? else {
-            return Ok(Answer::nothing(missing_ids, FewerBecause::UnknownProducts, rules.version()));
+            return Ok(Answer::nothing(None, missing_ids, FewerBecause::UnknownProducts, rules.version()));
         };
         let out = anchors.iter().chain(&excluded).map(|row| row.0).collect();
         let allowed = self.allowed(view, query, &anchors, out)?;
@@ -222,33 +180,110 @@ impl Engine {
             allowed: &allowed,
             missing_ids,
             is_filled: false,
-            otherwise: FewerBecause::CatalogSize,
+            anchor,
+            most: None,
+            otherwise: allowed.why_fewer(FewerBecause::CatalogSize),
         };
         asked.finish(&search, rules)
     }
 
-    /// Answers what starts from a session: its steps, then the anchors, which are what is on the page now. Neither those nor what is in
-    /// the cart, nor their families, are in the answer; other products of the session are where that is allowed.
-    fn answer_session(
+    /// Answers what is better than one product: the first anchor that is known, else the newest of the session. What is in the cart and
+    /// its families are not in the answer.
+    fn answer_upsell(&self, view: &View, query: &Query, rules: &Compiled) -> Result<Answer, RecommendError> {
+        let (anchors, excluded, mut missing_ids) = named(view, query);
+        let steps = steps(view, &query.session, &mut missing_ids);
+        let start = anchors.first().copied().or_else(|| steps.last().map(|(row, _)| *row));
+        let empty = |anchor, missing_ids, why| Ok(Answer::nothing(anchor, missing_ids, why, rules.version()));
+        let Some(row) = start else { return empty(None, missing_ids, FewerBecause::UnknownProducts) };
+        if view.generation().comparison().is_none() {
+            return Err(RecommendError::NotComparable(view.generation().name().to_owned()));
+        }
+        let Some(anchor) = Anchor::of(view, row) else { return empty(start, missing_ids, FewerBecause::NoPrice) };
+        let cart = in_cart(steps.iter().copied());
+        let taken: Vec<RowId> = cart.iter().copied().filter(|&in_cart| in_cart != row).collect();
+        let out = taken.iter().chain(&excluded).chain([&row]).map(|row| row.0).collect();
+        let (query, allowed) = self.allowed_better(view, query, row, out)?;
+        let (config, behavior) = (&self.config.upsell, self.behavior(view));
+        let (query, behavior) = (&query, behavior.as_deref());
+        let upsell =
+            Upsell { view, query, config, behavior, anchor: &anchor, steps: &steps, allowed: &allowed, taken: &taken };
+        let asked = Asked {
+            view,
+            query,
+            page: &[row],
+            cart: &cart,
+            taken: &taken,
+            allowed: &allowed,
+            missing_ids,
+            is_filled: false,
+            anchor: start,
+            most: upsell.most_shown(),
+            otherwise: FewerBecause::NothingBetter,
+        };
+        asked.finish(&upsell, rules)
+    }
+
+    /// `query` with its price band, or that of the settings, and the rows inside that and the anchor's category.
+    fn allowed_better(
         &self,
         view: &View,
         query: &Query,
-        weights: SourceWeights,
-        rules: &Compiled,
-    ) -> Result<Answer, RecommendError> {
-        let (anchors, mut missing_ids) = rows(view, &query.anchors);
-        let (excluded, unknown) = rows(view, &query.exclude);
-        missing_ids.extend(unknown);
-        let mut steps = Vec::with_capacity(query.session.len() + anchors.len());
-        for event in &query.session {
-            match view.row(&event.id) {
-                Some(row) => steps.push((row, event.kind)),
-                None if missing_ids.contains(&event.id) => {}
-                None => missing_ids.push(event.id.clone()),
-            }
+        anchor: RowId,
+        out: RoaringBitmap,
+    ) -> Result<(Query, Allowed), RecommendError> {
+        let config = &self.config.upsell;
+        let asked = query.price.unwrap_or(RelativePrice { relative_min: None, relative_max: None });
+        let band = RelativePrice {
+            relative_min: asked.relative_min.or(Some(config.price_min)),
+            relative_max: asked.relative_max.or(Some(config.price_max)),
+        };
+        let query = Query { price: Some(band), ..query.clone() };
+        let mut allowed = self.allowed(view, &query, &[anchor], out)?;
+        if let (Some(leaf), Some(comparison)) = (view.leaf(anchor), view.generation().comparison()) {
+            allowed.rows = intersect(allowed.rows, Some(view.rows_with("category", comparison.path(leaf))?));
         }
+        Ok((query, allowed))
+    }
+
+    /// Why each hit of `answer` to `query` is there, and the list's title.
+    ///
+    /// Returns an error if a record is damaged.
+    pub fn explain(&self, view: &View, query: &Query, answer: &Answer) -> Result<Explained, RecommendError> {
+        let behavior = self.behavior(view);
+        let steps = steps(view, &query.session, &mut Vec::new());
+        let (anchors, _) = rows(view, &query.anchors);
+        let (config, behavior) = (&self.config, behavior.as_deref());
+        let cart: Vec<u32> = in_cart(steps.iter().copied()).iter().map(|row| row.0).collect();
+        let orders_of = |cart: &[u32]| behavior.map_or(0.0, |behavior| behavior.knowledge().mean_orders(cart));
+        let weights = config.weights(query.intent, (!cart.is_empty()).then(|| orders_of(&cart)));
+        Explainer { view, query, answer, config, behavior, weights, steps: &steps, anchors: &anchors }.explain()
+    }
+
+    /// What differs from the anchor of `answer` to the product of `row`, what is better first; `None` where the answer starts from no
+    /// product with a price.
+    ///
+    /// Returns an error if a record is damaged.
+    pub fn compare(
+        &self,
+        view: &View,
+        query: &Query,
+        answer: &Answer,
+        row: RowId,
+    ) -> Result<Option<Vec<ComparedRow>>, RecommendError> {
+        let Some(anchor) = answer.anchor.and_then(|anchor| Anchor::of(view, anchor)) else { return Ok(None) };
+        let behavior = self.behavior(view);
+        let language = query.language.as_deref();
+        let label = |word: &str, usual: &str| self.config.messages.label(language, word, usual);
+        compared(view, behavior.as_deref(), &anchor, row, &self.config.upsell, label).map(Some)
+    }
+
+    /// Answers what starts from a session: its steps, then the anchors, which are what is on the page now. Neither those nor what is in
+    /// the cart, nor their families, are in the answer; other products of the session are where that is allowed.
+    fn answer_session(&self, view: &View, query: &Query, rules: &Compiled) -> Result<Answer, RecommendError> {
+        let (anchors, excluded, mut missing_ids) = named(view, query);
+        let mut steps = steps(view, &query.session, &mut missing_ids);
         steps.extend(anchors.iter().map(|&row| (row, EventKind::ViewItem)));
-        let cart = in_cart(&steps);
+        let cart = in_cart(steps.iter().copied());
         let taken: Vec<RowId> = anchors.iter().chain(&cart).copied().collect();
         let include_seen = query.include_seen.unwrap_or(self.config.include_seen);
         let seen = steps.iter().map(|(row, _)| *row).filter(|_| !include_seen);
@@ -256,12 +291,11 @@ impl Engine {
         let out = taken.iter().copied().chain(seen).chain(excluded).map(|row| row.0).collect();
         let newest_first: Vec<RowId> = steps.iter().rev().map(|(row, _)| *row).collect();
         let allowed = self.allowed(view, query, &newest_first, out)?;
-        steps.retain(|(_, kind)| self.behavior.weights.of(*kind) > 0.0);
-        let vector = session_vector(view, &steps, text, &self.behavior, self.embedder.dim());
-        let behavior = self.behavior(view);
-        let (behavior, vector) = (behavior.as_deref(), vector.as_deref());
-        let session = LiveSession { view, behavior, config: &self.behavior, steps: &steps, vector };
-        let blend = Blend::new(query, session, weights, &allowed, &taken);
+        let shop = LiveShop { view, behavior: self.behavior(view), allowed: &allowed, exact: query.exact };
+        let Query { intent, limit, min_score, .. } = *query;
+        let question =
+            SessionQuestion { intent, steps: &steps, text: text.as_deref(), taken: &taken, limit, min_score };
+        let blend = Blend::new(&shop, &question, &self.config, &self.behavior);
         let page = if anchors.is_empty() { newest_first.get(..1).unwrap_or_default() } else { &anchors };
         let asked = Asked {
             view,
@@ -271,8 +305,10 @@ impl Engine {
             taken: &taken,
             allowed: &allowed,
             missing_ids,
-            is_filled: self.config.popular_fallback && query.min_score.is_none(),
-            otherwise: FewerBecause::Evidence,
+            is_filled: blend.is_fillable,
+            anchor: newest_first.first().copied(),
+            most: None,
+            otherwise: allowed.why_fewer(FewerBecause::Evidence),
         };
         asked.finish(&blend, rules)
     }
@@ -329,17 +365,62 @@ impl Engine {
     }
 }
 
-/// What was put into the cart and neither taken out again nor bought.
-fn in_cart(steps: &[(RowId, EventKind)]) -> Vec<RowId> {
-    let mut cart = Vec::new();
-    for &(row, kind) in steps {
-        match kind {
-            EventKind::AddToCart | EventKind::BeginCheckout if !cart.contains(&row) => cart.push(row),
-            EventKind::RemoveFromCart | EventKind::Purchase => cart.retain(|other| *other != row),
-            _ => {}
+/// The rows of a session's events; ids that the catalog lacks go to `missing_ids`, each once.
+fn steps(view: &View, session: &[SessionEvent], missing_ids: &mut Vec<String>) -> Vec<(RowId, EventKind)> {
+    let mut steps = Vec::with_capacity(session.len());
+    for event in session {
+        match view.row(&event.id) {
+            Some(row) => steps.push((row, event.kind)),
+            None if missing_ids.contains(&event.id) => {}
+            None => missing_ids.push(event.id.clone()),
         }
     }
-    cart
+    steps
+}
+
+/// A view of a catalog with what was learned for its generation.
+struct LiveShop<'a> {
+    view: &'a View,
+    behavior: Option<Arc<Behavior>>,
+    allowed: &'a Allowed,
+    exact: bool,
+}
+
+impl Shop for LiveShop<'_> {
+    fn knowledge(&self) -> Option<Knowledge<'_>> {
+        self.behavior.as_deref().map(Behavior::knowledge)
+    }
+
+    fn may_appear(&self, row: RowId) -> bool {
+        self.allowed.has(self.view, row)
+    }
+
+    fn family(&self, row: RowId) -> Option<u32> {
+        self.view.family(row)
+    }
+
+    fn vector(&self, row: RowId) -> Option<Cow<'_, [f32]>> {
+        self.view.vector(row).map(Cow::Owned)
+    }
+
+    fn similar(&self, vector: &[f32], k: usize) -> Result<Vec<ScoredRow>, RecommendError> {
+        let Allowed { rows, out, .. } = self.allowed;
+        let mut found = self.view.search(vector, k + out.len() as usize, rows.as_ref(), self.exact)?;
+        found.retain(|scored| !out.contains(scored.row.0));
+        Ok(found)
+    }
+
+    fn nearest_sessions(&self, vector: &[f32], k: usize) -> Result<Vec<ScoredRow>, RecommendError> {
+        Ok(self.behavior.as_deref().map_or(Ok(Vec::new()), |behavior| behavior.nearest_sessions(vector, k))?)
+    }
+}
+
+/// Rows of the anchors and of what is excluded, and the ids of both that the catalog lacks.
+fn named(view: &View, query: &Query) -> (Vec<RowId>, Vec<RowId>, Vec<String>) {
+    let (anchors, mut missing_ids) = rows(view, &query.anchors);
+    let (excluded, unknown) = rows(view, &query.exclude);
+    missing_ids.extend(unknown);
+    (anchors, excluded, missing_ids)
 }
 
 /// Rows of the ids that the catalog has, and the ids that it lacks.
@@ -397,8 +478,8 @@ fn check(query: &Query) -> Result<(), RecommendError> {
     let invalid = |field, message: String| Err(RecommendError::Invalid { field, message });
     let is_share = |x: f64| (0.0..=1.0).contains(&x);
     let is_factor = |x: &Option<f64>| x.is_none_or(|x| x.is_finite() && x >= 0.0);
-    let is_session = matches!(query.intent, Intent::Next | Intent::ForYou | Intent::Trending);
-    if query.intent != Intent::Similar && !is_session {
+    let is_session = query.intent.is_of_session();
+    if !matches!(query.intent, Intent::Similar | Intent::Upsell) && !is_session {
         return Err(RecommendError::IntentNotAvailable(query.intent.word()));
     }
     if !(1..=MAX_LIMIT).contains(&query.limit) {
@@ -433,7 +514,13 @@ fn check(query: &Query) -> Result<(), RecommendError> {
             "context.query",
             format!("the text has {} bytes, at most {MAX_QUERY_BYTES} are allowed", text.len()),
         ),
-        None if query.anchors.is_empty() && !is_session => {
+        _ if query.intent == Intent::Upsell && query.anchors.is_empty() && query.session.is_empty() => {
+            invalid("context", "give `product`, `viewed` or `cart` to step up from".into())
+        }
+        _ if query.looked_s.is_some_and(|seconds| !(0.0..=86_400.0).contains(&seconds)) => {
+            invalid("context.looked_s", "give seconds from 0 to 86400".into())
+        }
+        None if query.anchors.is_empty() && !is_session && query.intent != Intent::Upsell => {
             invalid("context", "give `product`, `products`, `viewed`, `cart` or `query` to start from".into())
         }
         _ => Ok(()),

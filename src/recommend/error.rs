@@ -30,8 +30,13 @@ pub enum RecommendError {
         known: String,
     },
     /// The intent needs something that is not there.
-    #[error("intent `{0}` is not available; this version answers `similar`, `next`, `for_you` and `trending`")]
+    #[error(
+        "intent `{0}` is not available; this version answers `similar`, `upsell`, `next`, `for_you` and `trending`"
+    )]
     IntentNotAvailable(&'static str),
+    /// The generation is of a release that did not compare products.
+    #[error("generation {0} has nothing that products are compared by; rebuild with `kindred index build`")]
+    NotComparable(String),
     /// The index of another model.
     #[error(
         "catalog `{catalog}` was indexed with model {indexed}, but model {loaded} is loaded; rebuild with `kindred index build {catalog}` \

@@ -7,9 +7,16 @@
 //! | `query` | the question and the answer |
 //! | `engine` | answering: what is asked about, what may appear |
 //! | `search` | the nearest rows, fit, families, floor |
+//! | `settings` | what may be in answers, and what each source counts |
 //! | `source` | the makers of candidates and what each counts |
+//! | `session` | what a session holds for an answer: steps, cart, what it is about |
+//! | `shop` | what a blend asks of a shop, live or measured |
 //! | `candidates` | what each source knows of a session |
-//! | `blend` | candidates of all sources as one shelf |
+//! | `blend` | candidates of all sources as one shelf: what is served and what is measured |
+//! | `upsell` | the better model one price step up |
+//! | `compare` | two products side by side |
+//! | `reason` | why each product is shown, and the list's title |
+//! | `messages` | the sentences of reasons, by language |
 //! | `filter` | a filter's conditions looked up |
 //! | `ruled` | the shop's rules: compiled, in force, applied to hits |
 //! | `fit` | products made for another model than the one asked about |
@@ -17,22 +24,37 @@
 
 mod blend;
 mod candidates;
+mod compare;
 mod engine;
 mod error;
 mod filter;
 mod fit;
+mod messages;
 mod query;
+mod reason;
 mod ruled;
 mod search;
+mod session;
+mod settings;
+mod shop;
 mod source;
+mod upsell;
 
-pub use engine::{Engine, RecommendConfig, TrialRules};
+pub use blend::{SessionShelf, answer_session};
+pub use compare::ComparedRow;
+pub use engine::{Engine, TrialRules};
 pub use error::RecommendError;
+pub use messages::Messages;
 pub use query::{
     Answer, FewerBecause, FiredRule, Hit, Intent, MAX_ANCHORS, MAX_LIMIT, MAX_QUERY_BYTES, Mark, Query, RelativePrice,
     SessionEvent, Shopper,
 };
+pub use reason::{Explained, Reason};
 pub use ruled::{
     BrokenPin, DryRun, DryRunReport, ListChange, Orders, PlacementReport, RuleReach, Rulebook, Saved, Saver, Thinned,
 };
+pub use session::{RowStep, SessionQuestion, in_cart};
+pub use settings::{CartMix, RecommendConfig};
+pub use shop::Shop;
 pub use source::{Source, SourceScores, SourceWeights};
+pub use upsell::UpsellConfig;

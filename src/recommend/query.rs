@@ -55,6 +55,11 @@ impl Intent {
             Self::Next => "next",
         }
     }
+
+    /// Whether answers start from what a session did, if anything.
+    pub fn is_of_session(self) -> bool {
+        matches!(self, Self::Next | Self::ForYou | Self::Trending)
+    }
 }
 
 /// Something done with a product in the live session.
@@ -91,6 +96,12 @@ pub struct Query {
     pub price: Option<RelativePrice>,
     /// Score every allowed product instead of walking the graph.
     pub exact: bool,
+    /// Seconds on the page of the product looked at, where the shop tells: a sign of interest for [`Intent::Upsell`].
+    pub looked_s: Option<f64>,
+    /// Whether the shopper compares products: another sign.
+    pub is_comparing: bool,
+    /// Language of reasons and titles, such as `de-AT`; English where the settings have none for it.
+    pub language: Option<String>,
     /// The slot of the page, as rules name it.
     pub placement: Option<String>,
     /// What is in the cart, for rules; no hit because of it alone is left out.
@@ -150,6 +161,8 @@ pub struct RelativePrice {
 pub struct Answer {
     /// The products, best first, one a family.
     pub hits: Vec<Hit>,
+    /// The product that the answer starts from and is compared with: the one on the page, else the newest of the session.
+    pub anchor: Option<RowId>,
     /// Ids of the question that the catalog does not have, in its order.
     pub missing_ids: Vec<String>,
     /// The source that filled a list which would have been shorter; `None` when none did.
@@ -164,9 +177,14 @@ pub struct Answer {
 
 impl Answer {
     /// An answer without hits, and why.
-    pub(super) fn nothing(missing_ids: Vec<String>, why: FewerBecause, rules_version: u64) -> Self {
+    pub(super) fn nothing(
+        anchor: Option<RowId>,
+        missing_ids: Vec<String>,
+        why: FewerBecause,
+        rules_version: u64,
+    ) -> Self {
         let fewer_because = Some(why);
-        Self { hits: Vec::new(), missing_ids, fallback: None, fewer_because, rules_version, fired: Vec::new() }
+        Self { hits: Vec::new(), anchor, missing_ids, fallback: None, fewer_because, rules_version, fired: Vec::new() }
     }
 }
 
@@ -189,8 +207,8 @@ pub struct Hit {
     /// What the answer is sorted by, 0 to 1: the similarity, lowered for a product that is made for another model; for what starts from a
     /// session the weighted mean of what the sources say.
     pub score: f32,
-    /// What each source says, 0 to 1; [`Source::Similar`] is the cosine similarity with what was asked about, below 0 as 0, the others
-    /// are shares of their best product's score.
+    /// What each source says, 0 to 1, as a share of what it says of its best product; for [`Intent::Similar`] the cosine similarity with
+    /// what was asked about, below 0 as 0.
     pub sources: SourceScores,
 }
 
@@ -208,6 +226,12 @@ pub enum FewerBecause {
     CatalogSize,
     /// The others are kept out by the shop's rules.
     Rule,
+    /// The product to step up from has no price above 0.
+    NoPrice,
+    /// No other product is better inside the price band.
+    NothingBetter,
+    /// The session shows too little interest to be shown more.
+    Interest,
     /// No source knows more: too little is known of the session, or nothing was learned from events.
     Evidence,
 }

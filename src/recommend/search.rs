@@ -7,7 +7,7 @@ use roaring::RoaringBitmap;
 
 use super::error::RecommendError;
 use super::fit::Fit;
-use super::query::{Hit, Query};
+use super::query::{FewerBecause, Hit, Query};
 use super::ruled::{Depth, Rank, Ranked};
 use super::source::{Source, SourceScores};
 use crate::live::View;
@@ -29,6 +29,16 @@ pub(super) struct Allowed {
 }
 
 impl Allowed {
+    /// Why there are fewer hits than asked where neither a floor nor a rule is to blame: the filter where there is one, else `otherwise`.
+    pub(super) fn why_fewer(&self, otherwise: FewerBecause) -> FewerBecause {
+        if self.is_filtered { FewerBecause::Filter } else { otherwise }
+    }
+
+    /// Whether the row is there, allowed and not out.
+    pub(super) fn has(&self, view: &View, row: RowId) -> bool {
+        !self.out.contains(row.0) && self.rows.as_ref().is_none_or(|rows| rows.contains(row.0)) && view.has_row(row)
+    }
+
     /// The rows that may appear and are in `within`; all when `None`.
     pub(super) fn rows_in<'a>(&'a self, within: Option<&'a RoaringBitmap>) -> Option<Cow<'a, RoaringBitmap>> {
         match (&self.rows, within) {

@@ -8,14 +8,17 @@ use utoipa::ToSchema;
 use utoipa::openapi::schema::{ArrayBuilder, Object, ObjectBuilder, Schema, Type};
 
 use super::problem::Problem;
+use super::requests::Include;
 use crate::live::View;
-use crate::recommend::{Answer, FewerBecause, Hit, Intent, Source, SourceScores};
+use crate::recommend::{
+    Answer, ComparedRow, Engine, Explained, FewerBecause, Hit, Intent, Query, Reason, Source, SourceScores,
+};
 
 /// Recommended products, best first.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({
     "recommendation_id": "01JD5Q4G3X1M6Z8T0V9K2B7R5C", "placement": "pdp-similar", "intent": "similar",
-    "generation": "gen-000001", "experiment": null,
+    "generation": "gen-000001", "title": null, "experiment": null,
     "results": [{"id": "20914", "score": 0.7421, "rank": 1, "sources": {"similar": 0.7421}}],
     "fallback": null, "fewer_because": null, "fewer_because_rule": null, "rules_version": 3, "rules": [], "missing_ids": [], "took_ms": 0.21,
 }))]
@@ -28,6 +31,8 @@ pub(super) struct RecommendResponse<'a> {
     pub(super) intent: Intent,
     /// The generation that answered.
     pub(super) generation: &'a str,
+    /// A title for the list, on `include: ["reason"]`; `null` otherwise.
+    pub(super) title: Option<String>,
     /// Always `null`: no experiments run.
     #[schema(value_type = Option<Object>)]
     pub(super) experiment: (),
@@ -100,6 +105,13 @@ pub(super) struct ResultItem<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(schema_with = product_schema)]
     product: Option<Cow<'a, RawValue>>,
+    /// Why it is there, on `include: ["reason"]`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<Reason>,
+    /// What differs from the product that the answer starts from, what is better first, on `include: ["comparison"]`; absent where that
+    /// has no price or there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    comparison: Option<Vec<ComparedRow>>,
 }
 
 /// What each source says, 0 to 1; one that does not know the product is left out.
@@ -151,28 +163,63 @@ pub(super) fn results<'a>(view: &'a View, hits: &[Hit], has_product: bool) -> Re
             rank: at + 1,
             sources: Sources::of(&hit.sources),
             product: record.map_err(|error| Problem::internal(&error))?,
+            reason: None,
+            comparison: None,
         })
     };
     hits.iter().enumerate().map(result).collect()
 }
 
+/// What goes into the results of an answer besides ids and scores.
+pub(super) struct Extras<'q> {
+    pub(super) query: &'q Query,
+    pub(super) include: &'q [Include],
+}
+
+impl Extras<'_> {
+    /// Puts what is asked for into `results`, which are those of `answer`; returns the list's title where reasons are asked for.
+    ///
+    /// Returns a problem if a record is damaged.
+    fn put_into(
+        &self,
+        results: &mut [ResultItem<'_>],
+        (engine, view, answer): (&Engine, &View, &Answer),
+    ) -> Result<Option<String>, Problem> {
+        if self.include.contains(&Include::Comparison) {
+            for (result, hit) in results.iter_mut().zip(&answer.hits) {
+                result.comparison = engine.compare(view, self.query, answer, hit.row)?;
+            }
+        }
+        if !self.include.contains(&Include::Reason) {
+            return Ok(None);
+        }
+        let Explained { title, reasons } = engine.explain(view, self.query, answer)?;
+        results.iter_mut().zip(reasons).for_each(|(result, reason)| result.reason = Some(reason));
+        Ok(Some(title))
+    }
+}
+
 impl<'a> RecommendResponse<'a> {
     /// An answer with its results packed; `placement` is echoed.
+    ///
+    /// Returns a problem if a record is damaged.
     pub(super) fn new(
-        view: &'a View,
-        answer: &'a Answer,
-        intent: Intent,
+        engine: &Engine,
+        (view, answer): (&'a View, &'a Answer),
+        extras: &Extras<'_>,
         placement: Option<&'a str>,
-        has_product: bool,
         took_ms: f64,
     ) -> Result<Self, Problem> {
+        let mut results = results(view, &answer.hits, extras.include.contains(&Include::Product))?;
+        let title = extras.put_into(&mut results, (engine, view, answer))?;
         Ok(Self {
             recommendation_id: ulid::Ulid::generate().to_string(),
             placement,
-            intent,
+            intent: extras.query.intent,
             generation: view.generation().name(),
+            title,
             experiment: (),
-            results: results(view, &answer.hits, has_product)?,
+            results,
             fallback: answer.fallback,
             fewer_because: answer.fewer_because,
             fewer_because_rule: why_fewer(answer),

@@ -190,6 +190,14 @@ impl Catalogs {
         self.settings.of(catalog)
     }
 
+    /// The folder of `catalog`.
+    ///
+    /// Returns a problem if the name could be no folder.
+    pub(super) fn dir(&self, catalog: &str) -> Result<CatalogDir, Problem> {
+        let unknown = |_| Problem::field(Code::CatalogNotFound, "catalog", format!("there is no catalog `{catalog}`"));
+        CatalogDir::new(&self.root, catalog).map_err(unknown)
+    }
+
     /// The engine that answers for `catalog` now.
     ///
     /// Returns a problem if there is no such catalog or its index is damaged.

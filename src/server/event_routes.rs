@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout_at};
 use utoipa::ToSchema;
 
 use super::app::{App, path_problem};
-use super::json_body::RecordsBody;
+use super::json_body::EventsBody;
 use super::problem::{Code, Problem, ProblemDocument};
 use super::recommend_routes::json;
 use crate::catalog::RecordForm;
@@ -55,7 +55,7 @@ pub(super) struct StorefrontEvent {
     /// What was done: `view_item`, `view_item_list`, `select_item`, `add_to_cart`, `remove_from_cart`, `add_to_wishlist`, `begin_checkout`,
     /// `purchase`, `refund` or `search`; Google Retail's and Personalize's names are read too.
     event: String,
-    /// Names the event: sent twice, it counts once.
+    /// Names the event: sent twice, it counts once. 1 to 256 bytes, as all ids but those of products, which have up to 128.
     event_id: Option<String>,
     /// The browser or device.
     visitor_id: Option<String>,
@@ -78,12 +78,15 @@ pub(super) struct StorefrontEvent {
 
 /// Takes in what shoppers did.
 ///
-/// The body is one event, a list of them, or JSON Lines (`application/x-ndjson`). A bad one never stops the others. Safe to call from the
-/// browser.
+/// The body is one event, a list of them, or JSON Lines (`application/x-ndjson`); any of these as `text/plain`, which is what
+/// `navigator.sendBeacon` sends. A bad one never stops the others. Safe to call from the browser.
+///
+/// A purchase with a `transaction_id` is known by it, whatever its `event_id` and time: told again, it is a duplicate, and of products that it
+/// tells more of than is known, what is more is kept. A refund is known by its `event_id`, or else by its `transaction_id` and time.
 #[utoipa::path(
     post, path = "/v1/{catalog}/events", tag = "events",
     params(("catalog" = String, Path, description = "The catalog's name")),
-    request_body(content((Vec<StorefrontEvent> = "application/json"), (String = "application/x-ndjson"))),
+    request_body(content((Vec<StorefrontEvent> = "application/json"), (String = "application/x-ndjson"), (String = "text/plain"))),
     responses(
         (status = 200, description = "What became of the events", body = EventsResponse),
         (status = "4XX", description = "The request is wrong", body = ProblemDocument, content_type = "application/problem+json"),
@@ -93,16 +96,16 @@ pub(super) struct StorefrontEvent {
 pub(super) async fn post_events(
     State(app): State<App>,
     catalog: Result<Path<String>, PathRejection>,
-    body: Result<RecordsBody, Problem>,
+    body: Result<EventsBody, Problem>,
 ) -> Result<Response, Problem> {
     let Path(catalog) = catalog.map_err(path_problem)?;
     let store = app.events().of(&catalog)?;
-    let RecordsBody { text, form, deadline } = body?;
+    let EventsBody { bytes, form, deadline } = body?;
     let began = Instant::now();
     // Events are kept also where no generation could be opened.
     let view = app.catalogs().engine(&catalog).ok().map(|engine| engine.view());
-    let (is_small, reading) = (text.len() <= SMALL_BODY_BYTES, store.clone());
-    let read = move || read(&text, form, reading.config(), view.as_ref());
+    let (is_small, reading) = (bytes.len() <= SMALL_BODY_BYTES, store.clone());
+    let read = move || read(&bytes, form, reading.config(), view.as_ref());
     let (read, unknown_products) = if is_small { read()? } else { app.apart(deadline, read).await?? };
     let ReadEvents { events, without_consent, ignored, rejected } = read;
     let receipt = if events.is_empty() { EventReceipt::default() } else { submit(&store, events, deadline).await? };
@@ -122,13 +125,13 @@ pub(super) async fn post_events(
 
 /// The body's events, and how many different products of theirs `view` does not have.
 fn read(
-    text: &str,
+    bytes: &[u8],
     form: RecordForm,
     config: &EventsConfig,
     view: Option<&View>,
 ) -> Result<(ReadEvents, usize), Problem> {
     let now_ms = jiff::Timestamp::now().as_millisecond();
-    let read = EventReader::new(config, now_ms).read(text, form).map_err(|message| {
+    let read = EventReader::new(config, now_ms).read(bytes, form).map_err(|message| {
         Problem::field(Code::InvalidJson, "body", message).hint("send one event, a list of them, or JSON Lines")
     })?;
     let num_unknown = view.map_or(0, |view| num_unknown(view, &read.events));

@@ -2,6 +2,9 @@
 //!
 //! A store that cannot be opened is logged once, by name, and tried again whenever its files change; its catalog answers questions all the
 //! same, and what needs events answers `events_damaged`.
+//!
+//! Every page of a small file is checked before it is used; that of a large one in the background, at the start and then once a day, so
+//! that a start takes no longer for it: damage is logged by name, and what can be read goes on being used.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,8 +15,11 @@ use arc_swap::ArcSwap;
 
 use super::metrics::Metrics;
 use super::problem::{Code, Problem, with_causes};
-use crate::events::{EVENTS_FILE, EventStore, EventsConfig, KEY_FILE};
+use crate::events::{EVENTS_FILE, EventError, EventStore, EventsConfig, KEY_FILE};
 use crate::index::{CatalogDir, IndexError};
+
+/// Files up to this length are checked page by page when they are opened: well under a second.
+const MAX_CHECKED_BYTES: u64 = 32 << 20;
 
 /// The stores of one index root.
 pub(super) struct EventStores {
@@ -77,7 +83,7 @@ impl EventStores {
     }
 
     fn open(&self, dir: &CatalogDir) -> Option<Arc<EventStore>> {
-        match EventStore::open(&dir.path(), &self.config) {
+        match open_checked(&dir.path(), &self.config) {
             Ok(store) => Some(Arc::new(store)),
             Err(error) => {
                 tracing::error!(catalog = dir.catalog(), "events cannot be used: {}", with_causes(&error));
@@ -102,6 +108,16 @@ impl EventStores {
         }
     }
 
+    /// Reads every page of the files that were too large for it when they were opened, and logs those that are damaged.
+    pub(super) fn check(&self) {
+        for (catalog, opened) in self.stores.load().iter() {
+            let Some(store) = &opened.store else { continue };
+            if let Err(error) = store.num_bytes().and_then(|num_bytes| check_if(num_bytes > MAX_CHECKED_BYTES, store)) {
+                tracing::error!(catalog, "events are damaged: {}", with_causes(&error));
+            }
+        }
+    }
+
     /// Forgets what is past its retention, in every catalog.
     pub(super) fn purge(&self) {
         let now_ms = jiff::Timestamp::now().as_millisecond();
@@ -114,6 +130,17 @@ impl EventStores {
             }
         }
     }
+}
+
+fn open_checked(folder: &Path, config: &EventsConfig) -> Result<EventStore, EventError> {
+    let store = EventStore::open(folder, config)?;
+    let num_bytes = store.num_bytes()?;
+    check_if(num_bytes <= MAX_CHECKED_BYTES, &store)?;
+    Ok(store)
+}
+
+fn check_if(is_due: bool, store: &EventStore) -> Result<(), EventError> {
+    if is_due { store.check() } else { Ok(()) }
 }
 
 fn stamp(folder: &Path) -> Stamp {

@@ -7,7 +7,7 @@ use axum::body::{Body, HttpBody};
 use axum::extract::{FromRequest, Request};
 use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_TYPE, EXPECT};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::error::Category;
 use tokio::time::{Instant, timeout_at};
 
@@ -24,6 +24,9 @@ const MAX_RESERVED_BYTES: usize = 64 * 1024;
 /// Media types of one JSON value a line.
 const JSON_LINES: [&str; 4] =
     ["application/jsonl", "application/x-ndjson", "application/x-jsonlines", "application/jsonlines"];
+
+/// What a browser's `navigator.sendBeacon` calls a text: any other type would have it ask for leave first.
+const BEACON: &str = "text/plain";
 
 /// A parsed JSON body, and until when the answer is due.
 pub(super) struct JsonBody<T> {
@@ -86,6 +89,40 @@ impl FromRequest<App> for RulesBody {
         let text = String::from_utf8(bytes).map_err(|error| not_utf8(error.utf8_error().valid_up_to()))?;
         Ok(Self { text, notation: if is_toml { Notation::Toml } else { Notation::Json }, deadline })
     }
+}
+
+/// A body of events, not yet parsed nor held against UTF-8 (a line that is no text is the fault of that line alone), and until when the answer
+/// is due.
+pub(super) struct EventsBody {
+    pub(super) bytes: Vec<u8>,
+    pub(super) form: RecordForm,
+    pub(super) deadline: Instant,
+}
+
+impl FromRequest<App> for EventsBody {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
+        let deadline = app.deadline();
+        let essence = essence(request.headers());
+        let (is_lines, is_beacon) = (JSON_LINES.contains(&essence.as_str()), essence == BEACON);
+        if !is_lines && !is_beacon {
+            check_media_type(request.headers())?;
+        }
+        let bytes = read_body(request, app, deadline).await?;
+        if bytes.iter().all(u8::is_ascii_whitespace) {
+            return Err(Problem::new(Code::InvalidJson, "the body is empty"));
+        }
+        let is_lines = is_lines || is_beacon && holds_lines(&bytes);
+        Ok(Self { bytes, form: if is_lines { RecordForm::JsonLines } else { RecordForm::Json }, deadline })
+    }
+}
+
+/// Whether the first line is a value by itself and not the only one.
+fn holds_lines(bytes: &[u8]) -> bool {
+    let mut lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
+    let is_whole = |line| serde_json::from_slice::<IgnoredAny>(line).is_ok();
+    lines.next().is_some_and(is_whole) && lines.next().is_some()
 }
 
 async fn read_body(request: Request, app: &App, deadline: Instant) -> Result<Vec<u8>, Problem> {

@@ -10,7 +10,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::events::EventError;
+use crate::index::IndexError;
 use crate::live::LiveError;
+use crate::pipeline::EraseError;
 use crate::recommend::RecommendError;
 use crate::rules::RulesError;
 
@@ -287,6 +289,9 @@ impl From<RecommendError> for Problem {
                     .hint(format!("the catalog has {known}"))
             }
             RecommendError::IntentNotAvailable(_) => Self::field(Code::IntentNotAvailable, "intent", error),
+            RecommendError::NotComparable(_) => {
+                Self::field(Code::IntentNotAvailable, "intent", error).hint("build the index again")
+            }
             RecommendError::Live(error) => error.into(),
             RecommendError::Rules(error) => error.into(),
             RecommendError::ForeignModel { .. } | RecommendError::Index(_) | RecommendError::Embed(_) => {
@@ -345,6 +350,19 @@ impl From<EventError> for Problem {
         };
         tracing::error!("events cannot be used: {}", with_causes(&error));
         Self::new(code, "the request was not carried out")
+    }
+}
+
+impl From<EraseError> for Problem {
+    fn from(error: EraseError) -> Self {
+        let code = match error {
+            EraseError::Events(error) => return error.into(),
+            EraseError::Index(IndexError::BuildInProgress { .. }) => Code::Overloaded,
+            EraseError::Index(ref damage) if damage.is_damage() => Code::IndexDamaged,
+            EraseError::Index(error) => return Self::internal(&error),
+        };
+        tracing::error!("nobody was erased: {}", with_causes(&error));
+        Self::new(code, "it may not be erased whole; ask again")
     }
 }
 

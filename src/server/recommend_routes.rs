@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use tokio::time::Instant;
 
-use super::answers::{RecommendResponse, SearchResponse, results, why_fewer};
+use super::answers::{Extras, RecommendResponse, SearchResponse, results, why_fewer};
 use super::app::{App, path_problem};
 use super::json_body::JsonBody;
 use super::problem::{Code, Problem, ProblemDocument};
@@ -55,18 +55,19 @@ pub(super) async fn recommend(
     let engine = app.catalogs().engine(&catalog)?;
     let JsonBody { value, deadline } = request?;
     let shopper = value.shopper();
-    let (mut query, placement, has_product) = value.into_query()?;
-    let (view, intent) = (engine.view(), query.intent);
+    let (mut query, placement, include) = value.into_query()?;
+    let view = engine.view();
     if let Some(shopper) = shopper {
-        if matches!(intent, Intent::Next | Intent::ForYou) {
+        if matches!(query.intent, Intent::Upsell | Intent::Next | Intent::ForYou) {
             add_live_session(&app, &catalog, &shopper, &view, &mut query);
         }
         if engine.rules().version() > 0 {
             add_marks(&app, &catalog, &shopper, &mut query);
         }
     }
-    let (answer, took_ms) = app.ask(&engine, &view, query, deadline).await?;
-    json(&RecommendResponse::new(&view, &answer, intent, placement.as_deref(), has_product, took_ms)?)
+    let (answer, took_ms) = app.ask(&engine, &view, query.clone(), deadline).await?;
+    let extras = Extras { query: &query, include: &include };
+    json(&RecommendResponse::new(&engine, (&view, &answer), &extras, placement.as_deref(), took_ms)?)
 }
 
 /// Puts what the shopper has done before what the request tells of the session. Events that cannot be read do not keep the question from
@@ -182,7 +183,7 @@ async fn answer_search(
         ("catalog" = String, Path, description = "The catalog's name"),
         ("product_id" = String, Query, description = "The product on the page"),
         ("limit" = Option<usize>, Query, description = "Most products, 1 to 10; 10 when absent"),
-        ("intent" = Option<String>, Query, description = "`related` when absent; `complementary` and `upsell` are refused by this version"),
+        ("intent" = Option<String>, Query, description = "`related` when absent, or `upsell`; `complementary` is refused by this version"),
     ),
     responses(
         (status = 200, description = "Products, best first", body = ShopifyResponse),

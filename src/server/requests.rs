@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::problem::{Code, Problem};
-use crate::events::EventKind;
+use crate::events::{EventKind, MAX_ID_BYTES};
 use crate::recommend::{Intent, MAX_ANCHORS, Query, RelativePrice, SessionEvent};
 use crate::rules::Filter;
 
@@ -16,8 +16,8 @@ pub(super) const DEFAULT_LIMIT: usize = 10;
 const MAX_PLACEMENT_CHARS: usize = 64;
 /// Most segments of a shopper.
 const MAX_SEGMENTS: usize = 20;
-/// Longest visitor, session and user id in bytes.
-const MAX_VISITOR_BYTES: usize = 128;
+/// Longest language tag in characters.
+const MAX_LANGUAGE_CHARS: usize = 35;
 
 /// What to recommend, and from what.
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
@@ -26,17 +26,17 @@ const MAX_VISITOR_BYTES: usize = 128;
 pub(super) struct RecommendRequest {
     /// The shop's name for the slot, 1 to 64 characters; comes back in the answer.
     placement: Option<String>,
-    /// What to show; this version answers `similar`, `next`, `for_you` and `trending`.
+    /// What to show; this version answers `similar`, `upsell`, `next`, `for_you` and `trending`.
     #[serde(default)]
     intent: Intent,
     /// What the shopper looks at now.
     #[serde(default)]
     context: Context,
-    /// Whose events count for `next` and `for_you`, with those of the request after them; 1 to 128 bytes.
+    /// Whose events count for `upsell`, `next` and `for_you`, with those of the request after them; 1 to 256 bytes.
     visitor_id: Option<String>,
-    /// Which session of theirs; without it the one under way. 1 to 128 bytes.
+    /// Which session of theirs; without it the one under way. 1 to 256 bytes.
     session_id: Option<String>,
-    /// Who is signed in: asked for in place of the visitor where that is absent. 1 to 128 bytes.
+    /// Who is signed in: asked for in place of the visitor where that is absent. 1 to 256 bytes.
     user_id: Option<String>,
     /// `false`: what is known of the visitor is not looked at. Nothing is kept of a request either way.
     consent: Option<bool>,
@@ -59,8 +59,10 @@ pub(super) struct RecommendRequest {
     /// Leaves out products with a lower score; 0 to 1.
     #[schema(minimum = 0, maximum = 1)]
     min_score: Option<f32>,
-    /// A price band relative to the first product of the context that has a price.
+    /// A price band relative to the first product of the context that has a price; `upsell` has one of its own by `[recommend.upsell]`.
     price: Option<RelativePrice>,
+    /// Language of reasons and titles, such as `de-AT`, 1 to 35 characters; English where the settings have none for it.
+    language: Option<String>,
     /// What each result carries besides id and score.
     #[serde(default)]
     include: Vec<Include>,
@@ -71,7 +73,8 @@ pub(super) struct RecommendRequest {
 
 /// What the shopper looks at. `similar` starts from `product` and `products` together with `query`; without any of these
 /// from `viewed`, else from `cart`. `next` and `for_you` start from all of it, in the order `cart`, `viewed`, `products`, `product`, the
-/// last being what is looked at now. What is in the cart never appears.
+/// last being what is looked at now. `upsell` steps up from `product`, else from the newest of `viewed`, else of the cart. What is in the cart
+/// never appears.
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Context {
@@ -85,6 +88,11 @@ pub(super) struct Context {
     viewed: Vec<String>,
     /// The cart, at most 1000 lines.
     cart: Vec<CartLine>,
+    /// Seconds on the product's page so far, 0 to 86400: a long look is a sign of interest for `upsell`.
+    #[schema(minimum = 0, maximum = 86400)]
+    looked_s: Option<f64>,
+    /// Whether the shopper compares products: another sign.
+    comparing: bool,
 }
 
 /// What the shop says of who asks: the context of its rules. Each text has 1 to 64 characters.
@@ -179,6 +187,10 @@ pub(super) struct CartLine {
 pub(super) enum Include {
     /// The whole product record.
     Product,
+    /// Why it is there, and a title for the list.
+    Reason,
+    /// What differs from the product that the answer starts from, what is better first.
+    Comparison,
 }
 
 /// A search by free text.
@@ -228,21 +240,24 @@ impl RecommendRequest {
         (is_named && self.consent != Some(false)).then(|| Shopper { visitor, session: self.session_id.clone() })
     }
 
-    /// The question, the placement to echo, and whether results carry their product.
+    /// The question, the placement to echo, and what results carry.
     ///
     /// Returns an error at the first field that is out of its range.
-    pub(super) fn into_query(self) -> Result<(Query, Option<String>, bool), Problem> {
+    pub(super) fn into_query(self) -> Result<(Query, Option<String>, Vec<Include>), Problem> {
         self.check()?;
-        let has_product = self.include.contains(&Include::Product);
-        let Context { product, products, query: text, viewed, cart } = self.context;
+        let Context { product, products, query: text, viewed, cart, looked_s, comparing } = self.context;
         let cart: Vec<String> = cart.into_iter().map(|line| line.id).collect();
         let of_rules = cart.clone();
         let (mut anchors, mut session) = (Vec::new(), Vec::new());
         let mut exclude = self.exclude;
-        if matches!(self.intent, Intent::Next | Intent::ForYou | Intent::Trending) {
+        if self.intent != Intent::Similar {
             session.extend(cart.into_iter().map(|id| SessionEvent { id, kind: EventKind::AddToCart }));
             session.extend(viewed.into_iter().map(|id| SessionEvent { id, kind: EventKind::ViewItem }));
             anchors.extend(products.into_iter().chain(product));
+            if self.intent == Intent::Upsell {
+                // Stepped up from the first, which is what is looked at now.
+                anchors.reverse();
+            }
         } else {
             anchors.extend(product.into_iter().chain(products));
             exclude.extend(cart.iter().cloned());
@@ -263,13 +278,16 @@ impl RecommendRequest {
             exclude,
             price: self.price,
             exact: self.exact,
+            looked_s,
+            is_comparing: comparing,
+            language: self.language,
             placement: self.placement.clone(),
             cart: of_rules,
             shopper: self.shopper.into_shopper(),
             at: None,
             is_counted: true,
         };
-        Ok((query, self.placement, has_product))
+        Ok((query, self.placement, self.include))
     }
 
     fn check(&self) -> Result<(), Problem> {
@@ -294,10 +312,15 @@ impl RecommendRequest {
             let message = format!("a placement has 1 to {MAX_PLACEMENT_CHARS} characters");
             return Err(Problem::field(Code::InvalidField, "placement", message));
         }
+        if self.language.as_ref().is_some_and(|language| !(1..=MAX_LANGUAGE_CHARS).contains(&language.chars().count()))
+        {
+            let message = format!("a language has 1 to {MAX_LANGUAGE_CHARS} characters");
+            return Err(Problem::field(Code::InvalidField, "language", message));
+        }
         let ids = [("visitor_id", &self.visitor_id), ("session_id", &self.session_id), ("user_id", &self.user_id)];
         for (field, id) in ids {
-            if id.as_ref().is_some_and(|id| !(1..=MAX_VISITOR_BYTES).contains(&id.len())) {
-                let message = format!("an id has 1 to {MAX_VISITOR_BYTES} bytes");
+            if id.as_ref().is_some_and(|id| !(1..=MAX_ID_BYTES).contains(&id.len())) {
+                let message = format!("an id has 1 to {MAX_ID_BYTES} bytes");
                 return Err(Problem::field(Code::InvalidField, field, message));
             }
         }

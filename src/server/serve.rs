@@ -144,14 +144,18 @@ async fn watch(catalogs: Arc<Catalogs>, events: Arc<EventStores>, metrics: Arc<M
     }
 }
 
-/// Forgets events that are past their retention, at the start and then once a day.
+/// Checks the files of events, and forgets those past their retention, at the start and then once a day.
 async fn purge(events: Arc<EventStores>) {
     let mut ticks = interval(PURGE_INTERVAL);
     loop {
         ticks.tick().await;
         let events = events.clone();
         // What a purge leaves is tried again the next day; it logs why.
-        let _ = spawn_blocking(move || events.purge()).await;
+        let _ = spawn_blocking(move || {
+            events.check();
+            events.purge();
+        })
+        .await;
     }
 }
 

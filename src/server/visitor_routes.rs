@@ -1,4 +1,4 @@
-//! What is kept of one visitor or user: shown, and erased.
+//! What is kept of one visitor, user or nameless session: shown, and erased.
 
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
@@ -9,7 +9,8 @@ use utoipa::ToSchema;
 use super::app::{App, path_problem};
 use super::problem::{Problem, ProblemDocument};
 use super::recommend_routes::json;
-use crate::events::{ErasureReceipt, ExportedEvent};
+use crate::events::ExportedEvent;
+use crate::pipeline::{Erasure, erase_shopper};
 
 /// All that is kept of one visitor or user.
 #[derive(Debug, Serialize, ToSchema)]
@@ -23,7 +24,7 @@ pub(super) struct VisitorResponse {
     get, path = "/v1/{catalog}/visitors/{*id}", tag = "events",
     params(
         ("catalog" = String, Path, description = "The catalog's name"),
-        ("id" = String, Path, description = "The visitor's or user's id, as events bear it; slashes may stand as they are"),
+        ("id" = String, Path, description = "The visitor's or user's id, as events bear it, or that of a session whose events bear neither; slashes may stand as they are"),
     ),
     responses(
         (status = 200, description = "The events; none of an id that is not known", body = VisitorResponse),
@@ -43,17 +44,20 @@ pub(super) async fn export_visitor(
 
 /// Erases all that is kept of one visitor or user, and answers with a receipt. For the shop's own systems, never for the browser.
 ///
-/// When the answer comes, neither the id's hash nor its events are in any file of the event store. Generations built before still tell, without
-/// any id, which products stood together in its sessions, until they are built anew and removed. An erasure that takes longer than a request may is
-/// answered 503 and goes on; asking again tells when it is done.
+/// When the answer comes, neither the id's hash nor its events are in any file of the catalog: the event files were searched after the last
+/// write, and its sessions are taken out of every generation, of which the receipt tells; the one in use is replaced by one without them, which serves
+/// within `server.reload_interval_ms`. Counts over all shoppers (how often products were bought together or looked at, and how popular they
+/// are) hold no session and stay until the next build. An erasure that takes longer than a request may, that another process keeps from it by
+/// reading for long, or that comes while a build runs, is answered 503; it may go on, asking again does what is left, and the receipt counts what all
+/// of them erased.
 #[utoipa::path(
     delete, path = "/v1/{catalog}/visitors/{*id}", tag = "events",
     params(
         ("catalog" = String, Path, description = "The catalog's name"),
-        ("id" = String, Path, description = "The visitor's or user's id, as events bear it; slashes may stand as they are"),
+        ("id" = String, Path, description = "The visitor's or user's id, as events bear it, or that of a session whose events bear neither; slashes may stand as they are"),
     ),
     responses(
-        (status = 200, description = "It is erased, or there was nothing", body = ErasureReceipt),
+        (status = 200, description = "It is erased, or there was nothing", body = Erasure),
         (status = "4XX", description = "The request is wrong", body = ProblemDocument, content_type = "application/problem+json"),
         (status = "5XX", description = "It may not be erased whole; ask again", body = ProblemDocument, content_type = "application/problem+json"),
     ),
@@ -64,6 +68,7 @@ pub(super) async fn erase_visitor(
 ) -> Result<Response, Problem> {
     let Path((catalog, id)) = path.map_err(path_problem)?;
     let store = app.events().of(&catalog)?;
-    let receipt = app.apart(app.deadline(), move || store.erase(&id)).await??;
-    json(&receipt)
+    let dir = app.catalogs().dir(&catalog)?;
+    let erasure = app.apart(app.deadline(), move || erase_shopper(&dir, &store, &id)).await??;
+    json(&erasure)
 }

@@ -37,7 +37,8 @@ pub fn baskets<'a>(
     for mut order in asked_orders(&history, settings.split, settings.max_products) {
         let hidden = order.products.remove(random.below(order.products.len()));
         let group = cases.len() as u32;
-        cases.push(Case { group, products: order.products, now_s: order.time_s, targets: vec![hidden] });
+        let (products, steps) = (order.products, Vec::new());
+        cases.push(Case { group, products, steps, now_s: order.time_s, targets: vec![hidden] });
     }
     if cases.is_empty() {
         let reason = "no order after the cut has two products; more orders are needed".to_owned();

@@ -107,7 +107,7 @@ fn task<'a>(
     for (group, product) in pairs {
         let order = &orders[group];
         let (products, targets) = case_of(order, product, Drawing { random: &mut random, evidence: &evidence });
-        cases.push(Case { group: group as u32, products, now_s: order.time_s, targets });
+        cases.push(Case { group: group as u32, products, steps: Vec::new(), now_s: order.time_s, targets });
     }
     if cases.is_empty() {
         let reason = "no order after the cut holds a product first sold after it".to_owned();

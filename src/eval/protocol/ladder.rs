@@ -74,6 +74,7 @@ impl Ladder {
         let case = |(group, product): (usize, u32)| Case {
             group: group as u32,
             products: vec![product],
+            steps: Vec::new(),
             now_s: asked[group].time_s,
             targets: rest_of(&asked[group], product),
         };

@@ -321,6 +321,105 @@ fn files_and_keys_of_others_are_refused_by_name() {
 }
 
 #[test]
+fn a_file_that_lost_its_bytes_or_itself_is_damage_by_name_and_not_a_fresh_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join(EVENTS_FILE);
+    let open = || EventStore::open(dir.path(), &EventsConfig::default()).map(drop);
+    opened(dir.path()).submit(vec![event("v", "a", now())]).unwrap();
+    std::fs::write(&path, "").unwrap();
+    assert!(matches!(open(), Err(EventError::Damaged { path: at, .. }) if at == path));
+    std::fs::remove_file(&path).unwrap();
+    std::fs::write(path.with_extension("sqlite-wal"), "log").unwrap();
+    assert!(matches!(open(), Err(EventError::Damaged { path: at, .. }) if at == path));
+    std::fs::remove_file(path.with_extension("sqlite-wal")).unwrap();
+    assert_eq!(counts(opened(dir.path()).submit(vec![event("v", "a", now())]).unwrap()), (1, 0));
+}
+
+#[test]
+fn damage_in_a_page_of_any_table_or_index_is_found_by_the_check() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join(EVENTS_FILE);
+    let store = opened(dir.path());
+    let events = (0..3000).map(|i| {
+        let mut event = event(&format!("v{i}"), &format!("p{i}"), 1_780_000_000_000 + i);
+        event.placement = Some(format!("slot {i}"));
+        match i % 3 {
+            0 => event.ids.user = Some(format!("u{i}")),
+            1 => event.ids = Ids { session: Some(format!("s{i}")), ..Ids::default() },
+            _ => (event.kind, event.order) = (EventKind::Purchase, Some(format!("o{i}"))),
+        }
+        event
+    });
+    store.submit(events.collect()).unwrap();
+    store.check().unwrap();
+    assert_eq!(store.status().unwrap().events, 3000);
+    drop(store);
+    let connection = Connection::open(&path).unwrap();
+    let mut select = connection.prepare("SELECT name, rootpage FROM sqlite_schema WHERE rootpage > 0").unwrap();
+    let roots: Vec<(String, usize)> =
+        select.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().map(Result::unwrap).collect();
+    drop(select);
+    drop(connection);
+    let good = std::fs::read(&path).unwrap();
+    let page_bytes = 4096;
+    let full =
+        roots.iter().filter(|(name, _)| !["store", "erasures", "sqlite_autoindex_erasures_1"].contains(&name.as_str()));
+    for (name, root) in full {
+        let mut bad = good.clone();
+        // The first child of a root that has children: a page in the middle of the tree's keys.
+        let page = &good[(root - 1) * page_bytes..root * page_bytes];
+        assert!([2, 5].contains(&page[0]), "{name} has one page alone");
+        let cell = usize::from(u16::from_be_bytes([page[12], page[13]]));
+        let child = u32::from_be_bytes(page[cell..cell + 4].try_into().unwrap()) as usize;
+        bad[(child - 1) * page_bytes + 2048..][..64].fill(0x5a);
+        std::fs::write(&path, &bad).unwrap();
+        let found = EventStore::open(dir.path(), &EventsConfig::default()).and_then(|store| store.status());
+        assert!(matches!(&found, Err(EventError::Damaged { path: at, .. }) if *at == path), "{name}: {found:?}");
+    }
+}
+
+#[test]
+fn the_file_its_log_and_its_key_are_for_their_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let store = opened(dir.path());
+    store.submit(vec![event("v", "a", now())]).unwrap();
+    let mut modes = BTreeMap::new();
+    for entry in std::fs::read_dir(dir.path()).unwrap() {
+        let entry = entry.unwrap();
+        let mode = entry.metadata().unwrap().permissions().mode() & 0o777;
+        modes.insert(entry.file_name().into_string().unwrap(), mode);
+    }
+    let expected = ["events.key", "events.sqlite", "events.sqlite-shm", "events.sqlite-wal"];
+    assert_eq!(modes, expected.map(|name| (name.to_owned(), 0o600)).into());
+}
+
+#[test]
+fn a_file_of_the_version_before_is_made_the_present_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let sale = || {
+        let mut sale = event("v", "a", now() - 100_000);
+        (sale.kind, sale.order) = (EventKind::Purchase, Some("1".to_owned()));
+        sale
+    };
+    let store = opened(dir.path());
+    store.submit(vec![sale()]).unwrap();
+    let path = store.path().to_owned();
+    drop(store);
+    let connection = Connection::open(&path).unwrap();
+    let old = "DROP INDEX events_by_order; DROP INDEX events_by_session; ALTER TABLE erasures DROP COLUMN whose;
+        ALTER TABLE erasures DROP COLUMN links; PRAGMA user_version = 1";
+    connection.execute_batch(old).unwrap();
+    drop(connection);
+    let store = opened(dir.path());
+    assert_eq!(counts(store.submit(vec![Event { told_ms: None, ..sale() }]).unwrap()), (0, 1));
+    assert_eq!(store.erase("v").unwrap().events, 1);
+    store.check().unwrap();
+    drop(store);
+    assert_eq!(counts(opened(dir.path()).submit(vec![sale()]).unwrap()), (1, 0));
+}
+
+#[test]
 fn nothing_is_acknowledged_into_a_file_that_is_no_longer_there() {
     let dir = tempfile::tempdir().unwrap();
     let store = opened(dir.path());

@@ -256,7 +256,7 @@ fn measure_filter(
     let best = fastest(&asked(None, num_queries), settings)?;
     let mut plans = Vec::new();
     if settings.plans {
-        for plan in [Plan::Scan, Plan::Gated, Plan::TwoHop] {
+        for plan in [Plan::Scan, Plan::Cells, Plan::Gated] {
             plans.push((plan, fastest(&asked(Some(plan), num_queries.min(PLAN_QUERIES)), settings)?));
         }
     }

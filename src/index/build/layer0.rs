@@ -41,7 +41,7 @@ pub(super) struct Rows<'a> {
 
 /// Layer 0 while it is built.
 pub(super) struct Layer0<'a> {
-    rows: Rows<'a>,
+    pub(super) rows: Rows<'a>,
     stride: usize,
     /// `m0` places a row, [`NONE`] behind the last link.
     pub links: Vec<u32>,

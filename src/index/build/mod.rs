@@ -7,8 +7,10 @@
 //! | `copies` | rows with equal codes |
 //! | `fine` | vectors as bytes, by which links are chosen |
 //! | `reach` | every row reachable |
+//! | `cells` | cells of like rows, for filtered searches |
 //! | `order` | rows renumbered in the order of a walk |
 
+mod cells;
 mod copies;
 mod fine;
 mod layer0;
@@ -24,9 +26,11 @@ use super::error::IndexError;
 use super::hnsw::{Graph, MAX_DIM};
 use super::kernels;
 use super::projection::Projection;
+use cells::Cells;
 use copies::Copies;
 use fine::FineRows;
 use layer0::{Layer0, Pass, Rows};
+use order::Order;
 
 /// Settings of a graph build.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -63,6 +67,10 @@ pub struct Built {
     pub codes: Vec<u8>,
     /// For each new row, its place in the input.
     pub order: Vec<u32>,
+    /// Codes of the centers of the cells.
+    pub centers: Vec<u8>,
+    /// First new row of each cell in the highest layer, of each cell in the next, …; behind the last, the number of rows.
+    pub cell_starts: Vec<u32>,
 }
 
 /// Width of the beam while rows are inserted.
@@ -88,7 +96,8 @@ pub fn build_graph(
     let codes = codes::encode(vectors, dim, &projection, &levels);
     let order = insertion_order(vectors.len() / dim, config.seed);
     let Some(&entry_point) = order.first() else {
-        return Ok(Built { graph: Graph { m: config.m, ..Graph::default() }, projection, levels, codes, order });
+        let graph = Graph { m: config.m, ..Graph::default() };
+        return Ok(Built { graph, projection, levels, codes, order, centers: Vec::new(), cell_starts: vec![0] });
     };
     let fine = FineRows::encode(vectors, dim);
     let copies = Copies::find(&codes, codes::stride(projection.num_directions()), &order);
@@ -107,8 +116,10 @@ pub fn build_graph(
     copies.chain(&mut layer0.links, 2 * config.m);
     reach::connect(&mut layer0, &order, entry_point, config.ef_construction);
     progress(order.len());
-    let (graph, order) = order::renumber(&layer0.links, &upper, config.m, entry_point);
-    Ok(Built { graph, projection, levels, codes, order })
+    let (mut cells, stride) = (Cells::find(layer0.rows, rows), codes::stride(projection.num_directions()));
+    let (graph, order) = order::renumber(&layer0.links, &upper, config.m, entry_point, &mut cells, stride);
+    let (centers, Order { rows: order, cell_starts }) = (cells.centers, order);
+    Ok(Built { graph, projection, levels, codes, order, centers, cell_starts })
 }
 
 fn check_vectors(vectors: &[f32], dim: usize) -> Result<(), IndexError> {

@@ -39,6 +39,18 @@ pub(in crate::recommend) struct Depth<'a> {
     pub within: Option<&'a RoaringBitmap>,
 }
 
+impl Depth<'_> {
+    /// What is asked where no rules are in force: `limit` hits, one a family, not below the floor.
+    pub(in crate::recommend) fn plain(limit: usize, is_filled: bool) -> Self {
+        Self { limit, every_variant: false, is_filled, has_floor: true, within: None }
+    }
+
+    /// Whether the row is among those that may be hits.
+    pub(in crate::recommend) fn is_within(&self, row: RowId) -> bool {
+        self.within.is_none_or(|within| within.contains(row.0))
+    }
+}
+
 /// Hits, best first.
 pub(in crate::recommend) struct Ranked {
     pub hits: Vec<Hit>,
@@ -57,6 +69,16 @@ pub(in crate::recommend) trait Rank {
 
     /// Whether ranking all is as cheap as ranking few.
     fn is_cheap(&self) -> bool;
+
+    /// Whether only what it ranks may be in the list: a rule can neither pin nor put in another's place what it does not.
+    fn is_strict(&self) -> bool {
+        false
+    }
+
+    /// What only one product of a list may be called, besides being of one family; `None` where names do not count.
+    fn name(&self, _row: RowId) -> Option<String> {
+        None
+    }
 }
 
 /// A question whose hits can be made.
@@ -73,7 +95,11 @@ pub(in crate::recommend) struct Asked<'a> {
     pub missing_ids: Vec<String>,
     /// Whether a short list is filled with what is popular.
     pub is_filled: bool,
-    /// Why there are fewer where neither a floor, a filter nor a rule is to blame.
+    /// The product that the answer starts from.
+    pub anchor: Option<RowId>,
+    /// Most hits that the shopper's interest allows; `None` where only the question's limit counts.
+    pub most: Option<usize>,
+    /// Why there are fewer where neither a floor, the shopper's interest nor a rule is to blame.
     pub otherwise: FewerBecause,
 }
 
@@ -92,15 +118,14 @@ impl Asked<'_> {
         let filter = self.open_filter(compiled)?;
         let active = compiled.active(&scene);
         let may_appear = |row: RowId| self.may_appear(row);
-        let selector = Selector::new(compiled, &active, &scene, filter.as_ref(), &may_appear);
+        let mut selector = Selector::new(compiled, &active, &scene, filter.as_ref(), &may_appear, rank);
         let named: RoaringBitmap = selector.named_rows().collect();
-        let known = match named.is_empty() {
-            true => HashMap::new(),
-            false => self.hits_of(rank, &named)?,
-        };
-        let search = Widening { asked: &self, rank, selector: &selector, known: &known };
+        if !named.is_empty() {
+            selector.known = self.hits_of(rank, &named)?;
+        }
+        let search = Widening { asked: &self, rank, selector: &selector };
         let (mut selected, mut is_cut) = search.run(&active, false)?;
-        if selected.hits.len() < self.query.limit && self.is_filled && !is_cut {
+        if selected.hits.len() < self.limit() && self.is_filled && !is_cut {
             (selected, is_cut) = search.run(&active, true)?;
         }
         Ok(self.ruled(selected, is_cut, compiled, &active))
@@ -108,18 +133,28 @@ impl Asked<'_> {
 
     /// The answer where no rule is in force.
     fn unruled(self, rank: &dyn Rank, rules_version: u64) -> Result<Answer, RecommendError> {
-        let limit = self.query.limit;
-        let depth = Depth { limit, every_variant: false, is_filled: self.is_filled, has_floor: true, within: None };
-        let Ranked { hits, num_filled, is_cut } = rank.rank(&depth)?;
-        let fewer_because = (hits.len() < limit).then_some(self.why(is_cut));
+        let limit = self.limit();
+        let is_limited = limit < self.query.limit;
+        // One more, to see whether there are more than the shopper's interest allows.
+        let Ranked { mut hits, num_filled, is_cut } =
+            rank.rank(&Depth::plain(limit + usize::from(is_limited), self.is_filled))?;
+        let is_held_back = is_limited && hits.len() > limit;
+        hits.truncate(limit);
+        let fewer_because = (hits.len() < self.query.limit).then_some(self.why(is_cut, is_held_back));
         let fallback = (num_filled > 0).then_some(Source::Popular);
-        Ok(Answer { hits, missing_ids: self.missing_ids, fallback, fewer_because, rules_version, fired: Vec::new() })
+        let (anchor, missing_ids) = (self.anchor, self.missing_ids);
+        Ok(Answer { hits, anchor, missing_ids, fallback, fewer_because, rules_version, fired: Vec::new() })
     }
 
-    fn why(&self, is_cut: bool) -> FewerBecause {
-        match (is_cut, self.allowed.is_filtered) {
+    /// Most hits of the answer.
+    fn limit(&self) -> usize {
+        self.most.map_or(self.query.limit, |most| most.min(self.query.limit))
+    }
+
+    fn why(&self, is_cut: bool, is_held_back: bool) -> FewerBecause {
+        match (is_cut, is_held_back) {
             (true, _) => FewerBecause::MinScore,
-            (false, true) => FewerBecause::Filter,
+            (false, true) => FewerBecause::Interest,
             (false, false) => self.otherwise,
         }
     }
@@ -141,10 +176,7 @@ impl Asked<'_> {
     fn may_appear(&self, row: RowId) -> bool {
         let family = self.view.family(row);
         let is_taken = || self.taken.iter().any(|&taken| taken == row || self.view.family(taken) == family);
-        self.view.has_row(row)
-            && !self.allowed.out.contains(row.0)
-            && self.allowed.rows.as_ref().is_none_or(|rows| rows.contains(row.0))
-            && !is_taken()
+        self.allowed.has(self.view, row) && !is_taken()
     }
 
     /// The hits of rows that rules name, whatever their score.
@@ -160,9 +192,12 @@ impl Asked<'_> {
             removed.into_iter().map(|(number, rows)| (number, rows.len() as u64)).collect();
         // Of rules that kept out as many, the one that comes first.
         removed.sort_unstable_by_key(|(number, count)| (std::cmp::Reverse(*count), *number));
+        // A list with as many as the shopper's interest allows is not short by a rule.
+        let is_held_back = hits.len() == self.limit() && self.limit() < self.query.limit;
         let is_short = hits.len() < self.query.limit;
-        let why = removed.first().map(|(number, _)| *number).filter(|_| is_short);
-        let fewer_because = is_short.then(|| why.map_or_else(|| self.why(is_cut), |_| FewerBecause::Rule));
+        let why = removed.first().map(|(number, _)| *number).filter(|_| is_short && !is_held_back);
+        let otherwise = || self.why(is_cut && !is_held_back, is_held_back);
+        let fewer_because = is_short.then(|| why.map_or_else(otherwise, |_| FewerBecause::Rule));
         let mut fired: Vec<usize> = removed.iter().map(|(number, _)| *number).chain(placed).collect();
         fired.sort_unstable();
         fired.dedup();
@@ -176,6 +211,7 @@ impl Asked<'_> {
         });
         Answer {
             hits,
+            anchor: self.anchor,
             missing_ids: self.missing_ids,
             fallback: has_fill.then_some(Source::Popular),
             fewer_because,
@@ -190,7 +226,6 @@ struct Widening<'a> {
     asked: &'a Asked<'a>,
     rank: &'a dyn Rank,
     selector: &'a Selector<'a>,
-    known: &'a HashMap<u32, Hit>,
 }
 
 /// What a round of fetches brought.
@@ -204,14 +239,14 @@ struct Fetched {
 impl Widening<'_> {
     /// The list, and whether `min_score` cut the hits.
     fn run(&self, active: &Active, is_filled: bool) -> Result<(Selected, bool), RecommendError> {
-        let limit = self.asked.query.limit;
+        let limit = self.asked.limit();
         let effect = self.selector.compiled.effect(active);
         let mut depth = if self.rank.is_cheap() { usize::MAX } else { limit + SLACK };
         let mut within: Option<RoaringBitmap> = None;
         let mut removed = HashMap::new();
         loop {
             let Fetched { hits, missed, is_cut } = self.fetch(depth, within.as_ref(), &effect, is_filled)?;
-            let mut selected = self.selector.select(&hits, self.known, limit);
+            let mut selected = self.selector.select(&hits, limit);
             let is_whole = selected.hits.len() == limit;
             let is_above = |missed: f64| is_whole && selected.last_value.is_none_or(|last| last > missed);
             if missed.is_none_or(is_above) {

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::act::Act;
 use super::compiled::{Active, Compiled};
 use super::expr::Expr;
+use super::finish::Rank;
 use super::scene::Scene;
 use crate::rank::RowId;
 use crate::recommend::query::Hit;
@@ -30,6 +31,10 @@ pub(super) struct Selector<'a> {
     pub open_filter: Option<&'a Expr>,
     /// Whether the question itself lets the product appear.
     pub may_appear: &'a dyn Fn(RowId) -> bool,
+    /// What ranks the hits.
+    pub rank: &'a dyn Rank,
+    /// The hits of [`Selector::named_rows`] that are ranked.
+    pub known: HashMap<u32, Hit>,
     bought: Option<(usize, HashSet<u32>)>,
     frequency: Option<(usize, u32, HashMap<u32, u32>)>,
     fatigue: Option<(usize, f64, HashMap<u32, u32>)>,
@@ -56,6 +61,7 @@ pub(super) struct Selected {
 struct Shelf<'s> {
     slots: Vec<Option<Hit>>,
     families: HashSet<u32>,
+    names: HashSet<String>,
     rows: HashSet<u32>,
     counts: HashMap<(usize, u64), usize>,
     selector: &'s Selector<'s>,
@@ -71,6 +77,7 @@ impl<'a> Selector<'a> {
         scene: &'a Scene<'a>,
         open_filter: Option<&'a Expr>,
         may_appear: &'a dyn Fn(RowId) -> bool,
+        rank: &'a dyn Rank,
     ) -> Self {
         let mut selector = Self {
             compiled,
@@ -78,6 +85,8 @@ impl<'a> Selector<'a> {
             scene,
             open_filter,
             may_appear,
+            rank,
+            known: HashMap::new(),
             bought: None,
             frequency: None,
             fatigue: None,
@@ -141,8 +150,10 @@ impl<'a> Selector<'a> {
             .or_else(|| self.frequency.as_ref().filter(is_capped).map(|(number, ..)| *number))
     }
 
+    /// Whether a named product may be in the list.
     fn is_let_through(&self, row: RowId) -> bool {
-        (self.may_appear)(row) && self.open_filter.is_none_or(|expr| expr.holds(Some(row), self.scene))
+        let is_ranked = !self.rank.is_strict() || self.known.contains_key(&row.0);
+        is_ranked && (self.may_appear)(row) && self.open_filter.is_none_or(|expr| expr.holds(Some(row), self.scene))
     }
 
     /// What appears in the product's place, and the rules that say so, in their order.
@@ -158,19 +169,20 @@ impl<'a> Selector<'a> {
         (row, rules)
     }
 
-    /// The list of `limit` at most. `all_hits` are sorted by [`order`]; `known` are the scores of named rows.
-    pub(super) fn select(&self, all_hits: &[Valued], known: &HashMap<u32, Hit>, limit: usize) -> Selected {
+    /// The list of `limit` at most. `all_hits` are sorted by [`order`].
+    pub(super) fn select(&self, all_hits: &[Valued], limit: usize) -> Selected {
         let mut shelf = Shelf {
             slots: vec![None; limit],
             families: HashSet::new(),
+            names: HashSet::new(),
             rows: HashSet::new(),
             counts: HashMap::new(),
             selector: self,
             removed: HashMap::new(),
             placed: HashSet::new(),
         };
-        let plain =
-            |row: RowId| known.get(&row.0).copied().unwrap_or(Hit { row, score: 0.0, sources: Default::default() });
+        let unknown = |row| Hit { row, score: 0.0, sources: Default::default() };
+        let plain = |row: RowId| self.known.get(&row.0).copied().unwrap_or_else(|| unknown(row));
         for &(number, pinned, place) in &self.pins {
             let free = shelf.slots.iter().skip(place.unwrap_or(0)).position(Option::is_none);
             let Some(free) = free.map(|at| at + place.unwrap_or(0)) else { continue };
@@ -242,7 +254,9 @@ impl Shelf<'_> {
     fn put(&mut self, hit: Hit, slot: usize, is_noted: bool) -> bool {
         let (scene, compiled) = (self.selector.scene, self.selector.compiled);
         let family = scene.view.family(hit.row).unwrap_or(hit.row.0);
-        if self.rows.contains(&hit.row.0) || (compiled.shop.one_per_family && self.families.contains(&family)) {
+        let name = self.selector.rank.name(hit.row).filter(|_| compiled.shop.one_per_family);
+        let is_like_another = self.families.contains(&family) || name.as_ref().is_some_and(|n| self.names.contains(n));
+        if self.rows.contains(&hit.row.0) || (compiled.shop.one_per_family && is_like_another) {
             return false;
         }
         let mut keys = Vec::new();
@@ -268,6 +282,7 @@ impl Shelf<'_> {
         keys.into_iter().for_each(|key| *self.counts.entry(key).or_insert(0) += 1);
         self.rows.insert(hit.row.0);
         self.families.insert(family);
+        self.names.extend(name);
         self.slots[slot] = Some(hit);
         true
     }

@@ -1,0 +1,85 @@
+//! Orders, told once or many times, and kept once.
+//!
+//! A storefront tells a purchase, tells it again when its page is loaded anew, and the export of orders tells it once more. The rule:
+//!
+//! * A *purchase* with an order number (`transaction_id`) is known by that number, whatever its `event_id`, its time and its prices. Of each
+//!   product the order has as many pieces as the fullest telling of it: a telling adds what is not there yet and nothing else, so a line
+//!   that was missing gets in later, and a piece never counts twice. A telling takes nothing away; a refund does.
+//! * A *refund* with an `event_id` is known by it. One with an order number and a time is known by both, and adds pieces as a purchase
+//!   does: refunds of other times are other refunds. Without a time it adds what all the refunds of its order do not have yet. A refund of
+//!   a whole order, which names no product, counts once an order.
+//! * A *telling* is one event of a request, or all lines of the order (and, of a refund, of its time) in one file.
+//!
+//! Shared by all, the first telling gives time, price and shopper. So of orders that are told twice in different words the order of arrival
+//! matters, and of nothing else.
+
+use std::collections::HashMap;
+
+use rusqlite::{Connection, params};
+
+use super::event::{Event, Item};
+use super::kind::EventKind;
+use super::row::unpack_items;
+
+/// What is kept of an order's purchases or of a refund of it.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    /// Pieces by the product's number.
+    pieces: HashMap<u32, u64>,
+    /// Whether the order is taken back whole.
+    is_taken_back: bool,
+}
+
+/// Whether `event` is known by its order rather than by itself.
+pub(super) fn is_known_by_order(event: &Event) -> bool {
+    match event.kind {
+        EventKind::Purchase => event.order.is_some(),
+        EventKind::Refund => event.order.is_some() && event.ids.event.is_none(),
+        _ => false,
+    }
+}
+
+impl Known {
+    /// What is kept of the `order` (its hash) of `event`.
+    pub(super) fn of(connection: &Connection, order: i64, event: &Event) -> rusqlite::Result<Self> {
+        let mut select =
+            connection.prepare_cached("SELECT time_ms, items FROM events WHERE order_hash = ?1 AND kind = ?2")?;
+        let mut rows = select.query(params![order, event.kind.number()])?;
+        let mut known = Self::default();
+        while let Some(row) = rows.next()? {
+            // What cannot be read is not known: the event at hand is no worse for another's damage.
+            let Some(items) = row.get_ref(1)?.as_blob().ok().and_then(unpack_items) else { continue };
+            known.is_taken_back |= items.is_empty();
+            if event.kind == EventKind::Refund && event.told_ms.is_some() && row.get::<_, i64>(0)? != event.time_ms {
+                continue;
+            }
+            for item in items {
+                *known.pieces.entry(item.product).or_default() += u64::from(item.quantity);
+            }
+        }
+        Ok(known)
+    }
+
+    /// The part of an event that is not known: all of it (`None`), or what is left of its `items`, whose products bear `numbers`.
+    pub(super) fn unknown(mut self, items: &[Item], numbers: &[u32]) -> Option<Vec<Item>> {
+        let is_new = if items.is_empty() { !self.is_taken_back } else { self.pieces.is_empty() };
+        if is_new {
+            return None;
+        }
+        let mut unknown = Vec::new();
+        for (item, number) in items.iter().zip(numbers) {
+            let known = self.pieces.entry(*number).or_default();
+            let num_known = u64::from(item.quantity).min(*known);
+            *known -= num_known;
+            // At most the item's own pieces, which are a `u32`.
+            let quantity = item.quantity - num_known as u32;
+            if quantity > 0 {
+                unknown.push(Item { quantity, ..item.clone() });
+            }
+        }
+        Some(unknown)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,189 @@
+//! Orders told many times, compared with a model that only knows the fullest telling of each.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use proptest::prelude::*;
+
+use crate::catalog::ProductId;
+use crate::events::{
+    ColumnMap, Event, EventKind, EventStore, EventsConfig, History, HistoryPart, Ids, Import, Imported, Item,
+};
+
+/// A day of 2026, in milliseconds since 1970.
+const DAY: i64 = 1_780_000_000_000;
+const PRODUCTS: [&str; 4] = ["a", "b", "c", "d"];
+const ORDERS: [&str; 3] = ["1", "2", "3"];
+
+fn opened(folder: &Path) -> EventStore {
+    EventStore::open(folder, &EventsConfig::default()).unwrap()
+}
+
+fn sale(kind: EventKind, order: &str, time_ms: i64, items: &[(&str, u32)]) -> Event {
+    let item = |(id, quantity): &(&str, u32)| Item {
+        product: ProductId::new(*id).unwrap(),
+        quantity: *quantity,
+        price: Some(10_000),
+    };
+    let ids = Ids { visitor: Some("v".into()), ..Ids::default() };
+    Event { ids, order: Some(order.to_owned()), items: items.iter().map(item).collect(), ..Event::new(kind, time_ms) }
+}
+
+fn named(id: &str, event: Event) -> Event {
+    Event { ids: Ids { event: Some(id.to_owned()), ..event.ids }, ..event }
+}
+
+fn submitted(store: &EventStore, event: Event) -> (u64, u64) {
+    let receipt = store.submit(vec![event]).unwrap();
+    (receipt.accepted, receipt.duplicates)
+}
+
+fn imported(store: &EventStore, text: &str) -> Imported {
+    let path = store.path().with_file_name("file.csv");
+    std::fs::write(&path, text).unwrap();
+    let columns = ColumnMap::default();
+    Import { store, columns, now_ms: DAY * 2, is_known: &|_| true }.run(&path, &mut |_, _| {}, &mut |_| {}).unwrap()
+}
+
+fn history(store: &EventStore) -> History {
+    store.history(&HistoryPart::default()).unwrap()
+}
+
+/// Pieces of each product that were bought, and taken back, in all.
+fn pieces(store: &EventStore, kind: EventKind) -> BTreeMap<String, u32> {
+    let history = history(store);
+    let mut pieces = BTreeMap::new();
+    for line in history.sessions().flat_map(|session| session.interactions).filter(|line| line.kind == kind) {
+        *pieces.entry(history.products()[line.product as usize].clone()).or_default() += line.quantity;
+    }
+    pieces
+}
+
+fn expected(pieces: &[(&str, u32)]) -> BTreeMap<String, u32> {
+    pieces.iter().map(|(id, pieces)| ((*id).to_owned(), *pieces)).collect()
+}
+
+#[test]
+fn a_purchase_told_again_counts_once_whatever_its_time_its_id_and_its_way() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = opened(dir.path());
+    let told = |time_ms| sale(EventKind::Purchase, "1", time_ms, &[("a", 2), ("b", 1)]);
+    assert_eq!(submitted(&store, named("e1", told(DAY))), (1, 0));
+    // The thank-you page is loaded anew: another time, and another id.
+    assert_eq!(submitted(&store, named("e2", told(DAY + 60_000))), (0, 1));
+    assert_eq!(submitted(&store, Event { told_ms: None, ..told(DAY + 90_000) }), (0, 1));
+    // The export of orders has other times, prices and names of shoppers, and another order.
+    let export = "order,sku,quantity,date,price,email\n1,b,1,2026-05-29,9.99,anna@x\n1,a,2,2026-05-29,,anna@x\n2,a,1,2026-05-30,1,ben@x\n";
+    let done = imported(&store, export);
+    assert_eq!((done.accepted, done.duplicates), (1, 1));
+    let done = imported(&store, export);
+    assert_eq!((done.accepted, done.duplicates), (0, 2));
+    assert_eq!(pieces(&store, EventKind::Purchase), expected(&[("a", 3), ("b", 1)]));
+    assert_eq!(store.live_session(Some("v"), None, DAY + 60_000).unwrap().len(), 2);
+}
+
+#[test]
+fn a_repaired_line_of_a_known_order_gets_in_and_so_do_missing_pieces() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = opened(dir.path());
+    let first = imported(&store, "order,sku,quantity,date\n1,a,1,2026-05-29\n1,b,0,2026-05-29\n1,c,1,2026-05-29\n");
+    assert_eq!((first.accepted, first.rejected), (1, 1));
+    let repaired = "order,sku,quantity,date\n1,a,3,2026-05-29\n1,b,2,2026-05-29\n1,c,1,2026-05-29\n";
+    let done = imported(&store, repaired);
+    assert_eq!((done.accepted, done.duplicates), (1, 0));
+    let all = expected(&[("a", 3), ("b", 2), ("c", 1)]);
+    assert_eq!(pieces(&store, EventKind::Purchase), all);
+    assert_eq!((imported(&store, repaired).duplicates, pieces(&store, EventKind::Purchase)), (1, all));
+}
+
+#[test]
+fn two_refunds_of_one_order_both_count_and_the_same_file_again_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = opened(dir.path());
+    submitted(&store, sale(EventKind::Purchase, "1", DAY - 86_400_000 * 100, &[("a", 5), ("b", 1)]));
+    let files = [
+        "order,sku,quantity,date\n1,a,-1,2026-05-01\n",
+        "order,sku,quantity,date\n1,a,-1,2026-05-02\n",
+        "order,sku,quantity,date\n1,a,-1,2026-05-03\n1,b,-1,2026-05-03\n1,a,-1,2026-05-04\n",
+    ];
+    let accepted = files.map(|file| imported(&store, file).accepted);
+    assert_eq!(accepted, [1, 1, 2]);
+    let taken = expected(&[("a", 4), ("b", 1)]);
+    assert_eq!(pieces(&store, EventKind::Refund), taken);
+    let again: Vec<u64> = files.iter().map(|file| imported(&store, file).accepted).collect();
+    assert_eq!((again, pieces(&store, EventKind::Refund)), (vec![0, 0, 0], taken));
+    // Over HTTP: by id; without a time, what the refunds of the order do not have yet.
+    let refund = |items: &[(&str, u32)]| sale(EventKind::Refund, "1", DAY, items);
+    assert_eq!(submitted(&store, named("r1", refund(&[("a", 1)]))), (1, 0));
+    assert_eq!(submitted(&store, named("r1", refund(&[("a", 1)]))), (0, 1));
+    assert_eq!(submitted(&store, Event { told_ms: None, ..refund(&[("a", 2)]) }), (0, 1));
+    assert_eq!((submitted(&store, refund(&[])), submitted(&store, refund(&[]))), ((1, 0), (0, 1)));
+    assert_eq!(pieces(&store, EventKind::Refund), expected(&[("a", 5), ("b", 1)]));
+}
+
+#[test]
+fn one_file_is_one_telling_however_an_orders_lines_lie_in_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = opened(dir.path());
+    let scattered = "order,sku,quantity,date\n1,a,1,2026-05-29\n2,a,1,2026-05-29\n1,a,2,2026-05-29\n2,b,1,2026-05-29\n1,a,1,2026-05-29\n";
+    for _ in 0..2 {
+        imported(&store, scattered);
+        assert_eq!(pieces(&store, EventKind::Purchase), expected(&[("a", 5), ("b", 1)]));
+    }
+    let other = tempfile::tempdir().unwrap();
+    let fresh = opened(other.path());
+    imported(&fresh, scattered);
+    // As text, since prices that were not told are no numbers.
+    assert_eq!(format!("{:?}", history(&fresh)), format!("{:?}", history(&store)));
+}
+
+#[test]
+fn a_tag_that_knows_no_number_does_not_make_all_orders_one() {
+    let config = EventsConfig::default();
+    let reader = crate::events::EventReader::new(&config, DAY);
+    let body: String = ["undefined", "null", "(not set)", "0"]
+        .map(|order| format!("{{\"event\":\"purchase\",\"transaction_id\":\"{order}\",\"item_id\":\"a\"}}\n"))
+        .concat();
+    let read = reader.read(&body, crate::catalog::RecordForm::JsonLines).unwrap();
+    assert_eq!(read.events.iter().filter(|event| event.order.is_none()).count(), 4);
+}
+
+/// Whether it is a file, and lines: order, product and pieces.
+type Telling = (bool, Vec<(usize, usize, u32)>);
+
+/// Tellings of three orders: over HTTP, or, several at once and their lines scattered, in a file.
+fn tellings() -> impl Strategy<Value = Vec<Telling>> {
+    let lines = prop::collection::vec((0..3usize, 0..4usize, 1..4u32), 1..8);
+    prop::collection::vec((any::<bool>(), lines), 1..8)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn an_order_has_of_each_product_as_many_pieces_as_its_fullest_telling(tellings in tellings()) {
+        let dir = tempfile::tempdir().unwrap();
+        let store = opened(dir.path());
+        let mut fullest: BTreeMap<(usize, usize), u32> = BTreeMap::new();
+        for (at, (is_file, lines)) in tellings.iter().enumerate() {
+            // Over HTTP a telling is of one order.
+            let lines: Vec<_> = lines.iter().filter(|line| *is_file || line.0 == lines[0].0).copied().collect();
+            let mut told: BTreeMap<(usize, usize), u32> = BTreeMap::new();
+            lines.iter().for_each(|(order, product, quantity)| *told.entry((*order, *product)).or_default() += quantity);
+            for (line, quantity) in told {
+                let most = fullest.entry(line).or_default();
+                *most = quantity.max(*most);
+            }
+            if *is_file {
+                let row = |line: &(usize, usize, u32)| format!("{},{},{},2026-05-29\n", ORDERS[line.0], PRODUCTS[line.1], line.2);
+                imported(&store, &format!("order,sku,quantity,date\n{}", lines.iter().map(row).collect::<String>()));
+            } else {
+                let items: Vec<_> = lines.iter().map(|line| (PRODUCTS[line.1], line.2)).collect();
+                submitted(&store, sale(EventKind::Purchase, ORDERS[lines[0].0], DAY + at as i64, &items));
+            }
+        }
+        let mut all: BTreeMap<String, u32> = BTreeMap::new();
+        fullest.iter().for_each(|((_, product), pieces)| *all.entry(PRODUCTS[*product].to_owned()).or_default() += pieces);
+        prop_assert_eq!(pieces(&store, EventKind::Purchase), all);
+    }
+}

@@ -1,0 +1,259 @@
+//! Why each product is shown: a code, a sentence, and the evidence that the sentence is made of, all from feed fields and counts.
+//!
+//! A reason is only given where its evidence is at hand: what is said is looked up again for the hit, in the record, the comparison or the
+//! tables, never taken from a score. What a score alone says (`alike`) is said as likeness, with the similarity as its evidence.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
+
+use super::compare::{ComparedRow, compared};
+use super::error::RecommendError;
+use super::query::{Answer, Hit, Intent, Query};
+use super::settings::RecommendConfig;
+use super::source::{Source, SourceWeights};
+use super::upsell::Anchor;
+use crate::behavior::Behavior;
+use crate::catalog::{Product, Verdict};
+use crate::events::EventKind;
+use crate::live::View;
+use crate::rank::RowId;
+
+/// Orders or sessions below which a pair is no reason.
+const LEAST_COUNT: u32 = 2;
+/// Newest products of a session that a reason may name.
+const NUM_NAMED: usize = 8;
+
+/// Why a product is shown.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct Reason {
+    /// What kind of reason: `more_storage`, `has_kickstand`, `bought_together`, …
+    pub code: String,
+    /// A sentence for the shopper.
+    pub text: String,
+    /// What the sentence is made of.
+    #[schema(value_type = Object)]
+    pub evidence: Map<String, Value>,
+}
+
+/// Why an answer is as it is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Explained {
+    /// A title for the list.
+    pub title: String,
+    /// A reason for each hit, in order.
+    pub reasons: Vec<Reason>,
+}
+
+/// An answer to be explained.
+pub(super) struct Explainer<'a> {
+    pub view: &'a View,
+    pub query: &'a Query,
+    pub answer: &'a Answer,
+    pub config: &'a RecommendConfig,
+    pub behavior: Option<&'a Behavior>,
+    /// What each source counts, for what starts from a session.
+    pub weights: Option<SourceWeights>,
+    pub steps: &'a [(RowId, EventKind)],
+    pub anchors: &'a [RowId],
+}
+
+impl Explainer<'_> {
+    /// Returns an error if a record is damaged.
+    pub(super) fn explain(&self) -> Result<Explained, RecommendError> {
+        let started = self.answer.anchor.map(|row| self.view.product(row)).transpose()?;
+        let reason = |hit: &Hit| match (self.query.intent, self.weights) {
+            (Intent::Upsell, _) => self.better(hit),
+            (_, Some(weights)) => self.of_session(hit, weights),
+            _ => self.of_product(hit, started.as_ref()),
+        };
+        let reasons = self.answer.hits.iter().map(reason).collect::<Result<_, _>>()?;
+        Ok(Explained { title: self.title(started.as_ref()), reasons })
+    }
+
+    fn title(&self, started: Option<&Product>) -> String {
+        let word = self.query.intent.word();
+        let (with, plain) = (format!("title.{word}"), format!("title.{word}.plain"));
+        let parts = started.map(|product| ("title", product.title.clone())).into_iter().collect();
+        let keys = if started.is_some() { [with.as_str(), &plain] } else { [plain.as_str(), &with] };
+        self.config.messages.sentence(self.query.language.as_deref(), &keys, &parts)
+    }
+
+    /// The better attribute that shoppers care about most.
+    fn better(&self, hit: &Hit) -> Result<Reason, RecommendError> {
+        let Some(anchor) = self.answer.anchor.and_then(|row| Anchor::of(self.view, row)) else {
+            return self.of_product(hit, None);
+        };
+        let language = self.query.language.as_deref();
+        let label = |word: &str, usual: &str| self.config.messages.label(language, word, usual);
+        let rows = compared(self.view, self.behavior, &anchor, hit.row, &self.config.upsell, label)?;
+        match rows.into_iter().find(|row| row.verdict == Verdict::Better) {
+            Some(row) => Ok(self.richer(row)),
+            None => self.of_product(hit, None),
+        }
+    }
+
+    fn richer(&self, row: ComparedRow) -> Reason {
+        let form = if row.from.is_some() { "more" } else { "has" };
+        let keys = [format!("reason.{form}.{}", row.attribute), format!("reason.{form}")];
+        let evidence = json!({"attribute": row.attribute, "from": row.from, "to": row.to, "origin": row.origin});
+        let parts = [("label", Some(row.label)), ("from", row.from), ("to", row.to)];
+        let parts = parts.into_iter().map(|(name, value)| (name, value.unwrap_or_default())).collect();
+        self.said(format!("{form}_{}", row.attribute), &[&keys[0], &keys[1]], &parts, evidence)
+    }
+
+    /// What a product has in common with what was asked about.
+    fn of_product(&self, hit: &Hit, started: Option<&Product>) -> Result<Reason, RecommendError> {
+        let product = self.view.product(hit.row)?;
+        let Some(started) = started else { return Ok(self.of_text(hit, &product)) };
+        let models = self.answer.anchor.map_or(Vec::new(), |row| self.view.models(row));
+        let category = product.main_category().last().filter(|_| product.main_category() == started.main_category());
+        let brand = product.brand.as_ref().filter(|brand| started.brand.as_ref() == Some(brand));
+        if let Some(model) = self.view.models(hit.row).into_iter().find(|model| models.contains(model)) {
+            return Ok(self.simple("fits_same", &[("model", model.to_owned())], json!({"model": model})));
+        }
+        if let (Some(brand), Some(category)) = (brand, category) {
+            let parts = [("brand", brand.clone()), ("category", category.clone())];
+            return Ok(self.simple("same_brand", &parts, json!({"brand": brand, "category": category})));
+        }
+        if let Some(brand) = brand {
+            let parts = BTreeMap::from([("brand", brand.clone())]);
+            return Ok(self.said("same_brand".into(), &["reason.same_brand.plain"], &parts, json!({"brand": brand})));
+        }
+        if let Some(category) = category {
+            return Ok(self.simple("same_category", &[("category", category.clone())], json!({"category": category})));
+        }
+        Ok(self.alike(hit, started))
+    }
+
+    fn alike(&self, hit: &Hit, started: &Product) -> Reason {
+        let evidence = json!({"product": started.id, "similarity": hit.sources.get(Source::Similar)});
+        self.simple("alike", &[("title", started.title.clone())], evidence)
+    }
+
+    /// What a product has in common with a free text.
+    fn of_text(&self, hit: &Hit, product: &Product) -> Reason {
+        let words = |text: &str| -> Vec<String> {
+            text.split(|c: char| !c.is_alphanumeric())
+                .filter(|word| word.chars().count() > 2)
+                .map(str::to_lowercase)
+                .collect()
+        };
+        let title = words(&product.title);
+        let mut common = words(self.query.text.as_deref().unwrap_or_default());
+        common.retain(|word| title.contains(word));
+        common.dedup();
+        if common.is_empty() {
+            return self.simple("matches_text", &[], json!({"similarity": hit.sources.get(Source::Similar)}));
+        }
+        self.simple("matches_words", &[("words", common.join(", "))], json!({"words": common}))
+    }
+
+    /// What the source that says most knows, else the next one; likeness to the newest product where none has counts.
+    fn of_session(&self, hit: &Hit, weights: SourceWeights) -> Result<Reason, RecommendError> {
+        let says = |source: Source| weights.of(source).max(f32::MIN_POSITIVE) * hit.sources.get(source);
+        let mut sources: Vec<Source> =
+            Source::ALL.into_iter().filter(|&source| hit.sources.get(source) > 0.0).collect();
+        sources.sort_by(|&a, &b| says(b).total_cmp(&says(a)));
+        for source in sources {
+            let reason = match source {
+                Source::Copurchase => self.bought_together(hit)?,
+                Source::Session | Source::SessionSemantic | Source::Next => self.seen_together(hit)?,
+                Source::Popular => self.popular(hit),
+                Source::Similar => None,
+            };
+            if let Some(reason) = reason {
+                return Ok(reason);
+            }
+        }
+        let newest = self.answer.anchor.map(|row| self.view.product(row)).transpose()?;
+        match newest {
+            Some(newest) => self.of_product(hit, Some(&newest)),
+            None if self.query.text.is_some() => Ok(self.of_text(hit, &self.view.product(hit.row)?)),
+            None => Ok(self.simple("in_shop", &[], json!({}))),
+        }
+    }
+
+    /// The session's products, the newest first: what is on the page, then what was done.
+    fn newest(&self) -> impl Iterator<Item = RowId> {
+        self.anchors.iter().rev().copied().chain(self.steps.iter().rev().map(|(row, _)| *row)).take(NUM_NAMED)
+    }
+
+    fn bought_together(&self, hit: &Hit) -> Result<Option<Reason>, RecommendError> {
+        let Some(behavior) = self.behavior else { return Ok(None) };
+        let count = |row: RowId| {
+            let known = behavior.copurchase().row(row.0).iter().find(|entry| entry.product == hit.row.0);
+            known.map_or(0, |entry| entry.evidence)
+        };
+        self.with_most(count, |product, orders| {
+            let evidence = json!({"product": product.id, "orders": orders});
+            self.simple(
+                "bought_together",
+                &[("title", product.title.clone()), ("orders", orders.to_string())],
+                evidence,
+            )
+        })
+    }
+
+    fn seen_together(&self, hit: &Hit) -> Result<Option<Reason>, RecommendError> {
+        let Some(behavior) = self.behavior else { return Ok(None) };
+        let sessions = behavior.sessions();
+        let of_hit = sessions.with_product(hit.row.0);
+        let count = |row: RowId| common(of_hit, sessions.with_product(row.0));
+        self.with_most(count, |product, sessions| {
+            let evidence = json!({"product": product.id, "sessions": sessions});
+            self.simple(
+                "seen_together",
+                &[("title", product.title.clone()), ("sessions", sessions.to_string())],
+                evidence,
+            )
+        })
+    }
+
+    /// The reason for the product of the session that `count` says most of, where that is enough.
+    fn with_most(
+        &self,
+        count: impl Fn(RowId) -> u32,
+        reason: impl Fn(&Product, u32) -> Reason,
+    ) -> Result<Option<Reason>, RecommendError> {
+        let counted = self.newest().map(|row| (row, count(row))).filter(|(_, count)| *count >= LEAST_COUNT);
+        // Of equal counts the newest product.
+        let Some((row, count)) = counted.reduce(|most, other| if other.1 > most.1 { other } else { most }) else {
+            return Ok(None);
+        };
+        Ok(Some(reason(&self.view.product(row)?, count)))
+    }
+
+    fn popular(&self, hit: &Hit) -> Option<Reason> {
+        let known = self.behavior?.popular().row(0).iter().find(|entry| entry.product == hit.row.0)?;
+        let actions = known.evidence;
+        Some(self.simple("popular", &[("actions", actions.to_string())], json!({"actions": actions})))
+    }
+
+    fn simple(&self, code: &str, parts: &[(&str, String)], evidence: Value) -> Reason {
+        self.said(code.to_owned(), &[&format!("reason.{code}")], &parts.iter().cloned().collect(), evidence)
+    }
+
+    fn said(&self, code: String, keys: &[&str], parts: &BTreeMap<&str, String>, evidence: Value) -> Reason {
+        let text = self.config.messages.sentence(self.query.language.as_deref(), keys, parts);
+        let Value::Object(evidence) = evidence else { return Reason { code, text, evidence: Map::new() } };
+        Reason { code, text, evidence }
+    }
+}
+
+/// How many numbers two descending lists share.
+fn common(mut a: &[u32], mut b: &[u32]) -> u32 {
+    let mut count = 0;
+    while let (Some(&x), Some(&y)) = (a.first(), b.first()) {
+        if x >= y {
+            a = &a[1..];
+        }
+        if y >= x {
+            b = &b[1..];
+        }
+        count += u32::from(x == y);
+    }
+    count
+}
