@@ -119,6 +119,7 @@ fn only(source: Source) -> RecommendConfig {
         Source::SessionSemantic => next.session_semantic = 1.0,
         Source::Next => next.next = 1.0,
         Source::Popular => next.popular = 1.0,
+        Source::Bought => next.bought = 1.0,
     }
     RecommendConfig { next, popular_fallback: false, ..RecommendConfig::default() }
 }
@@ -256,7 +257,7 @@ fn judged(
     let task = Task { protocol: "test", train: train.clone(), cases: Vec::new(), k, keeps_seen: config.include_seen };
     let ranker = ServedRanker::new("blend", intent, &task, (&learned, Some(&semantic)), (config, &behavior));
     let mut scores = Scores::new(train.products().len());
-    ranker.score(&Question { products: &products, steps: &steps, now_s: 0 }, &mut scores);
+    ranker.score(&Question { products: &products, steps: &steps, bought: &[], now_s: 0 }, &mut scores);
     scores.best(k, &[]).into_iter().map(|product| train.products()[product as usize].clone()).collect()
 }
 

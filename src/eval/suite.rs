@@ -25,6 +25,9 @@ pub struct Learning<'a> {
 /// The name of what is served, the last line of every table.
 const SERVED: &str = "blend";
 
+/// The name of what is served to a shopper of whom nothing is known.
+const ANONYMOUS: &str = "blend_anonymous";
+
 /// Measures what comes next in a session: popularity, pair counts (AR), texts where there are any, transitions (SR), session neighbors, and
 /// what intent `next` serves.
 ///
@@ -67,7 +70,8 @@ impl<'a> Content<'a> {
 }
 
 /// Measures what completes an order, or goes with a product: popularity, pair counts, co-purchase, EASE, session neighbors, what texts tell
-/// where there are any, and what intents `next` and `for_you` serve for the question as a cart.
+/// where there are any, and what intents `next` and `for_you` serve for the question as a cart; where cases say what their shoppers bought before, `for_you` with and
+/// without it.
 ///
 /// Returns an error if `settings` name a reference that is none of them.
 pub fn judge_orders(task: &Task, learning: Learning<'_>, settings: &Settings<'_>) -> Result<Report, EvalError> {
@@ -82,11 +86,16 @@ pub fn judge_orders(task: &Task, learning: Learning<'_>, settings: &Settings<'_>
     let semantic = content.as_ref().map(|content| &content.semantic);
     let served = |name, intent| ServedRanker::new(name, intent, task, (&learned, semantic), (recommend, behavior));
     let (next, cart) = (served("blend_next", Intent::Next), served(SERVED, Intent::ForYou));
+    let anonymous = served(ANONYMOUS, Intent::ForYou).anonymous();
     let mut rankers: Vec<&dyn Ranker> = vec![&popularity, &pairs, &copurchase, &ease, &vstan];
     if let Some(content) = &content {
         rankers.extend(content.rankers());
     }
-    rankers.extend([&next as &dyn Ranker, &cart]);
+    rankers.push(&next);
+    if task.cases.iter().any(|case| !case.bought.is_empty()) {
+        rankers.push(&anonymous);
+    }
+    rankers.push(&cart);
     judge(task, &rankers, settings)
 }
 

@@ -17,6 +17,11 @@ use crate::rank::{RowId, ScoredRow, best_first};
 /// Nearest products that the source `similar` gives.
 const NUM_SIMILAR: usize = 100;
 
+/// Orders with a product, `n`, from which on the source `bought` says no more of it: it says `ln(1 + n)` as a share of this many orders'. Unlike
+/// the other sources' its best product is not 1 whatever it is: what was bought once is worth little beside what was bought ten times, also
+/// where it is all that the shopper ever bought.
+const ENOUGH_ORDERS: f32 = 10.0;
+
 /// The hits of an answer to a [`SessionQuestion`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct SessionShelf {
@@ -37,9 +42,15 @@ pub fn answer_session(
     config: &RecommendConfig,
     behavior: &BehaviorConfig,
 ) -> Result<SessionShelf, RecommendError> {
+    let bought = if config.heeds_bought(question.intent) { question.bought } else { &[] };
+    let question = &SessionQuestion { bought, ..*question };
     let start = question.starts(behavior);
     let cart_orders = start.is_cart.then(|| shop.knowledge().map_or(0.0, |known| known.mean_orders(&start.rows())));
-    let weights = config.weights(question.intent, cart_orders).unwrap_or_default();
+    let mut weights = config.weights(question.intent, cart_orders).unwrap_or_default();
+    if bought.is_empty() {
+        // The others' share of a score is then the whole: a shopper of whom nothing is known is answered as if there were no such source.
+        weights.bought = 0.0;
+    }
     let vector = start.vector(|row| shop.vector(row), question.text, behavior);
     let asked = Asked { shop, config: behavior, start: &start, vector: vector.as_deref() };
     let is_fillable = config.popular_fallback && question.min_score.is_none();
@@ -86,7 +97,7 @@ impl Blend<'_> {
         let mut scores: HashMap<u32, SourceScores> = HashMap::new();
         for source in Source::ALL.into_iter().filter(|&source| self.weights.of(source) > 0.0) {
             let candidates = self.candidates(source)?;
-            let highest = highest(&candidates);
+            let highest = if source == Source::Bought { ENOUGH_ORDERS.ln_1p() } else { highest(&candidates) };
             for candidate in candidates {
                 scores.entry(candidate.row.0).or_default().set(source, (candidate.score / highest).clamp(0.0, 1.0));
             }
@@ -107,6 +118,11 @@ impl Blend<'_> {
         if source == Source::Similar {
             let nearest = self.asked.vector.map(|vector| shop.similar(vector, NUM_SIMILAR));
             return Ok(sharpened(nearest.transpose()?.unwrap_or_default(), self.asked.config.semantic.temperature));
+        }
+        if source == Source::Bought {
+            let rows = self.question.bought.iter();
+            let rows = rows.map(|&(row, num_orders)| ScoredRow { row, score: (num_orders as f32).ln_1p() });
+            return Ok(rows.filter(|scored| shop.may_appear(scored.row)).collect());
         }
         let candidates = self.asked.candidates(source)?.into_iter();
         let rows = candidates.map(|entry| ScoredRow { row: RowId(entry.product), score: entry.score });

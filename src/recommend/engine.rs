@@ -93,6 +93,11 @@ impl Engine {
         behavior.clone()
     }
 
+    /// The settings of answers.
+    pub fn config(&self) -> &RecommendConfig {
+        &self.config
+    }
+
     /// The catalog's changes.
     pub fn live(&self) -> &LiveCatalog {
         &self.live
@@ -157,9 +162,18 @@ impl Engine {
         let allowed = self.allowed(view, query, &newest_first, out)?;
         let is_filtered = allowed.is_filtered;
         let shop = LiveShop { view, behavior: self.behavior(view), allowed, exact: query.exact };
+        let bought = query.bought.iter().filter_map(|bought| Some((view.row(&bought.product)?, bought.num_orders)));
+        let bought: Vec<(RowId, u32)> = bought.collect();
         let Query { intent, limit, min_score, .. } = *query;
-        let question =
-            SessionQuestion { intent, steps: &steps, text: text.as_deref(), taken: &taken, limit, min_score };
+        let question = SessionQuestion {
+            intent,
+            steps: &steps,
+            text: text.as_deref(),
+            taken: &taken,
+            bought: &bought,
+            limit,
+            min_score,
+        };
         let SessionShelf { hits, is_cut, is_filled } = answer_session(&shop, &question, &self.config, &self.behavior)?;
         let fewer_because = (hits.len() < query.limit).then_some(match (is_cut, is_filtered) {
             (true, _) => FewerBecause::MinScore,

@@ -13,10 +13,11 @@ use tokio::time::Instant;
 use super::answers::{RecommendResponse, SearchResponse, results};
 use super::app::{App, path_problem};
 use super::json_body::JsonBody;
-use super::problem::{Code, Problem, ProblemDocument};
+use super::problem::{Code, Problem, ProblemDocument, with_causes};
 use super::query_string::QueryString;
 use super::requests::{DEFAULT_LIMIT, RecommendRequest, SearchRequest, Shopper};
 use super::shopify::ShopifyResponse;
+use crate::events::BoughtProduct;
 use crate::live::View;
 use crate::recommend::{Engine, Intent, MAX_ANCHORS, MAX_LIMIT, Query, SessionEvent};
 
@@ -58,6 +59,9 @@ pub(super) async fn recommend(
     let (view, intent) = (engine.view(), query.intent);
     if let Some(shopper) = shopper {
         add_live_session(&app, &catalog, &shopper, &view, &mut query);
+        if let Some(buyer) = shopper.buyer.filter(|_| engine.config().heeds_bought(intent)) {
+            query.bought = bought(&app, &catalog, buyer, deadline).await;
+        }
     }
     let (answer, took_ms) = app.ask(&engine, &view, query, deadline).await?;
     json(&RecommendResponse::new(&view, &answer, intent, placement.as_deref(), has_product, took_ms)?)
@@ -76,6 +80,20 @@ fn add_live_session(app: &App, catalog: &str, shopper: &Shopper, view: &View, qu
     session.drain(..session.len().saturating_sub(room));
     session.append(&mut query.session);
     query.session = session;
+}
+
+/// What the shopper bought in earlier orders; nothing where that cannot be read in time, as the question has an answer without it. It reads a
+/// file, so it does not run where requests are taken.
+async fn bought(app: &App, catalog: &str, buyer: String, deadline: Instant) -> Vec<BoughtProduct> {
+    let Ok(store) = app.events().of(catalog) else { return Vec::new() };
+    match app.apart(deadline, move || store.bought(&buyer)).await {
+        Ok(Ok(bought)) => bought,
+        Ok(Err(error)) => {
+            tracing::warn!(catalog, "what a shopper bought cannot be read: {}", with_causes(&error));
+            Vec::new()
+        }
+        Err(_) => Vec::new(),
+    }
 }
 
 /// Searches products by free text.

@@ -28,11 +28,13 @@ pub(super) struct RecommendRequest {
     /// What the shopper looks at now.
     #[serde(default)]
     context: Context,
-    /// Whose events count for `next` and `for_you`, with those of the request after them; 1 to 256 bytes.
+    /// Whose events count for `next` and `for_you`, with those of the request after them, and for `for_you` what was bought in earlier
+    /// orders; 1 to 256 bytes.
     visitor_id: Option<String>,
     /// Which session of theirs; without it the one under way. 1 to 256 bytes.
     session_id: Option<String>,
-    /// Who is signed in: asked for in place of the visitor where that is absent. 1 to 256 bytes.
+    /// Who is signed in: asked for in place of the visitor where that is absent, and always for what was bought in earlier orders. 1 to 256
+    /// bytes.
     user_id: Option<String>,
     /// `false`: what is known of the visitor is not looked at. Nothing is kept of a request either way.
     consent: Option<bool>,
@@ -137,6 +139,8 @@ pub(super) struct Shopper {
     pub(super) visitor: Option<String>,
     /// The session's id.
     pub(super) session: Option<String>,
+    /// Whose earlier orders count: of who is signed in, or else of the visitor.
+    pub(super) buyer: Option<String>,
 }
 
 impl RecommendRequest {
@@ -145,7 +149,8 @@ impl RecommendRequest {
         let is_asked = matches!(self.intent, Intent::Next | Intent::ForYou) && self.consent != Some(false);
         let visitor = self.visitor_id.clone().or_else(|| self.user_id.clone());
         let is_named = visitor.is_some() || self.session_id.is_some();
-        (is_asked && is_named).then(|| Shopper { visitor, session: self.session_id.clone() })
+        let buyer = self.user_id.clone().or_else(|| self.visitor_id.clone());
+        (is_asked && is_named).then(|| Shopper { visitor, session: self.session_id.clone(), buyer })
     }
 
     /// The question, the placement to echo, and whether results carry their product.
@@ -174,6 +179,7 @@ impl RecommendRequest {
             intent: self.intent,
             anchors,
             session,
+            bought: Vec::new(),
             include_seen: self.include_seen,
             text,
             limit: self.limit,

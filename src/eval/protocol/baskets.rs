@@ -4,7 +4,7 @@ use super::orders::asked_orders;
 use crate::eval::error::EvalError;
 use crate::eval::random::Random;
 use crate::eval::task::{Case, Split, Task, by_id};
-use crate::events::History;
+use crate::events::{History, bought_by_shopper};
 
 /// The protocol's name.
 const NAME: &str = "baskets";
@@ -24,7 +24,8 @@ pub struct BasketSettings {
 
 /// Learns from the orders before the cut; hides one product of each later order with two products or more.
 ///
-/// A hidden product that the training side never saw is asked for too: leaving it out would flatter every method. `more_products` are
+/// Each case carries what its shopper bought on the training side, and nothing of what was bought since, the asked order least of all; a shopper
+/// without a name (a guest) has nothing. A hidden product that the training side never saw is asked for too: leaving it out would flatter every method. `more_products` are
 /// ranked beside those of the history. Returns an error if there is no such order.
 pub fn baskets<'a>(
     history: &'a History,
@@ -32,19 +33,22 @@ pub fn baskets<'a>(
     settings: BasketSettings,
 ) -> Result<Task, EvalError> {
     let history = by_id(history, more_products);
+    let train = settings.split.train(&history);
+    let bought = bought_by_shopper(&train);
     let mut random = Random::new(settings.seed, 0);
     let mut cases = Vec::new();
     for mut order in asked_orders(&history, settings.split, settings.max_products) {
         let hidden = order.products.remove(random.below(order.products.len()));
         let group = cases.len() as u32;
-        let (products, steps) = (order.products, Vec::new());
-        cases.push(Case { group, products, steps, now_s: order.time_s, targets: vec![hidden] });
+        let bought = bought.get(&order.visitor).cloned().unwrap_or_default();
+        let (products, steps, now_s) = (order.products, Vec::new(), order.time_s);
+        cases.push(Case { group, products, steps, bought, now_s, targets: vec![hidden] });
     }
     if cases.is_empty() {
         let reason = "no order after the cut has two products; more orders are needed".to_owned();
         return Err(EvalError::NoCases { protocol: NAME, reason });
     }
-    Ok(Task { protocol: NAME, train: settings.split.train(&history), cases, k: settings.k, keeps_seen: false })
+    Ok(Task { protocol: NAME, train, cases, k: settings.k, keeps_seen: false })
 }
 
 #[cfg(test)]
