@@ -110,3 +110,42 @@ pub fn climb(ladder: &Ladder, learning: Learning<'_>, settings: &Settings<'_>) -
     };
     RUNGS.into_iter().enumerate().map(rung).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::eval::bootstrap::Bootstrap;
+    use crate::eval::fixture;
+    use crate::eval::task::Case;
+
+    fn reports(bought: &[(u32, u32)]) -> Vec<(String, f64)> {
+        let train = fixture::orders(&[&["a", "b"], &["a", "b"], &["a", "c"], &["c", "d"], &["d", "e"]]);
+        let case = Case {
+            group: 0,
+            products: vec![0],
+            steps: Vec::new(),
+            bought: bought.to_vec(),
+            now_s: 10 * 86_400,
+            targets: vec![4],
+        };
+        let task = Task { protocol: "baskets", train, cases: vec![case], k: 1, keeps_seen: false };
+        let (behavior, recommend) = (BehaviorConfig::default(), RecommendConfig::default());
+        let learning = Learning { behavior: &behavior, recommend: &recommend };
+        let bootstrap = Bootstrap { draws: 10, seed: 1 };
+        let settings = Settings { bootstrap, texts: None, reference: None, progress: &|_| {} };
+        let report = judge_orders(&task, learning, &settings).unwrap();
+        report.methods.into_iter().map(|method| (method.method, method.hit_rate.value)).collect()
+    }
+
+    #[test]
+    fn the_blend_knows_who_buys_where_a_case_says_and_the_anonymous_one_beside_it_does_not() {
+        // Nothing that was bought with a is e; this shopper bought it time and again.
+        let known = reports(&[(4, 50)]);
+        let served: Vec<(&str, f64)> = known.iter().rev().take(2).map(|(name, rate)| (name.as_str(), *rate)).collect();
+        assert_eq!(served, [("blend", 1.0), ("blend_anonymous", 0.0)]);
+        let mut unknown = reports(&[]);
+        assert_eq!(unknown.pop(), Some(("blend".to_owned(), 0.0)));
+        // All other methods know no shopper.
+        assert_eq!(unknown, known[..known.len() - 2]);
+    }
+}

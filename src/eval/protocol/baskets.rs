@@ -55,6 +55,7 @@ pub fn baskets<'a>(
 mod tests {
     use super::*;
     use crate::eval::fixture;
+    use crate::events::{EventKind, HistoryBuilder, Interaction};
 
     const ORDERS: [&[&str]; 6] =
         [&["a", "b"], &["b", "c"], &["a", "c", "d"], &["d"], &["d", "a", "e"], &["c", "b", "a", "d"]];
@@ -76,6 +77,35 @@ mod tests {
             .map(|seed| baskets(&fixture::orders(&ORDERS), [], settings(seed)).unwrap().cases[1].targets[0])
             .collect();
         (0..4).for_each(|product| assert!(hidden.contains(&product), "{product} was never hidden"));
+    }
+
+    #[test]
+    fn a_case_knows_what_its_shopper_bought_before_the_cut_and_nothing_of_what_was_bought_since() {
+        let mut builder = HistoryBuilder::default();
+        let [a, b, c, d, e] = ["a", "b", "c", "d", "e"].map(|id| builder.product(id));
+        let mut order = |number: u32, visitor, kind, products: &[u32]| {
+            for &product in products {
+                let time_s = (1 + number) * 86_400;
+                // A refund takes back the order before it.
+                let order = if kind == EventKind::Refund { number - 1 } else { number };
+                let line = Interaction { product, time_s, order, quantity: 1, price: 1.0, kind };
+                builder.push(u64::from(number), visitor, line);
+            }
+        };
+        order(0, 7, EventKind::Purchase, &[a, b]);
+        order(1, 7, EventKind::Purchase, &[a, c, d]);
+        order(2, 7, EventKind::Refund, &[d]);
+        order(3, 8, EventKind::Purchase, &[a, e]);
+        // The cut.
+        order(4, 7, EventKind::Purchase, &[a, c, e]);
+        order(5, 7, EventKind::Refund, &[c]);
+        order(6, 7, EventKind::Purchase, &[c, e]);
+        order(7, 9, EventKind::Purchase, &[a, b]);
+        let split = Split { cut_s: 5 * 86_400, until_s: u32::MAX };
+        let task = baskets(&builder.finish(), [], BasketSettings { split, ..settings(1) }).unwrap();
+        let bought: Vec<&[(u32, u32)]> = task.cases.iter().map(|case| &case.bought[..]).collect();
+        let before_the_cut = &[(a, 2), (b, 1), (c, 1)][..];
+        assert_eq!(bought, [before_the_cut, before_the_cut, &[]]);
     }
 
     #[test]
