@@ -2,12 +2,13 @@
 
 mod shop;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use kindred::behavior::{BehaviorConfig, Learned, ProductFacts};
 use kindred::catalog::{CatalogConfig, ProductId};
 use kindred::eval::{ProductTexts, Question, Ranker, Scores, SemanticRanker, ServedRanker, Task, by_id};
-use kindred::events::{EventKind, History, HistoryBuilder, Interaction, NO_ORDER};
+use kindred::events::{BoughtProduct, EventKind, History, HistoryBuilder, Interaction, NO_ORDER};
 use kindred::index::{CatalogDir, Check, IndexConfig};
 use kindred::live::{Change, FoldChanges};
 use kindred::pipeline::{Build, Built};
@@ -119,6 +120,7 @@ fn only(source: Source) -> RecommendConfig {
         Source::SessionSemantic => next.session_semantic = 1.0,
         Source::Next => next.next = 1.0,
         Source::Popular => next.popular = 1.0,
+        Source::Bought => next.bought = 1.0,
     }
     RecommendConfig { next, popular_fallback: false, ..RecommendConfig::default() }
 }
@@ -133,7 +135,9 @@ fn a_build_says_from_how_much_it_learned() {
 
 #[test]
 fn every_source_alone_answers_from_the_sessions_shelf_and_never_with_what_the_session_has_or_cannot_be_bought() {
-    for source in Source::ALL.into_iter().filter(|&source| source != Source::Popular) {
+    // What is popular is so for everybody, and what was bought before is told with the question.
+    let is_of_session = |source: &Source| ![Source::Popular, Source::Bought].contains(source);
+    for source in Source::ALL.into_iter().filter(is_of_session) {
         let (_root, engine) = engine(history(), &only(source));
         let (ids, answer) = ask(&engine, &next(&["spade-steel"]));
         assert!(!ids.is_empty(), "{source:?}");
@@ -241,6 +245,7 @@ fn judged(
     config: &RecommendConfig,
     intent: Intent,
     session: &[SessionEvent],
+    bought: &[BoughtProduct],
     k: usize,
 ) -> Vec<String> {
     let (view, behavior) = (engine.view(), BehaviorConfig::default());
@@ -255,8 +260,9 @@ fn judged(
     let products: Vec<u32> = steps.iter().map(|(product, _)| *product).collect();
     let task = Task { protocol: "test", train: train.clone(), cases: Vec::new(), k, keeps_seen: config.include_seen };
     let ranker = ServedRanker::new("blend", intent, &task, (&learned, Some(&semantic)), (config, &behavior));
+    let bought: Vec<(u32, u32)> = bought.iter().map(|bought| (number(&bought.product), bought.num_orders)).collect();
     let mut scores = Scores::new(train.products().len());
-    ranker.score(&Question { products: &products, steps: &steps, now_s: 0 }, &mut scores);
+    ranker.score(&Question { products: &products, steps: &steps, bought: &bought, now_s: 0 }, &mut scores);
     scores.best(k, &[]).into_iter().map(|product| train.products()[product as usize].clone()).collect()
 }
 
@@ -270,21 +276,99 @@ fn what_is_measured_is_what_is_served() {
         [viewed(&["teapot-blue", "mug-red"]), vec![put("teapot-blue")]].concat(),
         vec![put("mug-red"), put("teapot-red")],
         vec![put("mug-new")],
+        Vec::new(),
     ];
     for include_seen in [true, false] {
         let config = RecommendConfig { in_stock_only: false, include_seen, ..RecommendConfig::default() };
         let (_root, engine) = engine(history(), &config);
-        for (session, intent) in
-            sessions.iter().flat_map(|session| [(session, Intent::Next), (session, Intent::ForYou)])
-        {
-            let query = Query { intent, session: session.clone(), limit: 3, exact: true, ..Query::default() };
+        let before = bought(&[("seeds-rose", 4), ("mug-red", 2), ("teapot-blue", 1)]);
+        let asked = |session| {
+            let (intents, shoppers) = ([Intent::Next, Intent::ForYou], [Vec::new(), before.clone()]);
+            intents.into_iter().flat_map(move |intent| shoppers.clone().map(|bought| (session, intent, bought)))
+        };
+        for (session, intent, bought) in sessions.iter().flat_map(asked) {
+            let query = Query {
+                intent,
+                session: session.clone(),
+                bought: bought.clone(),
+                limit: 3,
+                exact: true,
+                ..Query::default()
+            };
             let (served, answer) = ask(&engine, &query);
             // Equal scores are told apart by row in the one and by id in the other: compare what stands before the first of them.
             let places = answer.hits.windows(2).take_while(|pair| pair[0].score - pair[1].score > 1e-5).count();
-            let judged = judged(&engine, &config, intent, session, 3);
+            let judged = judged(&engine, &config, intent, session, &bought, 3);
             assert_eq!(judged[..places], served[..places], "{intent:?} {session:?}");
             assert_eq!(judged.len(), served.len(), "{intent:?} {session:?}");
         }
+    }
+}
+
+fn bought(products: &[(&str, u32)]) -> Vec<BoughtProduct> {
+    let of = |&(id, num_orders): &(&str, u32)| BoughtProduct { product: id.to_owned(), num_orders };
+    products.iter().map(of).collect()
+}
+
+#[test]
+fn what_was_bought_before_counts_by_the_logarithm_of_its_orders_up_to_ten_and_never_in_the_cart() {
+    let for_you = SourceWeights { bought: 2.0, ..SourceWeights::default() };
+    let config = RecommendConfig { for_you, popular_fallback: false, ..RecommendConfig::default() };
+    let (_root, engine) = engine(history(), &config);
+    let before = bought(&[("no longer sold", 20), ("seeds-rose", 12), ("mug-red", 10), ("teapot-blue", 1)]);
+    let query = Query {
+        intent: Intent::ForYou,
+        session: viewed(&["spade-steel"]),
+        bought: before,
+        limit: 9,
+        ..Query::default()
+    };
+    let (ids, answer) = ask(&engine, &query);
+    assert_eq!(
+        ids.iter().collect::<BTreeSet<_>>(),
+        ["seeds-rose", "mug-red", "teapot-blue"].map(String::from).iter().collect()
+    );
+    assert_eq!((ids[2].as_str(), answer.hits[0].score, answer.hits[1].score), ("teapot-blue", 1.0, 1.0));
+    assert!((answer.hits[2].score - 2f32.ln() / 11f32.ln()).abs() < 1e-6);
+    assert!(answer.missing_ids.is_empty(), "the request names none of them");
+    let put = |id: &str| vec![SessionEvent { id: id.to_owned(), kind: EventKind::AddToCart }];
+    let (ids, answer) = ask(&engine, &Query { session: put("seeds-rose"), ..query.clone() });
+    assert!(!ids.contains(&"seeds-rose".to_owned()), "{ids:?}");
+    let said = |id: &str| answer.hits[ids.iter().position(|other| other == id).unwrap()].sources.get(Source::Bought);
+    assert!((said("mug-red") - 1.0).abs() < 1e-6 && (said("teapot-blue") - 2f32.ln() / 11f32.ln()).abs() < 1e-6);
+    let nobody = Query { bought: Vec::new(), session: viewed(&["spade-steel"]), ..query };
+    assert_eq!(ask(&engine, &nobody).1.hits.len(), 0, "it fills nothing for who bought nothing");
+}
+
+#[test]
+fn a_shopper_of_whom_nothing_is_known_is_answered_as_without_the_source_and_so_is_every_other_intent() {
+    let (_root, engine) = engine(history(), &RecommendConfig::default());
+    let mut without = RecommendConfig::default();
+    (without.cart.bought, without.for_you.bought) = (0.0, 0.0);
+    let (_root, turned_off) = self::engine(history(), &without);
+    let cart = vec![SessionEvent { id: "mug-red".into(), kind: EventKind::AddToCart }];
+    let before = bought(&[("seeds-rose", 4), ("teapot-blue", 1)]);
+    for session in [Vec::new(), viewed(&["teapot-red", "spade-steel"]), cart] {
+        for intent in [Intent::ForYou, Intent::Next, Intent::Trending] {
+            let anonymous = Query { intent, session: session.clone(), limit: 5, ..Query::default() };
+            let known = Query { bought: before.clone(), ..anonymous.clone() };
+            let expected = ask(&turned_off, &anonymous);
+            assert_eq!(ask(&engine, &anonymous), expected, "{intent:?} {session:?}");
+            assert_eq!(ask(&turned_off, &known), expected, "{intent:?} {session:?}");
+            assert_eq!(ask(&engine, &known) == expected, intent != Intent::ForYou, "{intent:?} {session:?}");
+        }
+    }
+}
+
+#[test]
+fn a_returning_buyer_who_has_done_nothing_yet_starts_from_what_was_bought() {
+    for (history, is_met) in [(history(), true), (History::default(), false)] {
+        let (_root, engine) = engine(history, &RecommendConfig::default());
+        let before = bought(&[("seeds-rose", 10)]);
+        let query = Query { intent: Intent::ForYou, bought: before, limit: 3, ..Query::default() };
+        let (ids, answer) = ask(&engine, &query);
+        assert_eq!((ids[0].as_str(), answer.fallback), ("seeds-rose", None));
+        assert!(!is_met || ids[1].starts_with("spade"), "what goes with it, where there were orders: {ids:?}");
     }
 }
 

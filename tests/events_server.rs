@@ -151,6 +151,44 @@ fn a_sign_in_joins_the_live_session() {
 }
 
 #[test]
+fn what_a_shopper_bought_before_is_in_what_is_for_them_until_it_is_erased() {
+    let (_root, running) = start();
+    let order = |number: &str, day: u32, ids: Value, products: &[&str]| {
+        let items: Vec<Value> = products.iter().map(|id| json!({"item_id": id})).collect();
+        let mut event = json!({"event": "purchase", "transaction_id": number, "timestamp": format!("2026-01-0{day}T10:00:00Z"),
+            "items": items});
+        event.as_object_mut().unwrap().extend(ids.as_object().unwrap().clone());
+        event
+    };
+    let events = json!([
+        order("o1", 1, json!({"visitor_id": "v"}), &["101", "011"]),
+        order("o2", 2, json!({"visitor_id": "v", "user_id": "u"}), &["101"]),
+    ]);
+    assert_eq!(counts(&running.post(EVENTS, &events)), [2, 0, 0]);
+    let ask = |ids: Value| {
+        let mut request = json!({"intent": "for_you", "context": {"cart": [{"id": "011"}]}, "limit": 50});
+        request.as_object_mut().unwrap().extend(ids.as_object().unwrap().clone());
+        let answer = running.post("/v1/shop/recommend", &request).json()["results"].clone();
+        let of = |result: &Value| (result["id"].as_str().unwrap().to_owned(), result["sources"]["bought"].as_f64());
+        answer.as_array().unwrap().iter().map(of).collect::<Vec<_>>()
+    };
+    let nobody = ask(json!({}));
+    assert!(nobody.iter().all(|(_, bought)| bought.is_none()));
+    for ids in [json!({"visitor_id": "v"}), json!({"user_id": "u"}), json!({"visitor_id": "other", "user_id": "u"})] {
+        let known = ask(ids.clone());
+        let bought: Vec<_> = known.iter().filter(|(_, bought)| bought.is_some()).collect();
+        let [(id, Some(share))] = bought[..] else { panic!("{ids}: {known:?}") };
+        assert!(id == "101" && (share - 3f64.ln() / 11f64.ln()).abs() < 1e-5, "{ids}: {known:?}");
+    }
+    assert_eq!(ask(json!({"visitor_id": "v", "consent": false})), nobody);
+    // With nothing done yet the answer starts from what was bought.
+    let returning = json!({"intent": "for_you", "user_id": "u", "limit": 3});
+    assert!(running.recommended(&returning).contains(&"101".to_owned()));
+    assert_eq!(running.send("DELETE", "/v1/shop/visitors/u", &[], b"").status, 200);
+    assert_eq!((ask(json!({"user_id": "u"})), ask(json!({"visitor_id": "v"}))), (nobody.clone(), nobody));
+}
+
+#[test]
 fn a_request_that_is_wrong_as_a_whole_keeps_nothing() {
     let (root, running) = start();
     let json = [("content-type", "application/json")];

@@ -136,7 +136,7 @@ mod tests {
 
     fn best(ranker: &dyn Ranker, products: &[u32], num_products: usize) -> Vec<u32> {
         let mut scores = Scores::new(num_products);
-        ranker.score(&Question { products, steps: &[], now_s: 0 }, &mut scores);
+        ranker.score(&Question { products, steps: &[], bought: &[], now_s: 0 }, &mut scores);
         scores.best(10, products)
     }
 

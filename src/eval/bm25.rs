@@ -85,7 +85,7 @@ mod tests {
         let texts = ["red mug", "Red red bag", "blue MUG large", "lamp"].map(|text| (text, None, &[][..]));
         let bm25 = Bm25::new(&ProductTexts::made_up(0, &texts));
         let mut scores = Scores::new(4);
-        bm25.score(&Question { products: &[0], steps: &[], now_s: 0 }, &mut scores);
+        bm25.score(&Question { products: &[0], steps: &[], bought: &[], now_s: 0 }, &mut scores);
         let idf = (1.0f32 + (4.0 - 2.0 + 0.5) / 2.5).ln();
         let part = |count: f32, length: f32| count * 2.2 / (count + 1.2 * (0.25 + 0.75 * length / 2.25));
         let found: HashMap<u32, f32> = scores.iter().collect();

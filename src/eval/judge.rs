@@ -80,8 +80,8 @@ fn ask(task: &Task, ranker: &dyn Ranker, texts: Option<&ProductTexts>) -> Vec<Ou
     let new_scores = || Scores::new(task.train.products().len());
     let ask_one = |scores: &mut Scores, case: &Case| {
         scores.clear();
-        let Case { products, steps, now_s, .. } = case;
-        ranker.score(&Question { products, steps, now_s: *now_s }, scores);
+        let Case { products, steps, bought, now_s, .. } = case;
+        ranker.score(&Question { products, steps, bought, now_s: *now_s }, scores);
         let list = scores.best(task.k, if task.keeps_seen { &[] } else { &case.products });
         let num_substitutes = texts.map_or(0, |texts| num_substitutes(texts, &list, &case.products));
         Outcome { measures: Measures::of(&list, &case.targets, task.k), list, num_substitutes }
@@ -176,6 +176,7 @@ mod tests {
             group,
             products: products.to_vec(),
             steps: Vec::new(),
+            bought: Vec::new(),
             now_s: 1_000,
             targets: targets.to_vec(),
         };

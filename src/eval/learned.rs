@@ -151,6 +151,8 @@ pub struct ServedRanker<'a> {
     k: usize,
     /// Whether a list may hold what the session has seen.
     keeps_seen: bool,
+    /// Whether who asks is known, and with it what was bought before.
+    knows_shopper: bool,
 }
 
 impl<'a> ServedRanker<'a> {
@@ -163,7 +165,12 @@ impl<'a> ServedRanker<'a> {
         (recommend, behavior): (&'a RecommendConfig, &'a BehaviorConfig),
     ) -> Self {
         let Task { k, keeps_seen, .. } = *task;
-        Self { name, intent, learned, semantic, recommend, behavior, k, keeps_seen }
+        Self { name, intent, learned, semantic, recommend, behavior, k, keeps_seen, knows_shopper: true }
+    }
+
+    /// The same for somebody of whom nothing is known.
+    pub fn anonymous(self) -> Self {
+        Self { knows_shopper: false, ..self }
     }
 }
 
@@ -180,7 +187,11 @@ impl Ranker for ServedRanker<'_> {
         let shop =
             LearnedShop { learned: self.learned, semantic: self.semantic, num_products: scores.num_products(), out };
         let (intent, limit) = (self.intent, self.k);
-        let asked = SessionQuestion { intent, steps: &steps, text: None, taken: &taken, limit, min_score: None };
+        let known = if self.knows_shopper { question.bought } else { &[] };
+        let bought: Vec<(RowId, u32)> =
+            known.iter().map(|&(product, num_orders)| (RowId(product), num_orders)).collect();
+        let (text, min_score) = (None, None);
+        let asked = SessionQuestion { intent, steps: &steps, text, taken: &taken, bought: &bought, limit, min_score };
         // It searches nothing that could fail.
         let Ok(shelf) = answer_session(&shop, &asked, self.recommend, self.behavior) else { return };
         // By place, so that the list is the one that would be served.

@@ -11,6 +11,8 @@ pub struct Question<'a> {
     pub products: &'a [u32],
     /// What was done so far, oldest first, for those that heed it; where it is empty the products are in the cart.
     pub steps: &'a [(u32, EventKind)],
+    /// What the shopper bought in earlier orders, products with the number of orders, the most first; empty where nobody is known.
+    pub bought: &'a [(u32, u32)],
     /// The time of asking, in seconds since 1970.
     pub now_s: u32,
 }

@@ -25,6 +25,9 @@ pub struct Learning<'a> {
 /// The name of what is served, the last line of every table.
 const SERVED: &str = "blend";
 
+/// The name of what is served to a shopper of whom nothing is known.
+const ANONYMOUS: &str = "blend_anonymous";
+
 /// Measures what comes next in a session: popularity, pair counts (AR), texts where there are any, transitions (SR), session neighbors, and
 /// what intent `next` serves.
 ///
@@ -67,7 +70,8 @@ impl<'a> Content<'a> {
 }
 
 /// Measures what completes an order, or goes with a product: popularity, pair counts, co-purchase, EASE, session neighbors, what texts tell
-/// where there are any, and what intents `next` and `for_you` serve for the question as a cart.
+/// where there are any, and what intents `next` and `for_you` serve for the question as a cart; where cases say what their shoppers bought before, `for_you` with and
+/// without it.
 ///
 /// Returns an error if `settings` name a reference that is none of them.
 pub fn judge_orders(task: &Task, learning: Learning<'_>, settings: &Settings<'_>) -> Result<Report, EvalError> {
@@ -82,11 +86,16 @@ pub fn judge_orders(task: &Task, learning: Learning<'_>, settings: &Settings<'_>
     let semantic = content.as_ref().map(|content| &content.semantic);
     let served = |name, intent| ServedRanker::new(name, intent, task, (&learned, semantic), (recommend, behavior));
     let (next, cart) = (served("blend_next", Intent::Next), served(SERVED, Intent::ForYou));
+    let anonymous = served(ANONYMOUS, Intent::ForYou).anonymous();
     let mut rankers: Vec<&dyn Ranker> = vec![&popularity, &pairs, &copurchase, &ease, &vstan];
     if let Some(content) = &content {
         rankers.extend(content.rankers());
     }
-    rankers.extend([&next as &dyn Ranker, &cart]);
+    rankers.push(&next);
+    if task.cases.iter().any(|case| !case.bought.is_empty()) {
+        rankers.push(&anonymous);
+    }
+    rankers.push(&cart);
     judge(task, &rankers, settings)
 }
 
@@ -100,4 +109,43 @@ pub fn climb(ladder: &Ladder, learning: Learning<'_>, settings: &Settings<'_>) -
         Ok(Rung { orders, report })
     };
     RUNGS.into_iter().enumerate().map(rung).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::eval::bootstrap::Bootstrap;
+    use crate::eval::fixture;
+    use crate::eval::task::Case;
+
+    fn reports(bought: &[(u32, u32)]) -> Vec<(String, f64)> {
+        let train = fixture::orders(&[&["a", "b"], &["a", "b"], &["a", "c"], &["c", "d"], &["d", "e"]]);
+        let case = Case {
+            group: 0,
+            products: vec![0],
+            steps: Vec::new(),
+            bought: bought.to_vec(),
+            now_s: 10 * 86_400,
+            targets: vec![4],
+        };
+        let task = Task { protocol: "baskets", train, cases: vec![case], k: 1, keeps_seen: false };
+        let (behavior, recommend) = (BehaviorConfig::default(), RecommendConfig::default());
+        let learning = Learning { behavior: &behavior, recommend: &recommend };
+        let bootstrap = Bootstrap { draws: 10, seed: 1 };
+        let settings = Settings { bootstrap, texts: None, reference: None, progress: &|_| {} };
+        let report = judge_orders(&task, learning, &settings).unwrap();
+        report.methods.into_iter().map(|method| (method.method, method.hit_rate.value)).collect()
+    }
+
+    #[test]
+    fn the_blend_knows_who_buys_where_a_case_says_and_the_anonymous_one_beside_it_does_not() {
+        // Nothing that was bought with a is e; this shopper bought it time and again.
+        let known = reports(&[(4, 50)]);
+        let served: Vec<(&str, f64)> = known.iter().rev().take(2).map(|(name, rate)| (name.as_str(), *rate)).collect();
+        assert_eq!(served, [("blend", 1.0), ("blend_anonymous", 0.0)]);
+        let mut unknown = reports(&[]);
+        assert_eq!(unknown.pop(), Some(("blend".to_owned(), 0.0)));
+        // All other methods know no shopper.
+        assert_eq!(unknown, known[..known.len() - 2]);
+    }
 }

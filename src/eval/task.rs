@@ -11,6 +11,8 @@ pub struct Case {
     pub products: Vec<u32>,
     /// What was done: see [`Question::steps`](super::Question::steps).
     pub steps: Vec<(u32, EventKind)>,
+    /// What the same shopper bought on the training side: see [`Question::bought`](super::Question::bought).
+    pub bought: Vec<(u32, u32)>,
     /// When it is asked, in seconds since 1970.
     pub now_s: u32,
     /// What a list should hold; no product twice, never empty.

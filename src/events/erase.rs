@@ -126,6 +126,7 @@ impl EventStore {
 
     /// One try, after which events are kept again.
     fn try_scrub(&self, receipt: &ErasureReceipt, needles: &mut Needles) -> Result<Scrubbed, EventError> {
+        let _alone = self.shared.without_readers();
         let mut file = self.shared.file();
         self.shared.find_file(&mut file)?;
         let Some(file) = file.as_mut() else { return Ok(Scrubbed::Clean) };

@@ -21,12 +21,14 @@
 //! | `identity` | `events.key`, and ids as hashes |
 //! | `live`, `restore` | the session that each shopper is in · after a restart |
 //! | `sessions`, `sessions/refunds` | stored events to a [`History`] · which sales refunds take back |
+//! | `sessions/one_shopper`, `bought` | one shopper's purchases read · what they bought before, counted |
 //! | `erase`, `scrub` | erasure, export, retention · erased bytes are in no file |
 //! | `import`, `columns` | [`Import`]: files of orders and interactions · what their columns say |
 //! | `status` | what there is, counted |
 //! | `history` | [`History`]: interactions by session, in memory |
 //! | `error` | [`EventError`] |
 
+mod bought;
 mod columns;
 mod erase;
 mod error;
@@ -52,6 +54,7 @@ mod store;
 mod tables;
 mod time;
 
+pub use bought::{BoughtProduct, MAX_BOUGHT_LINES, bought_by_shopper};
 pub use columns::ColumnMap;
 pub use erase::{ErasureReceipt, ExportedEvent, ExportedItem};
 pub use error::EventError;

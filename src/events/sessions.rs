@@ -26,7 +26,10 @@ use super::kind::EventKind;
 use super::row::Columns;
 use crate::catalog::Currency;
 
+mod one_shopper;
 mod refunds;
+
+pub(super) use one_shopper::history_of;
 
 /// Which events a history is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -106,12 +109,7 @@ pub(super) fn history(path: &Path, part: &HistoryPart, idle_ms: i64) -> Result<H
     let names = names(path, &snapshot)?;
     let sold_elsewhere = sold(&snapshot, gathered.unknown_orders()).map_err(failed)?;
     drop(snapshot);
-    gathered.tell_contents(&names);
-    gathered.give_refunds_to_their_shoppers();
-    gathered.heads.sort_unstable_by_key(|head| (head.shopper, head.time_ms, head.content, head.tie));
-    gathered.tie_refunds(&sold_elsewhere);
-    let sessions = gathered.number_sessions(idle_ms);
-    Ok(gathered.into_history(sessions, names))
+    Ok(gathered.finish(names, &sold_elsewhere, idle_ms))
 }
 
 fn gather(path: &Path, connection: &Connection, part: &HistoryPart) -> Result<Gathered, EventError> {
@@ -277,6 +275,16 @@ impl Gathered {
             head.session = Some(i64::from(number));
         }
         sessions
+    }
+
+    /// Ties refunds to sales and events to sessions.
+    fn finish(mut self, names: HashMap<u32, String>, sold_elsewhere: &HashSet<i64>, idle_ms: i64) -> History {
+        self.tell_contents(&names);
+        self.give_refunds_to_their_shoppers();
+        self.heads.sort_unstable_by_key(|head| (head.shopper, head.time_ms, head.content, head.tie));
+        self.tie_refunds(sold_elsewhere);
+        let sessions = self.number_sessions(idle_ms);
+        self.into_history(sessions, names)
     }
 
     fn into_history(mut self, mut sessions: Vec<SessionEnd>, names: HashMap<u32, String>) -> History {

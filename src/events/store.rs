@@ -4,7 +4,9 @@
 //! disk and in the live sessions. Nothing is made on disk before the first event.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
+use std::sync::{
+    Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError, mpsc,
+};
 use std::thread::JoinHandle;
 
 use jiff::Timestamp;
@@ -75,6 +77,8 @@ pub(super) struct Shared {
     /// `None` until there is a file.
     file: Mutex<Option<EventFile>>,
     live: Mutex<LiveSessions>,
+    /// Held by who reads one shopper's events, and alone by an erasure, which readers that take turns would keep waiting.
+    readers: RwLock<()>,
 }
 
 impl EventStore {
@@ -89,6 +93,7 @@ impl EventStore {
             key: OnceLock::new(),
             file: Mutex::new(None),
             live: Mutex::new(LiveSessions::new(config.live_sessions, config.session_idle_ms())),
+            readers: RwLock::new(()),
         });
         shared.find_file(&mut shared.file())?;
         let (requests, waiting) = mpsc::channel();
@@ -237,6 +242,21 @@ impl Shared {
     pub(super) fn live(&self) -> MutexGuard<'_, LiveSessions> {
         // What a panic leaves out is missing from a live session alone.
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// For as long as one shopper's events are read; `None` while an erasure needs the file without readers.
+    pub(super) fn reading(&self) -> Option<RwLockReadGuard<'_, ()>> {
+        match self.readers.try_read() {
+            Ok(reading) => Some(reading),
+            // It guards nothing that a panic could leave half done.
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+
+    /// For as long as nobody may read one shopper's events.
+    pub(super) fn without_readers(&self) -> RwLockWriteGuard<'_, ()> {
+        self.readers.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The key, if there are events or have been.

@@ -20,6 +20,11 @@ use crate::rank::{RowId, ScoredRow, best_first};
 /// Nearest products that the source `similar` gives.
 const NUM_SIMILAR: usize = 100;
 
+/// Orders with a product, `n`, from which on the source `bought` says no more of it: it says `ln(1 + n)` as a share of this many orders'. Unlike
+/// the other sources' its best product is not 1 whatever it is: what was bought once is worth little beside what was bought ten times, also
+/// where it is all that the shopper ever bought.
+const ENOUGH_ORDERS: f32 = 10.0;
+
 /// The hits of an answer to a [`SessionQuestion`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct SessionShelf {
@@ -48,7 +53,7 @@ pub fn answer_session(
 /// One question that starts from a session.
 pub(super) struct Blend<'a> {
     shop: &'a dyn Shop,
-    question: &'a SessionQuestion<'a>,
+    question: SessionQuestion<'a>,
     behavior: &'a BehaviorConfig,
     start: Start,
     /// What the session is about, of length 1.
@@ -99,9 +104,15 @@ impl<'a> Blend<'a> {
         config: &RecommendConfig,
         behavior: &'a BehaviorConfig,
     ) -> Self {
+        let bought = if config.heeds_bought(question.intent) { question.bought } else { &[] };
+        let question = SessionQuestion { bought, ..*question };
         let start = question.starts(behavior);
         let orders = || shop.knowledge().map_or(0.0, |known| known.mean_orders(&start.rows()));
-        let weights = config.weights(question.intent, start.is_cart.then(orders)).unwrap_or_default();
+        let mut weights = config.weights(question.intent, start.is_cart.then(orders)).unwrap_or_default();
+        if bought.is_empty() {
+            // The others' share of a score is then the whole: a shopper of whom nothing is known is answered as if there were no such source.
+            weights.bought = 0.0;
+        }
         let vector = start.vector(|row| shop.vector(row), question.text, behavior);
         let is_fillable = config.popular_fallback && question.min_score.is_none();
         Self { shop, question, behavior, start, vector, weights, is_fillable, scored: OnceCell::new() }
@@ -128,7 +139,7 @@ impl<'a> Blend<'a> {
         let mut scores: HashMap<u32, SourceScores> = HashMap::new();
         for source in Source::ALL.into_iter().filter(|&source| self.weights.of(source) > 0.0) {
             let candidates = self.candidates(source)?;
-            let highest = highest(&candidates);
+            let highest = if source == Source::Bought { ENOUGH_ORDERS.ln_1p() } else { highest(&candidates) };
             for candidate in candidates {
                 scores.entry(candidate.row.0).or_default().set(source, (candidate.score / highest).clamp(0.0, 1.0));
             }
@@ -149,6 +160,11 @@ impl<'a> Blend<'a> {
         if source == Source::Similar {
             let nearest = vector.map(|vector| shop.similar(vector, NUM_SIMILAR));
             return Ok(sharpened(nearest.transpose()?.unwrap_or_default(), self.behavior.semantic.temperature));
+        }
+        if source == Source::Bought {
+            let rows = self.question.bought.iter();
+            let rows = rows.map(|&(row, num_orders)| ScoredRow { row, score: (num_orders as f32).ln_1p() });
+            return Ok(rows.filter(|scored| shop.may_appear(scored.row)).collect());
         }
         let asked = Asked { shop, config: self.behavior, start: &self.start, vector };
         let candidates = asked.candidates(source)?.into_iter();

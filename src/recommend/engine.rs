@@ -118,6 +118,11 @@ impl Engine {
         &self.rules
     }
 
+    /// The settings of answers.
+    pub fn config(&self) -> &RecommendConfig {
+        &self.config
+    }
+
     /// The catalog's changes.
     pub fn live(&self) -> &LiveCatalog {
         &self.live
@@ -292,9 +297,18 @@ impl Engine {
         let newest_first: Vec<RowId> = steps.iter().rev().map(|(row, _)| *row).collect();
         let allowed = self.allowed(view, query, &newest_first, out)?;
         let shop = LiveShop { view, behavior: self.behavior(view), allowed: &allowed, exact: query.exact };
+        let bought = query.bought.iter().filter_map(|bought| Some((view.row(&bought.product)?, bought.num_orders)));
+        let bought: Vec<(RowId, u32)> = bought.collect();
         let Query { intent, limit, min_score, .. } = *query;
-        let question =
-            SessionQuestion { intent, steps: &steps, text: text.as_deref(), taken: &taken, limit, min_score };
+        let question = SessionQuestion {
+            intent,
+            steps: &steps,
+            text: text.as_deref(),
+            taken: &taken,
+            bought: &bought,
+            limit,
+            min_score,
+        };
         let blend = Blend::new(&shop, &question, &self.config, &self.behavior);
         let page = if anchors.is_empty() { newest_first.get(..1).unwrap_or_default() } else { &anchors };
         let asked = Asked {

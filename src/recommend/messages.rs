@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 pub struct Messages(BTreeMap<String, BTreeMap<String, String>>);
 
 /// The built-in sentences by key.
-const BUILT_IN: [(&str, &str); 40] = [
+const BUILT_IN: [(&str, &str); 41] = [
     ("reason.more", "{to} {label} instead of {from}"),
     ("reason.more.pieces", "{to} instead of {from}"),
     ("reason.more.cores", "{to} instead of {from}"),
@@ -41,6 +41,7 @@ const BUILT_IN: [(&str, &str); 40] = [
     ("reason.matches_text", "Close to what was asked for"),
     ("reason.bought_together", "Bought together with {title} in {orders} orders"),
     ("reason.seen_together", "Met in {sessions} recent visits together with {title}"),
+    ("reason.bought_before", "You had this in {orders} of your earlier orders"),
     ("reason.popular", "Popular: {actions} times looked at, taken or bought"),
     ("reason.in_shop", "From this shop"),
     ("title.similar", "Similar to {title}"),

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::source::{Source, SourceScores};
-use crate::events::EventKind;
+use crate::events::{BoughtProduct, EventKind};
 use crate::rank::RowId;
 use crate::rules::Filter;
 
@@ -80,6 +80,8 @@ pub struct Query {
     pub anchors: Vec<String>,
     /// What the live session has done, oldest first, at most [`MAX_ANCHORS`]: what [`Intent::Next`] and [`Intent::ForYou`] start from.
     pub session: Vec<SessionEvent>,
+    /// What the shopper bought in earlier orders, the products of most orders first; those that the catalog lacks are left out.
+    pub bought: Vec<BoughtProduct>,
     /// Whether products of the session may be in the answer; the setting decides when `None`.
     pub include_seen: Option<bool>,
     /// Free text to start from, at most [`MAX_QUERY_BYTES`].
@@ -207,7 +209,7 @@ pub struct Hit {
     /// What the answer is sorted by, 0 to 1: the similarity, lowered for a product that is made for another model; for what starts from a
     /// session the weighted mean of what the sources say.
     pub score: f32,
-    /// What each source says, 0 to 1, as a share of what it says of its best product; for [`Intent::Similar`] the cosine similarity with
+    /// What each source says, 0 to 1, as a share of what it says of its best product (what was bought before: of ten orders); for [`Intent::Similar`] the cosine similarity with
     /// what was asked about, below 0 as 0.
     pub sources: SourceScores,
 }

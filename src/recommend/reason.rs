@@ -17,7 +17,7 @@ use super::source::{Source, SourceWeights};
 use super::upsell::Anchor;
 use crate::behavior::Behavior;
 use crate::catalog::{Product, Verdict};
-use crate::events::EventKind;
+use crate::events::{BoughtProduct, EventKind};
 use crate::live::View;
 use crate::rank::RowId;
 
@@ -162,6 +162,7 @@ impl Explainer<'_> {
                 Source::Copurchase => self.bought_together(hit)?,
                 Source::Session | Source::SessionSemantic | Source::Next => self.seen_together(hit)?,
                 Source::Popular => self.popular(hit),
+                Source::Bought => self.bought_before(hit)?,
                 Source::Similar => None,
             };
             if let Some(reason) = reason {
@@ -224,6 +225,14 @@ impl Explainer<'_> {
             return Ok(None);
         };
         Ok(Some(reason(&self.view.product(row)?, count)))
+    }
+
+    fn bought_before(&self, hit: &Hit) -> Result<Option<Reason>, RecommendError> {
+        let id = self.view.product(hit.row)?.id;
+        let known = self.query.bought.iter().find(|bought| bought.product == id.as_str());
+        Ok(known.map(|BoughtProduct { num_orders, .. }| {
+            self.simple("bought_before", &[("orders", num_orders.to_string())], json!({"orders": num_orders}))
+        }))
     }
 
     fn popular(&self, hit: &Hit) -> Option<Reason> {

@@ -10,6 +10,9 @@ use crate::rank::RowId;
 /// Something done with a row.
 pub type RowStep = (RowId, EventKind);
 
+/// Products bought before that an answer starts from where there is nothing else.
+const MAX_BOUGHT_STARTS: usize = 50;
+
 /// What was put into the cart and neither taken out again nor bought, of what was done, oldest first.
 pub fn in_cart<P: Copy + PartialEq>(steps: impl IntoIterator<Item = (P, EventKind)>) -> Vec<P> {
     let mut cart = Vec::new();
@@ -34,6 +37,8 @@ pub struct SessionQuestion<'a> {
     pub text: Option<&'a [f32]>,
     /// Rows whose families are kept out: what is on the page and in the cart.
     pub taken: &'a [RowId],
+    /// What the shopper bought in earlier orders, each with the number of orders, the most first. Empty for one of whom nothing is known.
+    pub bought: &'a [(RowId, u32)],
     /// Most hits.
     pub limit: usize,
     /// Hits with a lower score are left out, and no list is filled.
@@ -41,14 +46,23 @@ pub struct SessionQuestion<'a> {
 }
 
 impl SessionQuestion<'_> {
-    /// The rows that the answer starts from: for what goes with a cart the cart, for all else the steps that count.
+    /// The rows that the answer starts from: for what goes with a cart the cart, for all else the steps that count; for a shopper who has
+    /// done nothing yet what was bought most often before, as if that were the cart.
     pub(super) fn starts(&self, config: &BehaviorConfig) -> Start {
         let cart = in_cart(self.steps.iter().copied());
+        let cart_of = |rows: Vec<RowId>| Start {
+            steps: rows.into_iter().map(|row| (row, EventKind::AddToCart)).collect(),
+            is_cart: true,
+        };
         if self.intent == Intent::ForYou && !cart.is_empty() {
-            return Start { steps: cart.into_iter().map(|row| (row, EventKind::AddToCart)).collect(), is_cart: true };
+            return cart_of(cart);
         }
         let counts = |(_, kind): &&RowStep| config.weights.of(*kind) > 0.0;
-        Start { steps: self.steps.iter().filter(counts).copied().collect(), is_cart: false }
+        let steps: Vec<RowStep> = self.steps.iter().filter(counts).copied().collect();
+        if self.intent == Intent::ForYou && steps.is_empty() && self.text.is_none() && !self.bought.is_empty() {
+            return cart_of(self.bought.iter().take(MAX_BOUGHT_STARTS).map(|(row, _)| *row).collect());
+        }
+        Start { steps, is_cart: false }
     }
 }
 
@@ -97,12 +111,26 @@ mod tests {
     fn what_is_for_a_shopper_starts_from_the_cart_where_there_is_one() {
         let steps =
             [(RowId(7), EventKind::ViewItem), (RowId(8), EventKind::AddToCart), (RowId(9), EventKind::ViewItemList)];
-        let question =
-            |intent| SessionQuestion { intent, steps: &steps, text: None, taken: &[], limit: 1, min_score: None };
+        let question = |intent| SessionQuestion {
+            intent,
+            steps: &steps,
+            text: None,
+            taken: &[],
+            bought: &[],
+            limit: 1,
+            min_score: None,
+        };
         let config = BehaviorConfig::default();
         assert_eq!(question(Intent::ForYou).starts(&config).rows(), [8]);
         assert_eq!(question(Intent::Next).starts(&config).rows(), [7, 8]);
         let viewed = SessionQuestion { steps: &steps[..1], ..question(Intent::ForYou) };
         assert_eq!(viewed.starts(&config).rows(), [7]);
+        // Whoever comes back and has done nothing yet starts from what was bought; an impression is nothing done.
+        let bought = &[(RowId(5), 3), (RowId(4), 1)];
+        let returning = SessionQuestion { bought, steps: &steps[2..], ..viewed };
+        assert_eq!((returning.starts(&config).rows(), returning.starts(&config).is_cart), (vec![5, 4], true));
+        assert_eq!(SessionQuestion { steps: &steps[..1], ..returning }.starts(&config).rows(), [7]);
+        assert_eq!(SessionQuestion { steps: &steps, ..returning }.starts(&config).rows(), [8]);
+        assert!(SessionQuestion { intent: Intent::Next, ..returning }.starts(&config).steps.is_empty());
     }
 }

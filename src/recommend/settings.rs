@@ -56,7 +56,7 @@ impl RecommendConfig {
     pub fn out_of_range(&self) -> Option<(&'static str, &'static str)> {
         let is_share = |x: f32| (0.0..=1.0).contains(&x);
         let (share, weight) = ("give a number from 0 to 1", "give numbers from 0 to 1000");
-        let CartMix { kappa, content_floor, semantic_share } = self.cart;
+        let CartMix { kappa, content_floor, semantic_share, bought } = self.cart;
         let checks = [
             ("misfit_factor", is_share(self.misfit_factor), share),
             ("next", self.next.is_in_range(), weight),
@@ -65,8 +65,16 @@ impl RecommendConfig {
             ("cart.kappa", kappa.is_finite() && kappa >= 0.0, "give a number of orders, 0 or more"),
             ("cart.content_floor", is_share(content_floor), share),
             ("cart.semantic_share", is_share(semantic_share), share),
+            ("cart.bought", (0.0..=1000.0).contains(&bought), "give a number from 0 to 1000"),
         ];
         checks.into_iter().find(|(_, is_right, _)| !is_right).map(|(key, _, wanted)| (key, wanted))
+    }
+
+    /// Whether answers to `intent` heed what the shopper bought in earlier orders.
+    pub fn heeds_bought(&self, intent: Intent) -> bool {
+        let of_cart = self.weights(intent, Some(0.0)).map_or(0.0, |weights| weights.bought);
+        let of_views = self.weights(intent, None).map_or(0.0, |weights| weights.bought);
+        of_cart.max(of_views) > 0.0
     }
 
     /// What each source counts for `intent`, of which `cart_orders` tells the mean number of orders that hold what is in the cart, where
@@ -92,11 +100,13 @@ pub struct CartMix {
     pub content_floor: f32,
     /// What sessions about the same things count among texts, 0 to 1; the texts' likeness counts the rest.
     pub semantic_share: f32,
+    /// What counts beside all that, which counts 1: what the shopper bought in earlier orders. 0 turns it off.
+    pub bought: f32,
 }
 
 impl Default for CartMix {
     fn default() -> Self {
-        Self { kappa: 20.0, content_floor: 0.17, semantic_share: 0.2 }
+        Self { kappa: 20.0, content_floor: 0.17, semantic_share: 0.2, bought: 0.48 }
     }
 }
 
@@ -110,6 +120,7 @@ impl CartMix {
             copurchase: 1.0 - of_texts,
             similar: of_texts * (1.0 - self.semantic_share),
             session_semantic: of_texts * self.semantic_share,
+            bought: self.bought,
             ..SourceWeights::default()
         }
     }
@@ -121,11 +132,11 @@ mod tests {
 
     #[test]
     fn a_cart_nobody_bought_is_answered_by_texts_and_a_known_one_by_orders_with_no_jump_between() {
-        let mix = CartMix { kappa: 10.0, content_floor: 0.2, semantic_share: 0.25 };
+        let mix = CartMix { kappa: 10.0, content_floor: 0.2, semantic_share: 0.25, bought: 0.5 };
         let texts = |orders: f32| {
             let weights = mix.weights(orders);
             assert!((weights.copurchase + weights.similar + weights.session_semantic - 1.0).abs() < 1e-6);
-            assert_eq!((weights.session, weights.next, weights.popular), (0.0, 0.0, 0.0));
+            assert_eq!((weights.session, weights.next, weights.popular, weights.bought), (0.0, 0.0, 0.0, 0.5));
             assert!((weights.session_semantic - weights.similar / 3.0).abs() < 1e-6);
             weights.similar + weights.session_semantic
         };

@@ -19,12 +19,21 @@ pub enum Source {
     Next = 4,
     /// Products that many look at and buy.
     Popular = 5,
+    /// Products that this shopper bought in earlier orders.
+    Bought = 6,
 }
 
 impl Source {
     /// Every source, by number.
-    pub const ALL: [Self; 6] =
-        [Self::Similar, Self::Copurchase, Self::Session, Self::SessionSemantic, Self::Next, Self::Popular];
+    pub const ALL: [Self; 7] = [
+        Self::Similar,
+        Self::Copurchase,
+        Self::Session,
+        Self::SessionSemantic,
+        Self::Next,
+        Self::Popular,
+        Self::Bought,
+    ];
 
     /// The word on the wire.
     pub fn word(self) -> &'static str {
@@ -35,6 +44,7 @@ impl Source {
             Self::SessionSemantic => "session_semantic",
             Self::Next => "next",
             Self::Popular => "popular",
+            Self::Bought => "bought",
         }
     }
 }
@@ -78,18 +88,41 @@ pub struct SourceWeights {
     pub next: f32,
     /// [`Source::Popular`].
     pub popular: f32,
+    /// [`Source::Bought`]; of a shopper who bought nothing it counts nothing.
+    pub bought: f32,
 }
 
 impl SourceWeights {
     /// What a session wants next.
-    pub const NEXT: Self =
-        Self { similar: 0.1, copurchase: 0.1, session: 0.95, session_semantic: 0.2, next: 0.05, popular: 0.0 };
+    pub const NEXT: Self = Self {
+        similar: 0.1,
+        copurchase: 0.1,
+        session: 0.95,
+        session_semantic: 0.2,
+        next: 0.05,
+        popular: 0.0,
+        bought: 0.0,
+    };
     /// What this shopper may like: less of the last step, more of what goes with the rest.
-    pub const FOR_YOU: Self =
-        Self { similar: 0.3, copurchase: 0.5, session: 0.5, session_semantic: 0.5, next: 0.1, popular: 0.0 };
+    pub const FOR_YOU: Self = Self {
+        similar: 0.3,
+        copurchase: 0.5,
+        session: 0.5,
+        session_semantic: 0.5,
+        next: 0.1,
+        popular: 0.0,
+        bought: 0.9,
+    };
     /// What sells now.
-    pub const TRENDING: Self =
-        Self { similar: 0.0, copurchase: 0.0, session: 0.0, session_semantic: 0.0, next: 0.0, popular: 1.0 };
+    pub const TRENDING: Self = Self {
+        similar: 0.0,
+        copurchase: 0.0,
+        session: 0.0,
+        session_semantic: 0.0,
+        next: 0.0,
+        popular: 1.0,
+        bought: 0.0,
+    };
 
     /// What `source` counts.
     pub fn of(&self, source: Source) -> f32 {
@@ -100,6 +133,7 @@ impl SourceWeights {
             Source::SessionSemantic => self.session_semantic,
             Source::Next => self.next,
             Source::Popular => self.popular,
+            Source::Bought => self.bought,
         }
     }
 

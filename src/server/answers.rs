@@ -135,6 +135,9 @@ pub(super) struct Sources {
     /// Popular, as a share of the most popular.
     #[serde(skip_serializing_if = "Option::is_none")]
     popular: Option<f32>,
+    /// Bought by this shopper in earlier orders: `ln(1 + orders)` as a share of that of ten orders.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bought: Option<f32>,
 }
 
 impl Sources {
@@ -147,6 +150,7 @@ impl Sources {
             session_semantic: known(Source::SessionSemantic),
             next: known(Source::Next),
             popular: known(Source::Popular),
+            bought: known(Source::Bought),
         }
     }
 }

@@ -13,11 +13,11 @@ use tokio::time::Instant;
 use super::answers::{Extras, RecommendResponse, SearchResponse, results, why_fewer};
 use super::app::{App, path_problem};
 use super::json_body::JsonBody;
-use super::problem::{Code, Problem, ProblemDocument};
+use super::problem::{Code, Problem, ProblemDocument, with_causes};
 use super::query_string::QueryString;
 use super::requests::{DEFAULT_LIMIT, RecommendRequest, SearchRequest, Shopper, VisitorKind};
 use super::shopify::ShopifyResponse;
-use crate::events::EventKind;
+use crate::events::{BoughtProduct, EventKind};
 use crate::live::View;
 use crate::recommend::{Engine, Intent, MAX_ANCHORS, MAX_LIMIT, Mark, Query, SessionEvent};
 
@@ -61,6 +61,9 @@ pub(super) async fn recommend(
         if matches!(query.intent, Intent::Upsell | Intent::Next | Intent::ForYou) {
             add_live_session(&app, &catalog, &shopper, &view, &mut query);
         }
+        if let Some(buyer) = shopper.buyer.clone().filter(|_| engine.config().heeds_bought(query.intent)) {
+            query.bought = bought(&app, &catalog, buyer, deadline).await;
+        }
         if engine.rules().version() > 0 {
             add_marks(&app, &catalog, &shopper, &mut query);
         }
@@ -100,6 +103,20 @@ fn add_marks(app: &App, catalog: &str, shopper: &Shopper, query: &mut Query) {
     let mark =
         |done: crate::events::LiveInteraction| Mark { product: done.product, kind: done.kind, time_ms: done.time_ms };
     query.shopper.marks = marks.into_iter().map(mark).collect();
+}
+
+/// What the shopper bought in earlier orders; nothing where that cannot be read in time, as the question has an answer without it. It reads a
+/// file, so it does not run where requests are taken.
+async fn bought(app: &App, catalog: &str, buyer: String, deadline: Instant) -> Vec<BoughtProduct> {
+    let Ok(store) = app.events().of(catalog) else { return Vec::new() };
+    match app.apart(deadline, move || store.bought(&buyer)).await {
+        Ok(Ok(bought)) => bought,
+        Ok(Err(error)) => {
+            tracing::warn!(catalog, "what a shopper bought cannot be read: {}", with_causes(&error));
+            Vec::new()
+        }
+        Err(_) => Vec::new(),
+    }
 }
 
 /// Searches products by free text.

@@ -32,11 +32,13 @@ pub(super) struct RecommendRequest {
     /// What the shopper looks at now.
     #[serde(default)]
     context: Context,
-    /// Whose events count for `upsell`, `next` and `for_you`, with those of the request after them; 1 to 256 bytes.
+    /// Whose events count for `upsell`, `next` and `for_you`, with those of the request after them, and for `for_you` what was bought in
+    /// earlier orders; 1 to 256 bytes.
     visitor_id: Option<String>,
     /// Which session of theirs; without it the one under way. 1 to 256 bytes.
     session_id: Option<String>,
-    /// Who is signed in: asked for in place of the visitor where that is absent. 1 to 256 bytes.
+    /// Who is signed in: asked for in place of the visitor where that is absent, and always for what was bought in earlier orders. 1 to 256
+    /// bytes.
     user_id: Option<String>,
     /// `false`: what is known of the visitor is not looked at. Nothing is kept of a request either way.
     consent: Option<bool>,
@@ -230,6 +232,8 @@ pub(super) struct Shopper {
     pub(super) visitor: Option<String>,
     /// The session's id.
     pub(super) session: Option<String>,
+    /// Whose earlier orders count: of who is signed in, or else of the visitor.
+    pub(super) buyer: Option<String>,
 }
 
 impl RecommendRequest {
@@ -237,7 +241,8 @@ impl RecommendRequest {
     pub(super) fn shopper(&self) -> Option<Shopper> {
         let visitor = self.visitor_id.clone().or_else(|| self.user_id.clone());
         let is_named = visitor.is_some() || self.session_id.is_some();
-        (is_named && self.consent != Some(false)).then(|| Shopper { visitor, session: self.session_id.clone() })
+        let buyer = self.user_id.clone().or_else(|| self.visitor_id.clone());
+        (is_named && self.consent != Some(false)).then(|| Shopper { visitor, session: self.session_id.clone(), buyer })
     }
 
     /// The question, the placement to echo, and what results carry.
@@ -270,6 +275,7 @@ impl RecommendRequest {
             intent: self.intent,
             anchors,
             session,
+            bought: Vec::new(),
             include_seen: self.include_seen,
             text,
             limit: self.limit,

@@ -107,7 +107,8 @@ fn task<'a>(
     for (group, product) in pairs {
         let order = &orders[group];
         let (products, targets) = case_of(order, product, Drawing { random: &mut random, evidence: &evidence });
-        cases.push(Case { group: group as u32, products, steps: Vec::new(), now_s: order.time_s, targets });
+        let (group, now_s) = (group as u32, order.time_s);
+        cases.push(Case { group, products, steps: Vec::new(), bought: Vec::new(), now_s, targets });
     }
     if cases.is_empty() {
         let reason = "no order after the cut holds a product first sold after it".to_owned();

@@ -75,6 +75,7 @@ impl Ladder {
             group: group as u32,
             products: vec![product],
             steps: Vec::new(),
+            bought: Vec::new(),
             now_s: asked[group].time_s,
             targets: rest_of(&asked[group], product),
         };

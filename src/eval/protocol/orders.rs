@@ -1,14 +1,18 @@
 //! A history's orders: the products of each, without what was sent back.
 
+use std::collections::HashMap;
+
 use crate::behavior::OrderLines;
 use crate::eval::task::Split;
-use crate::events::History;
+use crate::events::{EventKind, History};
 
 /// One order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Order {
     /// Its number in the history.
     pub number: u32,
+    /// Who bought it: [`Session::visitor`](crate::events::Session::visitor).
+    pub visitor: u32,
     /// When its first line was bought, in seconds since 1970.
     pub time_s: u32,
     /// Its products, by number, each once.
@@ -19,6 +23,7 @@ pub(super) struct Order {
 /// what was put in last, which no shop knows when it recommends.
 pub(super) fn orders(history: &History) -> Vec<Order> {
     let lines = OrderLines::of(history);
+    let visitors = visitors(history);
     let mut orders: Vec<Order> = Vec::new();
     for line in lines.all().iter().filter(|line| line.is_kept()) {
         let Some(number) = line.order_number() else { continue };
@@ -27,11 +32,25 @@ pub(super) fn orders(history: &History) -> Vec<Order> {
                 order.time_s = order.time_s.min(line.time_s);
                 order.products.push(line.product);
             }
-            _ => orders.push(Order { number, time_s: line.time_s, products: vec![line.product] }),
+            _ => {
+                let visitor = visitors.get(&number).copied().unwrap_or_default();
+                orders.push(Order { number, visitor, time_s: line.time_s, products: vec![line.product] });
+            }
         }
     }
     orders.sort_by_key(|order| (order.time_s, order.number));
     orders
+}
+
+/// Who bought each order, by its number.
+fn visitors(history: &History) -> HashMap<u32, u32> {
+    let mut visitors = HashMap::new();
+    for session in history.sessions() {
+        for step in session.interactions.iter().filter(|step| step.kind == EventKind::Purchase) {
+            visitors.entry(step.order).or_insert(session.visitor);
+        }
+    }
+    visitors
 }
 
 /// When each order of `history` was placed, in seconds since 1970: what a window of orders is cut by.
@@ -49,7 +68,7 @@ pub(super) fn asked_orders(history: &History, split: Split, max_products: usize)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::events::{EventKind, HistoryBuilder, Interaction};
+    use crate::events::{HistoryBuilder, Interaction};
 
     #[test]
     fn nobody_is_asked_for_what_was_sent_back() {
@@ -68,7 +87,7 @@ mod tests {
         push(2, 1, 30, 7, 1, EventKind::Refund);
         (0..2).for_each(|product| push(3, product, 40, 8, 1, EventKind::Refund));
         let history = builder.finish();
-        assert_eq!(orders(&history), [Order { number: 7, time_s: 10, products: vec![1, 2] }]);
+        assert_eq!(orders(&history), [Order { number: 7, visitor: 0, time_s: 10, products: vec![1, 2] }]);
         // Before the refunds nobody could know of them.
         let before = history.filtered(|step| step.time_s < 30);
         assert_eq!(orders(&before).iter().map(|order| order.products.len()).collect::<Vec<_>>(), [3, 2]);

@@ -59,7 +59,8 @@ fn cases(history: &History, is_asked: impl Fn(&[Interaction]) -> bool) -> Vec<Ca
             // What is in the cart is never shown, so nobody can hit it.
             if !products.is_empty() && !in_cart(before.iter().copied()).contains(&target) {
                 let now_s = session.interactions[at - 1].time_s;
-                cases.push(Case { group, products, steps: before.to_vec(), now_s, targets: vec![target] });
+                let (steps, targets) = (before.to_vec(), vec![target]);
+                cases.push(Case { group, products, steps, bought: Vec::new(), now_s, targets });
             }
         }
         group += u32::from(cases.len() > num_before);
