@@ -65,9 +65,8 @@ impl Place {
         let place = Self { root, dir };
         let store = place.store();
         let now_ms = jiff::Timestamp::now().as_millisecond();
-        let read = EventReader::new(store.config(), now_ms)
-            .read(&Value::from(events()).to_string(), RecordForm::Json)
-            .unwrap();
+        let read =
+            EventReader::new(store.config(), now_ms).read(Value::from(events()).to_string(), RecordForm::Json).unwrap();
         assert_eq!((read.events.len(), read.rejected.len()), (126, 0));
         store.submit(read.events).unwrap();
         place.build(&store);
