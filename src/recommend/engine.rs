@@ -1,6 +1,5 @@
 //! Answers questions about one catalog.
 
-use std::borrow::Cow;
 use std::convert::Infallible;
 use std::sync::Arc;
 
@@ -20,15 +19,15 @@ use super::ruled::{Asked, Compiled, Rulebook};
 use super::search::{Allowed, Search};
 use super::session::{SessionQuestion, in_cart};
 use super::settings::RecommendConfig;
-use super::shop::Shop;
+use super::shop::LiveShop;
 use super::upsell::{Anchor, Upsell};
-use crate::behavior::{Behavior, BehaviorConfig, Knowledge};
+use crate::behavior::{Behavior, BehaviorConfig};
 use crate::catalog::TextTemplate;
 use crate::embed::Embedder;
 use crate::events::EventKind;
 use crate::index::{CatalogDir, Generation, IndexError, ModelRecord};
 use crate::live::{LiveCatalog, View};
-use crate::rank::{RowId, ScoredRow};
+use crate::rank::RowId;
 use crate::rules::{RuleSet, RuleStore};
 
 /// Which setting would load the model that made the index. A precision's fingerprint differs as another model's does.
@@ -390,43 +389,6 @@ fn steps(view: &View, session: &[SessionEvent], missing_ids: &mut Vec<String>) -
         }
     }
     steps
-}
-
-/// A view of a catalog with what was learned for its generation.
-struct LiveShop<'a> {
-    view: &'a View,
-    behavior: Option<Arc<Behavior>>,
-    allowed: &'a Allowed,
-    exact: bool,
-}
-
-impl Shop for LiveShop<'_> {
-    fn knowledge(&self) -> Option<Knowledge<'_>> {
-        self.behavior.as_deref().map(Behavior::knowledge)
-    }
-
-    fn may_appear(&self, row: RowId) -> bool {
-        self.allowed.has(self.view, row)
-    }
-
-    fn family(&self, row: RowId) -> Option<u32> {
-        self.view.family(row)
-    }
-
-    fn vector(&self, row: RowId) -> Option<Cow<'_, [f32]>> {
-        self.view.vector(row).map(Cow::Owned)
-    }
-
-    fn similar(&self, vector: &[f32], k: usize) -> Result<Vec<ScoredRow>, RecommendError> {
-        let Allowed { rows, out, .. } = self.allowed;
-        let mut found = self.view.search(vector, k + out.len() as usize, rows.as_ref(), self.exact)?;
-        found.retain(|scored| !out.contains(scored.row.0));
-        Ok(found)
-    }
-
-    fn nearest_sessions(&self, vector: &[f32], k: usize) -> Result<Vec<ScoredRow>, RecommendError> {
-        Ok(self.behavior.as_deref().map_or(Ok(Vec::new()), |behavior| behavior.nearest_sessions(vector, k))?)
-    }
 }
 
 /// Rows of the anchors and of what is excluded, and the ids of both that the catalog lacks.

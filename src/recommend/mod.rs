@@ -10,7 +10,7 @@
 //! | `settings` | what may be in answers, and what each source counts |
 //! | `source` | the makers of candidates and what each counts |
 //! | `session` | what a session holds for an answer: steps, cart, what it is about |
-//! | `shop` | what a blend asks of a shop, live or measured |
+//! | `shop` | what a blend asks of a shop, live or measured, and the live one |
 //! | `candidates` | what each source knows of a session |
 //! | `blend` | candidates of all sources as one shelf: what is served and what is measured |
 //! | `upsell` | the better model one price step up |

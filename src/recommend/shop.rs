@@ -1,9 +1,12 @@
 //! What a blend asks of a shop, so that a live catalog and a measurement are answered by the same code.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use super::error::RecommendError;
-use crate::behavior::Knowledge;
+use super::search::Allowed;
+use crate::behavior::{Behavior, Knowledge};
+use crate::live::View;
 use crate::rank::{RowId, ScoredRow};
 
 /// A shop's products, and what was learned of them.
@@ -29,4 +32,43 @@ pub trait Shop {
     ///
     /// Returns an error if the index cannot be searched.
     fn nearest_sessions(&self, vector: &[f32], k: usize) -> Result<Vec<ScoredRow>, RecommendError>;
+}
+
+/// A view of a catalog with what was learned for its generation.
+pub(super) struct LiveShop<'a> {
+    pub view: &'a View,
+    pub behavior: Option<Arc<Behavior>>,
+    /// Which rows may be in the answer.
+    pub allowed: &'a Allowed,
+    /// Whether every allowed product is scored instead of walking the graph.
+    pub exact: bool,
+}
+
+impl Shop for LiveShop<'_> {
+    fn knowledge(&self) -> Option<Knowledge<'_>> {
+        self.behavior.as_deref().map(Behavior::knowledge)
+    }
+
+    fn may_appear(&self, row: RowId) -> bool {
+        self.allowed.has(self.view, row)
+    }
+
+    fn family(&self, row: RowId) -> Option<u32> {
+        self.view.family(row)
+    }
+
+    fn vector(&self, row: RowId) -> Option<Cow<'_, [f32]>> {
+        self.view.vector(row).map(Cow::Owned)
+    }
+
+    fn similar(&self, vector: &[f32], k: usize) -> Result<Vec<ScoredRow>, RecommendError> {
+        let Allowed { rows, out, .. } = self.allowed;
+        let mut found = self.view.search(vector, k + out.len() as usize, rows.as_ref(), self.exact)?;
+        found.retain(|scored| !out.contains(scored.row.0));
+        Ok(found)
+    }
+
+    fn nearest_sessions(&self, vector: &[f32], k: usize) -> Result<Vec<ScoredRow>, RecommendError> {
+        Ok(self.behavior.as_deref().map_or(Ok(Vec::new()), |behavior| behavior.nearest_sessions(vector, k))?)
+    }
 }

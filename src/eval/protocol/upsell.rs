@@ -16,6 +16,7 @@ use crate::catalog::{
 use crate::live::View;
 use crate::rank::RowId;
 use crate::recommend::{ComparedRow, Engine, FewerBecause, Intent, Query, Reason, UpsellConfig};
+use crate::rules::RuleSet;
 
 /// What is asked.
 #[derive(Debug, Clone, Copy)]
@@ -83,7 +84,8 @@ pub struct UpsellResult {
     pub comparison: Vec<ComparedRow>,
 }
 
-/// Asks `engine` for something better than products drawn by seed, and checks every answer against `config` from the records.
+/// Asks `engine` for something better than products drawn by seed, with none of the shop's rules in force, and checks every answer against
+/// `config` from the records.
 ///
 /// Returns an error if a record is damaged or a question cannot be answered.
 pub fn upsell(
@@ -97,12 +99,13 @@ pub fn upsell(
     let priced: Vec<usize> = (0..products.len()).filter(|&at| is_priced(&products[at])).collect();
     let drawn = Random::new(settings.seed, 0).sample(&priced, settings.num_anchors);
     let shelf = Prices::of(&products);
+    let no_rules = engine.try_rules(view, &RuleSet::default())?;
     let (mut answers, mut violations, mut ratios, mut num_shown) = (Vec::new(), Vec::new(), Vec::new(), 0);
     for at in drawn {
         let (anchor, row) = (&products[at], RowId(rows[at]));
         let id = view.id(row).unwrap_or_default().to_owned();
         let query = Query { intent: Intent::Upsell, anchors: vec![id], limit: settings.k, ..Query::default() };
-        let answer = engine.answer(view, &query)?;
+        let answer = engine.answer_with(view, &query, &no_rules)?;
         let explained = engine.explain(view, &query, &answer)?;
         let mut results = Vec::new();
         for (hit, reason) in answer.hits.iter().zip(explained.reasons) {

@@ -1,5 +1,5 @@
 //! The questions of a dry run, drawn by seed: products, real sessions and orders, with the labels that the rules name; for every rule some
-//! for which it counts, where a few hundred draws find any.
+//! for which it counts, where a few hundred draws find any. Upsell is among them where a rule names that intent.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -95,7 +95,16 @@ impl Sampler<'_> {
     fn page(&mut self) -> SampleQuestion {
         let row = self.draw.of(&self.rows).copied();
         let id = row.and_then(|row| self.view.id(RowId(row))).unwrap_or_default().to_owned();
-        SampleQuestion { query: Query { anchors: vec![id], ..self.base(Intent::Similar) }, bought: None }
+        let intent = self.page_intent();
+        SampleQuestion { query: Query { anchors: vec![id], ..self.base(intent) }, bought: None }
+    }
+
+    /// What is alike, and where rules name `upsell` that too, half and half; a generation without comparisons has no upsell.
+    fn page_intent(&mut self) -> Intent {
+        let mut named = self.named.iter().filter(|(label, _)| *label == Label::Intent).flat_map(|(_, values)| values);
+        let is_named = named.any(|value| value == Intent::Upsell.word());
+        let has_upsell = is_named && self.view.generation().comparison().is_some();
+        if has_upsell && self.draw.below(2) == 0 { Intent::Upsell } else { Intent::Similar }
     }
 
     /// A session up to a step, or an order without one line.
