@@ -13,7 +13,7 @@ use super::settings::BehaviorConfig;
 use super::tables::PAIR_TABLES;
 use super::trails::Trails;
 use super::transitions::{purchases_after_view, views_after_view};
-use crate::events::{History, HistoryBuilder};
+use crate::events::{History, HistoryBuilder, Interaction};
 
 /// What one shopper did, as tables tell it.
 #[derive(Debug, Clone, Copy)]
@@ -75,17 +75,15 @@ impl<'a> Footprint<'a> {
     }
 
     /// What the history's sessions that are in `ends`, until the times there, are evidence of: counted by what counted the tables.
+    /// Of what was sent back in later sessions nothing is known here: rather a pair too many goes than one too few.
     fn backed(&self, ends: &HashMap<usize, u32>, number_of: &[Option<u32>]) -> [Backed; PAIR_TABLES.len()] {
         let mut builder = HistoryBuilder::default();
         self.history.products().iter().for_each(|id| _ = builder.product(id));
         for (number, session) in self.history.sessions().enumerate() {
             let Some(&end_s) = ends.get(&number) else { continue };
-            let is_known = |step: &&_| is_known(step, end_s, number_of);
-            session
-                .interactions
-                .iter()
-                .filter(is_known)
-                .for_each(|&step| builder.push(number as u64, session.visitor, step));
+            for &step in session.interactions.iter().filter(|step| is_known(step, end_s, number_of)) {
+                builder.push(number as u64, session.visitor, step);
+            }
         }
         let history = builder.finish();
         let config = BehaviorConfig {
@@ -102,7 +100,7 @@ impl<'a> Footprint<'a> {
 }
 
 /// Whether tables whose session ended at `end_s` can know of the step.
-fn is_known(step: &crate::events::Interaction, end_s: u32, number_of: &[Option<u32>]) -> bool {
+fn is_known(step: &Interaction, end_s: u32, number_of: &[Option<u32>]) -> bool {
     step.time_s <= end_s && number_of.get(step.product as usize).is_some_and(Option::is_some)
 }
 

@@ -50,7 +50,7 @@ pub struct GenerationErasure {
     pub by: Option<String>,
     /// Sessions that were taken out of it.
     pub sessions: usize,
-    /// Pairs of products that were taken out of it because nothing but those sessions backed them.
+    /// Pairs of products that were taken out of it because no more orders or sessions backed them than were taken out.
     pub pairs: usize,
 }
 
@@ -70,7 +70,9 @@ pub enum GenerationDone {
 /// every generation of the catalog in `dir`, and their events out of `store`.
 ///
 /// The sessions are formed from all events as a build forms them; those that retention has taken, or that were sessions by another idle time,
-/// are not known. `config` says how events count in what was learned. /// Returns an error if a build runs, the generation in use is damaged, or a file cannot be read or written; some generations may then be
+/// are not known. `config` says how events count in what was learned.
+///
+/// Returns an error if a build runs, the generation in use is damaged, or a file cannot be read or written; some generations may then be
 /// done, and asking again does the rest.
 pub fn erase_shopper(
     dir: &CatalogDir,
