@@ -80,7 +80,9 @@ impl Place {
 
     fn tell(&self, store: &EventStore, events: &[Value]) {
         let now_ms = jiff::Timestamp::now().as_millisecond();
-        let read = EventReader::new(store.config(), now_ms).read(&json!(events).to_string(), RecordForm::Json).unwrap();
+        let read = EventReader::new(store.config(), now_ms)
+            .read(Value::from(events.to_vec()).to_string(), RecordForm::Json)
+            .unwrap();
         assert_eq!((read.events.len(), read.rejected.len()), (events.len(), 0));
         store.submit(read.events).unwrap();
     }
@@ -124,7 +126,7 @@ impl Place {
 }
 
 /// What any generation holds: every session, as [`sessions`], and the products with which `id` stands in the tables of pairs, in any order.
-fn held(place: &Place, id: &str) -> Vec<(Vec<(u32, Vec<String>)>, BTreeSet<String>)> {
+fn held(place: &Place, id: &str) -> Vec<(Sessions, BTreeSet<String>)> {
     let of = |name: String| {
         let (generation, behavior) = place.opened(&name);
         let row = generation.products().row(id).unwrap().0;
@@ -175,8 +177,11 @@ fn files_with(folder: &Path, needle: &[u8]) -> Vec<PathBuf> {
     found
 }
 
-/// Every session by its end: ids of its products.
-fn sessions(generation: &Generation, behavior: &Behavior) -> Vec<(u32, Vec<String>)> {
+/// Sessions, each by its end in seconds since 1970: ids of its products.
+type Sessions = Vec<(u32, Vec<String>)>;
+
+/// Every session.
+fn sessions(generation: &Generation, behavior: &Behavior) -> Sessions {
     let all = behavior.sessions();
     let ids = |number: u32| {
         all.products(number).iter().map(|&row| generation.products().id(RowId(row)).unwrap().to_owned()).collect()
