@@ -14,10 +14,12 @@ use utoipa::ToSchema;
 use super::error::{EventError, Step};
 use super::event::PRICE_PARTS;
 use super::file::{EventFile, last_seq, name_of, scan};
+use super::history::History;
 use super::identity::{Domain, IdentityKey};
 use super::kind::EventKind;
 use super::row::Columns;
 use super::scrub::{Needles, Scrubbed, cut_log};
+use super::sessions::{self, Chosen, HistoryPart};
 use super::store::EventStore;
 
 /// Events that one transaction of a purge looks at.
@@ -159,6 +161,22 @@ impl EventStore {
             Ok(())
         })?;
         Ok(events)
+    }
+
+    /// The sessions of [`EventStore::history`], whole, to which anything contributes that is kept under `id`, a visitor's or a user's, or
+    /// that of a session whose events bear no other id. What others did in them is there too: under the same user on another device, or
+    /// a refund that nobody signed.
+    ///
+    /// Takes as long and needs as much memory as the whole history. Returns an error if the file is damaged or cannot be read.
+    pub fn history_of(&self, id: &str) -> Result<History, EventError> {
+        if !self.is_there()? {
+            return Ok(History::default());
+        }
+        let Some(key) = self.shared.key() else { return Ok(History::default()) };
+        let Erased { shopper, session, .. } = Erased::new(key, id);
+        let chosen = Chosen { condition: OF_SHOPPER, hashes: [shopper, session] };
+        let idle_ms = self.shared.config.session_idle_ms();
+        sessions::history(self.path(), &HistoryPart::default(), idle_ms, Some(chosen))
     }
 
     /// Forgets the events that are older than their kind's retention at `now_ms`. Returns how many.

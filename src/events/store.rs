@@ -178,7 +178,7 @@ impl EventStore {
         if !self.is_there()? {
             return Ok(History::default());
         }
-        sessions::history(&self.shared.path, part, self.shared.config.session_idle_ms())
+        sessions::history(&self.shared.path, part, self.shared.config.session_idle_ms(), None)
     }
 
     /// Whether there are events, or have been.
