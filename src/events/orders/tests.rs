@@ -79,7 +79,7 @@ fn a_purchase_told_again_counts_once_whatever_its_time_its_id_and_its_way() {
     let done = imported(&store, export);
     assert_eq!((done.accepted, done.duplicates), (0, 2));
     assert_eq!(pieces(&store, EventKind::Purchase), expected(&[("a", 3), ("b", 1)]));
-    assert_eq!(store.live_session(Some("v"), None, DAY + 60_000).unwrap().len(), 2);
+    assert_eq!(store.live_session(&["v"], None, DAY + 60_000).unwrap().len(), 2);
 }
 
 #[test]

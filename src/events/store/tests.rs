@@ -29,7 +29,7 @@ fn counts(receipt: EventReceipt) -> (u64, u64) {
 }
 
 fn live(store: &EventStore, visitor: &str) -> Vec<String> {
-    let found = store.live_session(Some(visitor), None, now()).unwrap();
+    let found = store.live_session(&[visitor], None, now()).unwrap();
     found.iter().map(|interaction| interaction.product.to_string()).collect()
 }
 
@@ -136,7 +136,7 @@ fn a_live_session_is_found_by_any_of_its_ids() {
     };
     store.submit(vec![with_ids("a", Some("v"), Some("u"), Some("s")), with_ids("b", None, None, Some("t"))]).unwrap();
     let found = |visitor: Option<&str>, session: Option<&str>| -> Vec<String> {
-        let live = store.live_session(visitor, session, at).unwrap();
+        let live = store.live_session(visitor.as_slice(), session, at).unwrap();
         live.iter().map(|interaction| interaction.product.to_string()).collect()
     };
     for (visitor, session) in [(Some("v"), None), (Some("u"), None), (None, Some("s")), (Some("unknown"), Some("s"))] {
