@@ -317,7 +317,7 @@ mod tests {
         for shopper in [1, 2, 3] {
             assert_eq!(live.held(shopper).unwrap().entries.capacity(), MAX_LIVE_INTERACTIONS);
             let found = live.of(shopper, None, 6);
-            let last: Vec<String> = (904..1000).chain([]).map(|number: i32| number.to_string()).collect();
+            let last: Vec<String> = (904..1000).map(|number: i32| number.to_string()).collect();
             assert_eq!(products(&found)[1..97], last.iter().map(String::as_str).collect::<Vec<_>>());
             assert_eq!(products(&found)[97..], ["small"; 3]);
         }
