@@ -59,8 +59,8 @@ pub(super) async fn recommend(
     let (view, intent) = (engine.view(), query.intent);
     if let Some(shopper) = shopper {
         add_live_session(&app, &catalog, &shopper, &view, &mut query);
-        if let Some(buyer) = shopper.buyer.filter(|_| engine.config().heeds_bought(intent)) {
-            query.bought = bought(&app, &catalog, buyer, deadline).await;
+        if let Some(buyer) = shopper.buyer().filter(|_| engine.config().heeds_bought(intent)) {
+            query.bought = bought(&app, &catalog, buyer.to_owned(), deadline).await;
         }
     }
     let (answer, took_ms) = app.ask(&engine, &view, query, deadline).await?;
@@ -72,7 +72,7 @@ pub(super) async fn recommend(
 fn add_live_session(app: &App, catalog: &str, shopper: &Shopper, view: &View, query: &mut Query) {
     let Ok(store) = app.events().of(catalog) else { return };
     let now_ms = jiff::Timestamp::now().as_millisecond();
-    let live = store.live_session(shopper.visitor.as_deref(), shopper.session.as_deref(), now_ms).unwrap_or_default();
+    let live = store.live_session(&shopper.ids(), shopper.session.as_deref(), now_ms).unwrap_or_default();
     let known = live.iter().filter(|done| view.row(&done.product).is_some());
     let mut session: Vec<SessionEvent> =
         known.map(|done| SessionEvent { id: done.product.to_string(), kind: done.kind }).collect();
