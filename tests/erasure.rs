@@ -2,7 +2,7 @@
 
 mod shop;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use half::f16;
@@ -11,7 +11,7 @@ use kindred::catalog::{CatalogConfig, RecordForm};
 use kindred::events::{EventKind, EventReader, EventStore, EventsConfig, HistoryPart};
 use kindred::index::{CatalogDir, Check, Generation, Hnsw, IndexConfig, IndexError};
 use kindred::live::FoldChanges;
-use kindred::pipeline::{Build, EraseError, GenerationDone, erase_shopper};
+use kindred::pipeline::{Build, EraseError, Erasure, GenerationDone, erase_shopper};
 use kindred::rank::RowId;
 use kindred::recommend::{Engine, Intent, Query, RecommendConfig, SessionEvent};
 use serde_json::{Value, json};
@@ -59,19 +59,32 @@ struct Place {
 impl Place {
     /// A catalog with events and two generations that learned from them.
     fn new() -> Self {
+        let events = events();
+        assert_eq!(events.len(), 126);
+        let place = Self::with(&events);
+        place.build(&place.store());
+        place
+    }
+
+    /// A catalog with these events and one generation that learned from them.
+    fn with(events: &[Value]) -> Self {
         let root = tempfile::tempdir().unwrap();
         let dir = CatalogDir::new(root.path(), "shop").unwrap();
         std::fs::create_dir_all(dir.path()).unwrap();
         let place = Self { root, dir };
         let store = place.store();
-        let now_ms = jiff::Timestamp::now().as_millisecond();
-        let read =
-            EventReader::new(store.config(), now_ms).read(Value::from(events()).to_string(), RecordForm::Json).unwrap();
-        assert_eq!((read.events.len(), read.rejected.len()), (126, 0));
-        store.submit(read.events).unwrap();
-        place.build(&store);
+        place.tell(&store, events);
         place.build(&store);
         place
+    }
+
+    fn tell(&self, store: &EventStore, events: &[Value]) {
+        let now_ms = jiff::Timestamp::now().as_millisecond();
+        let read = EventReader::new(store.config(), now_ms)
+            .read(Value::from(events.to_vec()).to_string(), RecordForm::Json)
+            .unwrap();
+        assert_eq!((read.events.len(), read.rejected.len()), (events.len(), 0));
+        store.submit(read.events).unwrap();
     }
 
     fn store(&self) -> EventStore {
@@ -103,9 +116,34 @@ impl Place {
         (generation, behavior)
     }
 
+    fn erase(&self, id: &str) -> Result<Erasure, EraseError> {
+        erase_shopper(&self.dir, &self.store(), id, &BehaviorConfig::default())
+    }
+
     fn names(&self) -> Vec<String> {
         self.dir.list().unwrap().into_iter().map(|listed| listed.name).collect()
     }
+}
+
+/// What any generation holds: every session, as [`sessions`], and the products with which `id` stands in the tables of pairs, in any order.
+fn held(place: &Place, id: &str) -> Vec<(Sessions, BTreeSet<String>)> {
+    let of = |name: String| {
+        let (generation, behavior) = place.opened(&name);
+        let row = generation.products().row(id).unwrap().0;
+        let tables = [behavior.copurchase(), behavior.ease(), behavior.next(), behavior.bought_next()];
+        let with: BTreeSet<u32> = tables
+            .iter()
+            .flat_map(|table| {
+                let to = table.row(row).iter().filter(|entry| entry.evidence > 0).map(|entry| entry.product);
+                let is_from =
+                    |from: &u32| table.row(*from).iter().any(|entry| entry.product == row && entry.evidence > 0);
+                to.chain((0..table.len() as u32).filter(is_from)).collect::<Vec<_>>()
+            })
+            .collect();
+        let ids = with.into_iter().map(|row| generation.products().id(RowId(row)).unwrap().to_owned()).collect();
+        (sessions(&generation, &behavior), ids)
+    };
+    place.names().into_iter().map(of).collect()
 }
 
 /// The bytes that tell of the session in the generation: its products in their order, its end, its vector.
@@ -139,8 +177,11 @@ fn files_with(folder: &Path, needle: &[u8]) -> Vec<PathBuf> {
     found
 }
 
-/// Every session by its end: ids of its products.
-fn sessions(generation: &Generation, behavior: &Behavior) -> Vec<(u32, Vec<String>)> {
+/// Sessions, each by its end in seconds since 1970: ids of its products.
+type Sessions = Vec<(u32, Vec<String>)>;
+
+/// Every session.
+fn sessions(generation: &Generation, behavior: &Behavior) -> Sessions {
     let all = behavior.sessions();
     let ids = |number: u32| {
         all.products(number).iter().map(|&row| generation.products().id(RowId(row)).unwrap().to_owned()).collect()
@@ -184,7 +225,7 @@ fn the_bytes_of_the_session_are_in_no_file_and_nobody_elses_sessions_or_answers_
     let (bought, with) = (row(GONE[1]), row(GONE[2]));
     assert_eq!(behavior.copurchase().row(bought)[0].product, with);
 
-    let erasure = erase_shopper(&place.dir, &place.store(), "gone").unwrap();
+    let erasure = place.erase("gone").unwrap();
     assert_eq!((erasure.receipt.events, erasure.generations.len()), (4, 2));
     let done: Vec<_> = erasure.generations.iter().map(|one| (one.done, one.by.as_deref(), one.sessions)).collect();
     let replaced = GenerationDone::Replaced;
@@ -211,9 +252,9 @@ fn the_bytes_of_the_session_are_in_no_file_and_nobody_elses_sessions_or_answers_
     }
     assert_eq!(place.store().history(&HistoryPart::default()).unwrap().num_sessions(), 31);
 
-    let again = erase_shopper(&place.dir, &place.store(), "gone").unwrap();
+    let again = place.erase("gone").unwrap();
     assert_eq!((again.receipt.events, again.generations.len()), (0, 0));
-    let nobody = erase_shopper(&place.dir, &place.store(), "v3").unwrap();
+    let nobody = place.erase("v3").unwrap();
     assert!(nobody.generations.iter().all(|one| one.sessions == 1));
 }
 
@@ -222,7 +263,7 @@ fn what_cannot_be_read_is_deleted_unless_it_is_in_use_and_a_running_build_is_not
     let place = Place::new();
     let lock = place.dir.lock().unwrap();
     std::fs::create_dir(place.dir.path().join("building")).unwrap();
-    let busy = erase_shopper(&place.dir, &place.store(), "gone").unwrap_err();
+    let busy = place.erase("gone").unwrap_err();
     assert!(matches!(busy, EraseError::Index(IndexError::BuildInProgress { .. })), "{busy}");
     drop(lock);
     assert_eq!(place.store().export("gone").unwrap().len(), 4);
@@ -231,12 +272,12 @@ fn what_cannot_be_read_is_deleted_unless_it_is_in_use_and_a_running_build_is_not
     std::fs::write(sessions("gen-000001"), b"nothing").unwrap();
     let kept = std::fs::read(sessions("gen-000002")).unwrap();
     std::fs::write(sessions("gen-000002"), b"nothing").unwrap();
-    assert!(matches!(erase_shopper(&place.dir, &place.store(), "gone"), Err(EraseError::Index(_))));
+    assert!(matches!(place.erase("gone"), Err(EraseError::Index(_))));
     assert_eq!((place.names(), place.store().export("gone").unwrap().len()), (vec!["gen-000002".to_owned()], 4));
     assert!(!place.dir.path().join("building").exists(), "what a killed build left may hold anything");
 
     std::fs::write(sessions("gen-000002"), kept).unwrap();
-    let erasure = erase_shopper(&place.dir, &place.store(), "gone").unwrap();
+    let erasure = place.erase("gone").unwrap();
     assert_eq!((erasure.receipt.events, erasure.generations[0].sessions), (4, 1));
     assert_eq!(place.names(), ["gen-000003"]);
 }
@@ -255,4 +296,96 @@ fn a_running_server_takes_over_what_is_left_and_answers_with_a_receipt() {
     assert!(!running.recommended(&json!({"intent": "next", "context": {"viewed": ["100"]}})).is_empty());
     let place = running.delete("/v1/shop/visitors/nobody", &Value::Null).json();
     assert_eq!((&place["events"], &place["generations"]), (&json!(0), &json!([])));
+}
+
+/// Somebody who looks at a product that nobody else meets: what is left when all others are erased.
+fn bystander() -> Vec<Value> {
+    let views = (0..).zip(["110", "120"]).map(|(at, id)| event("view_item", "bystander", start_s() + at, &[id], None));
+    views.collect()
+}
+
+const OF_BYSTANDER: [&str; 2] = ["110", "120"];
+
+/// Asserts that every generation holds the bystander's session alone, and no pair of `ids`.
+fn assert_bystander_alone(place: &Place, ids: &[&str]) {
+    for id in ids {
+        for (sessions, pairs) in held(place, id) {
+            let expected = (start_s() as u32 + 1, OF_BYSTANDER.map(str::to_owned).to_vec());
+            assert_eq!((sessions, pairs), (vec![expected], BTreeSet::new()), "{id}");
+        }
+    }
+}
+
+#[test]
+fn a_session_that_a_refund_of_nobody_ended_is_taken_out() {
+    let mut events = bystander();
+    events.push(event("view_item", "carl", start_s() + 1000, &["000"], None));
+    events.push(event("purchase", "carl", start_s() + 1060, &["230", "401"], Some("o-carl")));
+    let place = Place::with(&events);
+    let mut refund = event("refund", "", start_s() + 1660, &["401"], Some("o-carl"));
+    refund.as_object_mut().unwrap().remove("visitor_id");
+    place.tell(&place.store(), &[refund]);
+    place.build(&place.store());
+    let ends: Vec<i64> = held(&place, "000").iter().map(|(sessions, _)| i64::from(sessions[1].0) - start_s()).collect();
+    assert_eq!(ends, [1060, 1660], "the first generation knows no refund, the second ends with it");
+
+    let erasure = place.erase("carl").unwrap();
+    assert_eq!(erasure.receipt.events, 2);
+    assert_eq!(erasure.generations.iter().map(|one| one.sessions).collect::<Vec<_>>(), [1, 1]);
+    assert_bystander_alone(&place, &["000", "230", "401"]);
+}
+
+#[test]
+fn a_session_of_two_devices_of_one_user_goes_whole_with_either() {
+    let mut events = bystander();
+    for (at, (device, id)) in (0..).zip([("devA", "000"), ("devA", "230"), ("devB", "401")]) {
+        let mut view = event("view_item", device, start_s() + 1000 + 600 * at, &[id], None);
+        view["user_id"] = json!("anna");
+        events.push(view);
+    }
+    for first in ["devA", "devB", "anna"] {
+        let place = Place::with(&events);
+        assert_eq!(held(&place, "000")[0].0[1].1, ["000", "230", "401"]);
+        assert_eq!(place.erase(first).unwrap().generations[0].sessions, 1, "{first}");
+        assert_bystander_alone(&place, &["000", "230", "401"]);
+        let left = place.erase("anna").unwrap();
+        assert!(left.generations.iter().all(|one| one.done == GenerationDone::Unchanged), "{first}");
+        assert_bystander_alone(&place, &["000", "230", "401"]);
+        assert!(place.store().export("anna").unwrap().is_empty());
+    }
+}
+
+#[test]
+fn pairs_go_when_no_more_backs_them_than_was_erased_and_stay_when_others_do() {
+    let bought = |visitor: &str, hour: i64, ids: &[&str], order: &str| {
+        let at_s = start_s() + 3600 * hour;
+        let views = (0..).zip(ids).map(|(at, id)| event("view_item", visitor, at_s + at, &[id], None));
+        views.chain([event("purchase", visitor, at_s + 60, ids, Some(order))]).collect::<Vec<_>>()
+    };
+    let mut events = bystander();
+    for day in 0..2 {
+        let hour = 24 * day;
+        events.extend(bought("dora", hour, &["230", "401"], &format!("pair-{day}")));
+        events.extend(bought("dora", hour, &["000", "310"], &format!("shared-{day}")));
+    }
+    events.extend(bought("emil", 26, &["000", "310"], "emil"));
+    let place = Place::with(&events);
+    let evidence = |place: &Place| {
+        let (generation, behavior) = place.opened(&place.names()[0]);
+        let [from, to] = ["000", "310"].map(|id| generation.products().row(id).unwrap().0);
+        let of = |entry: &&kindred::behavior::Related| entry.product == to;
+        behavior.copurchase().row(from).iter().find(of).map(|entry| entry.evidence)
+    };
+    assert!(held(&place, "230")[0].1.contains("401"));
+    assert_eq!(evidence(&place), Some(3));
+
+    assert_eq!(place.erase("dora").unwrap().generations[0].sessions, 2);
+    for id in ["230", "401"] {
+        assert_eq!(held(&place, id)[0].1, BTreeSet::new(), "{id}");
+    }
+    assert_eq!(evidence(&place), Some(1), "emil's order alone");
+    assert_eq!(held(&place, "000")[0].1, BTreeSet::from(["000", "310"].map(str::to_owned)));
+
+    place.erase("emil").unwrap();
+    assert_bystander_alone(&place, &["000", "310", "230", "401"]);
 }

@@ -6,7 +6,10 @@ mod shop;
 use std::path::Path;
 
 use command::Workplace;
-use kindred::events::{EVENTS_FILE, EventStore, EventsConfig, HistoryPart, KEY_FILE, MAX_ID_BYTES};
+use kindred::catalog::ProductId;
+use kindred::events::{
+    EVENTS_FILE, Event, EventKind, EventStore, EventsConfig, HistoryPart, Ids, Item, KEY_FILE, MAX_ID_BYTES,
+};
 use serde_json::{Value, json};
 use shop::Running;
 
@@ -189,6 +192,40 @@ fn what_a_shopper_bought_before_is_in_what_is_for_them_until_it_is_erased() {
 }
 
 #[test]
+fn a_user_whose_device_is_not_known_is_recommended_by_their_own_session() {
+    let (_root, running) = start();
+    let mut signed_in = view("phone", "000");
+    signed_in["user_id"] = json!("u");
+    assert_eq!(counts(&running.post(EVENTS, &json!([signed_in, view("tablet", "110")]))), [2, 0, 0]);
+    let asked = |ids: Value| {
+        let mut request = json!({"intent": "for_you"});
+        request.as_object_mut().unwrap().extend(ids.as_object().unwrap().clone());
+        running.recommended(&request)
+    };
+    let of_user = asked(json!({"user_id": "u"}));
+    assert_eq!(asked(json!({"visitor_id": "a new laptop", "user_id": "u"})), of_user);
+    let of_tablet = asked(json!({"visitor_id": "tablet"}));
+    assert_eq!(asked(json!({"visitor_id": "tablet", "user_id": "u"})), of_tablet);
+    assert_ne!(of_tablet, of_user);
+}
+
+#[test]
+fn an_id_that_no_event_can_bear_is_refused_over_http_and_by_the_shell() {
+    let (root, running) = start();
+    let long = "x".repeat(MAX_ID_BYTES + 1);
+    for method in ["GET", "DELETE"] {
+        let reply = running.send(method, &format!("/v1/shop/visitors/{long}"), &[], b"");
+        assert_eq!((reply.status, reply.problem().0.as_str()), (400, "invalid_field"));
+        assert_eq!(running.send(method, "/v1/shop/visitors/", &[], b"").status, 404);
+    }
+    let work = Workplace::new();
+    for (command, id) in [("erase", ""), ("export", ""), ("erase", &long), ("export", &long)] {
+        let error = work.fails(&["events", command, "shop", id, "--index-root", root.path().to_str().unwrap()], 6);
+        assert!(error.contains("1 to 256 bytes"), "{error}");
+    }
+}
+
+#[test]
 fn a_request_that_is_wrong_as_a_whole_keeps_nothing() {
     let (root, running) = start();
     let json = [("content-type", "application/json")];
@@ -326,4 +363,30 @@ fn damaged_events_are_said_while_answers_go_on_and_are_mended_without_a_restart(
     std::fs::remove_file(folder.join(EVENTS_FILE)).unwrap();
     running.wait_until("/v1/shop/visitors/v", |reply| reply.status == 200);
     assert_eq!(counts(&running.post(EVENTS, &view("v", "000"))), [1, 0, 0]);
+}
+
+#[test]
+fn events_that_another_process_held_at_the_start_are_used_once_it_lets_go() {
+    let root = shop::index();
+    let folder = root.path().join("shop");
+    let store = EventStore::open(&folder, &EventsConfig::default()).unwrap();
+    let item = Item { product: ProductId::new("000").unwrap(), quantity: 1, price: None };
+    let ids = Ids { visitor: Some("v".into()), ..Ids::default() };
+    let now_ms = jiff::Timestamp::now().as_millisecond();
+    store.submit(vec![Event { ids, items: vec![item], ..Event::new(EventKind::ViewItem, now_ms) }]).unwrap();
+    drop(store);
+    let holding = rusqlite::Connection::open(folder.join(EVENTS_FILE)).unwrap();
+    holding.execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN IMMEDIATE").unwrap();
+    let written = || std::fs::metadata(folder.join(EVENTS_FILE)).unwrap().modified().unwrap();
+    let held = written();
+    let running = Running::start(root.path(), shop::config());
+    let reply = running.post(EVENTS, &view("v", "010"));
+    assert_eq!((reply.status, reply.problem().0.as_str()), (503, "events_unavailable"));
+    assert!(reply.text().contains("another process"), "{}", reply.text());
+    assert_eq!(running.recommended(&json!({"context": {"product": "000"}})).len(), 10);
+    drop(holding);
+    assert_eq!(written(), held, "what makes the server look again is not that the file changed");
+    running.wait_until("/v1/shop/visitors/v", |reply| reply.status == 200);
+    assert_eq!(counts(&running.post(EVENTS, &view("v", "010"))), [1, 0, 0]);
+    assert_eq!(exported(&running, "v").len(), 2);
 }

@@ -42,7 +42,8 @@
 //! | `learned` | [`Learned`]: all of it, for the products of a generation |
 //! | `tables` | [`Behavior`]: the same mapped from a generation's files, and the format of those |
 //! | `knowledge` | [`Knowledge`]: what the sources of an answer read, in memory or mapped |
-//! | `redact` | [`redact()`], [`Footprint`]: sessions of one shopper taken out of mapped tables |
+//! | `footprint` | [`Footprint`]: which sessions of mapped tables are of one shopper, and what they back |
+//! | `redact` | [`redact()`]: those taken out |
 //! | `related` | [`RelatedTable`], [`RelatedRows`]: the layout of the tables |
 //! | `bench` | [`bench_behavior`]: speed on generated volume |
 //! | `blend` | [`blend()`], [`bought_together`], [`sum_rows`]: several lists as one |
@@ -53,6 +54,7 @@ mod bench;
 mod blend;
 mod copurchase;
 mod ease;
+mod footprint;
 mod knowledge;
 mod learned;
 mod lines;
@@ -75,13 +77,14 @@ pub use bench::{BehaviorReport, BehaviorVolume, QuestionFigures, bench_behavior}
 pub use blend::{Blended, blend, bought_together, sum_rows};
 pub use copurchase::copurchases;
 pub use ease::ease;
+pub use footprint::{Footprint, OwnSessions};
 pub use knowledge::Knowledge;
 pub use learned::{Learned, LearnedCounts, ProductFacts};
 pub use lines::{OrderLine, OrderLines};
 pub use neighbors::{SessionScratch, Step, next_products, session_votes};
 pub use popularity::{most_popular, popularity};
 pub use price_steps::{BIN_WIDTH, NUM_BINS, PriceSteps, bin};
-pub use redact::{Footprint, Redacted, redact};
+pub use redact::{Redacted, redact};
 pub use related::{Related, RelatedRows, RelatedTable, Tally, keep_best};
 pub use semantic::{SessionVectors, pooled, semantic_votes};
 pub use session_index::{SessionIndex, Sessions};

@@ -70,6 +70,22 @@ impl PriceSteps {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::events::{HistoryBuilder, Interaction, NO_ORDER};
+
+    #[test]
+    fn a_step_leads_from_what_was_viewed_to_what_was_bought_after_it() {
+        let mut builder = HistoryBuilder::default();
+        let products = ["viewed", "bought", "viewed after"].map(|id| builder.product(id));
+        let kinds = [EventKind::ViewItem, EventKind::Purchase, EventKind::ViewItem];
+        for ((product, kind), time_s) in products.into_iter().zip(kinds).zip(1..) {
+            let price = f32::NAN;
+            builder.push(1, 0, Interaction { product, time_s, order: NO_ORDER, quantity: 1, price, kind });
+        }
+        let steps = PriceSteps::count(&builder.finish(), &[0; 3], 1, &[10.0, 20.0, 5.0]);
+        let counted: Vec<usize> = (0..2 * NUM_BINS).filter(|at| steps.counts[*at] > 0).collect();
+        // From 10 to 20 and not back, nor from 5: seven bins above the middle.
+        assert_eq!(counted, [27, NUM_BINS + 27]);
+    }
 
     #[test]
     fn a_dearer_product_lies_above_the_middle_and_a_cheaper_one_below() {

@@ -29,7 +29,8 @@ pub(super) fn run(context: &Context, command: &EventsCommand) -> Result<ExitCode
         EventsCommand::Status { catalog } => status(context, catalog)?,
         EventsCommand::Export { catalog, id } => print_json(&json!({"events": store(context, catalog)?.export(id)?}))?,
         EventsCommand::Erase { catalog, id } => {
-            print_json(&erase_shopper(&context.existing_dir(catalog)?, &store(context, catalog)?, id)?)?;
+            let (dir, store) = (context.existing_dir(catalog)?, store(context, catalog)?);
+            print_json(&erase_shopper(&dir, &store, id, &context.config.behavior)?)?;
         }
         EventsCommand::Purge { catalog } => {
             let purged = store(context, catalog)?.purge(jiff::Timestamp::now().as_millisecond())?;

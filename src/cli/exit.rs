@@ -149,6 +149,7 @@ fn of_events(error: &EventError) -> u8 {
         | EventError::NoWriter { .. }
         | EventError::MakeKey { .. } => WRITE,
         EventError::Busy { .. } | EventError::NotScrubbed { .. } => IN_USE,
+        EventError::InvalidId { .. } => QUESTION,
         EventError::ReadFile { .. } | EventError::Columns { .. } => FEED,
         _ => INDEX,
     }

@@ -217,6 +217,26 @@ mod tests {
     }
 
     #[test]
+    fn a_better_reference_is_ahead_by_a_positive_interval_and_a_worse_one_by_a_negative() {
+        // Everybody wants product 1: one method lists it first, the other never, whatever is drawn.
+        let cases = (0..5).map(|group| Case { group, targets: vec![1], ..task().cases[0].clone() });
+        let task = Task { cases: cases.collect(), ..task() };
+        let (better, worse) = (Fixed("better", vec![(1, 1.0)]), Fixed("worse", vec![(2, 1.0)]));
+        let ahead = |reference: &str, of: usize| {
+            let bootstrap = Bootstrap { draws: 20, seed: 1 };
+            let settings = Settings { bootstrap, texts: None, reference: Some(reference), progress: &|_| {} };
+            let report = judge(&task, &[&better, &worse], &settings).unwrap();
+            let method = &report.methods[of];
+            [&method.hit_rate, &method.recall, &method.ndcg, &method.mrr].map(|estimate| {
+                let interval = estimate.reference_ahead.as_ref().unwrap();
+                (interval.low, interval.high)
+            })
+        };
+        assert_eq!(ahead("better", 1), [(1.0, 1.0); 4]);
+        assert_eq!(ahead("worse", 0), [(-1.0, -1.0); 4]);
+    }
+
+    #[test]
     fn threads_change_nothing() {
         let fixed = Fixed("fixed", vec![(1, 2.0), (0, 1.0)]);
         let on = |threads: usize| {

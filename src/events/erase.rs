@@ -12,12 +12,14 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::error::{EventError, Step};
-use super::event::PRICE_PARTS;
+use super::event::{MAX_ID_BYTES, PRICE_PARTS};
 use super::file::{EventFile, last_seq, name_of, scan};
+use super::history::History;
 use super::identity::{Domain, IdentityKey};
 use super::kind::EventKind;
 use super::row::Columns;
 use super::scrub::{Needles, Scrubbed, cut_log};
+use super::sessions::{self, Chosen, HistoryPart};
 use super::store::EventStore;
 
 /// Events that one transaction of a purge looks at.
@@ -91,7 +93,7 @@ impl EventStore {
     /// store: the files were searched after the last write.
     ///
     /// Whole copies of the file may be written: it takes about a second a million events, in which no event is kept. Where another process
-    /// reads, this waits for it and lets events be kept meanwhile. Returns an error if the file cannot be read or written, or its bytes could
+    /// reads, this waits for it and lets events be kept meanwhile. Returns an error if `id` is empty or longer than ids are, the file cannot be read or written, or its bytes could
     /// not be shown to be gone; the events are out of the tables even so, and asking again goes on from there.
     pub fn erase(&self, id: &str) -> Result<ErasureReceipt, EventError> {
         self.erase_within(id, MAX_WAIT)
@@ -99,6 +101,7 @@ impl EventStore {
 
     /// As [`EventStore::erase`], waiting for other processes no longer than `max_wait`.
     fn erase_within(&self, id: &str, max_wait: Duration) -> Result<ErasureReceipt, EventError> {
+        check_id(id)?;
         let (receipt, mut needles) = match self.delete(id)? {
             Some(deleted) => deleted,
             None => return Ok(ErasureReceipt::new(Timestamp::now())),
@@ -146,8 +149,9 @@ impl EventStore {
 
     /// All that is kept under `id`, a visitor's or a user's, or that of a session whose events bear no other id; oldest first.
     ///
-    /// Returns an error if the file is damaged or cannot be read.
+    /// Returns an error if `id` is empty or longer than ids are, or the file is damaged or cannot be read.
     pub fn export(&self, id: &str) -> Result<Vec<ExportedEvent>, EventError> {
+        check_id(id)?;
         let mut file = self.shared.file();
         self.shared.find_file(&mut file)?;
         let (Some(file), Some(key)) = (file.as_ref(), self.shared.key()) else { return Ok(Vec::new()) };
@@ -159,6 +163,22 @@ impl EventStore {
             Ok(())
         })?;
         Ok(events)
+    }
+
+    /// The sessions of [`EventStore::history`], whole, to which anything contributes that is kept under `id`, a visitor's or a user's, or
+    /// that of a session whose events bear no other id. What others did in them is there too: under the same user on another device, or
+    /// a refund that nobody signed.
+    ///
+    /// Takes as long and needs as much memory as the whole history. Returns an error if the file is damaged or cannot be read.
+    pub fn history_of(&self, id: &str) -> Result<History, EventError> {
+        if !self.is_there()? {
+            return Ok(History::default());
+        }
+        let Some(key) = self.shared.key() else { return Ok(History::default()) };
+        let Erased { shopper, session, .. } = Erased::new(key, id);
+        let chosen = Chosen { condition: OF_SHOPPER, hashes: [shopper, session] };
+        let idle_ms = self.shared.config.session_idle_ms();
+        sessions::history(self.path(), &HistoryPart::default(), idle_ms, Some(chosen))
     }
 
     /// Forgets the events that are older than their kind's retention at `now_ms`. Returns how many.
@@ -216,6 +236,14 @@ impl EventStore {
 impl ErasureReceipt {
     fn new(now: Timestamp) -> Self {
         Self { receipt_id: ulid::Ulid::generate().to_string(), erased_at: now, events: 0, links: 0 }
+    }
+}
+
+/// No event bears an id that is empty or too long: asking for one is a mistake, not somebody of whom nothing is kept.
+fn check_id(id: &str) -> Result<(), EventError> {
+    match id.len() {
+        1..=MAX_ID_BYTES => Ok(()),
+        num_bytes => Err(EventError::InvalidId { num_bytes }),
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rusqlite::ErrorCode;
 
+use super::event::MAX_ID_BYTES;
 use crate::catalog::FeedError;
 
 /// Events could not be kept, read or erased.
@@ -116,6 +117,12 @@ pub enum EventError {
         /// The file.
         path: PathBuf,
     },
+    /// What is asked for is no id.
+    #[error("an id has 1 to {max} bytes, this one has {num_bytes}; give the id as events bear it", max = MAX_ID_BYTES)]
+    InvalidId {
+        /// Bytes of what was given.
+        num_bytes: usize,
+    },
     /// There are events but no key to their ids.
     #[error("the key `{path}` of the events beside it is missing; restore it, or move the events away")]
     MissingKey {
@@ -186,6 +193,20 @@ pub enum EventError {
 }
 
 impl EventError {
+    /// Whether the file or its key is not what was written, which no waiting mends. Anything else may pass: a lock, a disk, a permission.
+    pub fn is_damage(&self) -> bool {
+        matches!(
+            self,
+            Self::Damaged { .. }
+                | Self::Foreign { .. }
+                | Self::FormatVersion { .. }
+                | Self::MissingKey { .. }
+                | Self::WrongKey { .. }
+                | Self::DamagedKey { .. }
+                | Self::Replaced { .. }
+        )
+    }
+
     /// A fault of the file system, naming the file of events.
     pub(super) fn file(path: &Path, source: std::io::Error) -> Self {
         let path = path.to_owned();

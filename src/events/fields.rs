@@ -6,6 +6,7 @@ use super::event::{
     Event, Ids, Item, MAX_ID_BYTES, MAX_ITEMS, MAX_PRICE, MAX_QUANTITY, MAX_QUERY_BYTES, MAX_WORD_BYTES, PRICE_PARTS,
 };
 use super::kind::EventKind;
+use super::orders;
 use super::reject::{EventFault, EventRejectCode};
 use super::time;
 use crate::catalog::{Currency, ProductId};
@@ -130,6 +131,7 @@ impl<'a> Fields<'a> {
                 own.map(|id| text("purchaseTransaction.id", id, MAX_ID_BYTES)).transpose()?
             }
         };
+        let order = order.map(orders::number_of);
         Ok(order.filter(|order| !NO_ORDERS.contains(&order.trim().to_ascii_lowercase().as_str())))
     }
 
@@ -265,7 +267,8 @@ pub(super) fn quantity_of(name: &str, number: f64) -> Result<u32, EventFault> {
     if number > 0.0 && number <= f64::from(MAX_QUANTITY) {
         return Ok((number.round() as u32).max(1));
     }
-    let message = format!("{number} is not above 0 and at most {MAX_QUANTITY}; what is taken back is a refund");
+    let message =
+        format!("{} is not above 0 and at most {MAX_QUANTITY}; what is taken back is a refund", shown(number));
     Err(EventFault::new(name, EventRejectCode::OutOfRange, message))
 }
 
@@ -278,5 +281,14 @@ pub(super) fn price_parts(name: &str, number: f64) -> Result<u64, EventFault> {
     if (0.0..=MAX_PRICE as f64).contains(&number) {
         return Ok((number * PRICE_PARTS as f64).round() as u64);
     }
-    Err(EventFault::new(name, EventRejectCode::OutOfRange, format!("{number} is not between 0 and {MAX_PRICE}")))
+    Err(EventFault::new(
+        name,
+        EventRejectCode::OutOfRange,
+        format!("{} is not between 0 and {MAX_PRICE}", shown(number)),
+    ))
+}
+
+/// `number` in few characters: `{}` alone would write hundreds of zeros.
+fn shown(number: f64) -> String {
+    if number == 0.0 || (1e-6..1e15).contains(&number.abs()) { number.to_string() } else { format!("{number:e}") }
 }

@@ -14,7 +14,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, Transactio
 use super::error::{EventError, Step};
 use super::event::{Event, Item};
 use super::identity::IdentityKey;
-use super::live::LiveSessions;
+use super::live::{LiveSessions, SignIn};
 use super::orders::{Known, is_known_by_order};
 use super::restore;
 use super::row::{COLUMNS, Columns, Hashes, StoredItem, pack_items};
@@ -23,6 +23,8 @@ use super::tables::{self, is_there, pragma};
 /// Name of the file in a catalog's folder.
 pub const EVENTS_FILE: &str = "events.sqlite";
 
+/// How long opening the file waits for another process: whoever opens it may try again.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a write waits for another process.
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Names of products and placements that are held in memory; past it they are looked up anew.
@@ -64,7 +66,7 @@ impl EventFile {
         let failed = |error| Step::Open.failed(&path, error);
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = Connection::open_with_flags(&path, flags).map_err(failed)?;
-        connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
+        connection.busy_timeout(OPEN_TIMEOUT).map_err(failed)?;
         // Before the first write: what is freed is overwritten with zeros.
         connection.pragma_update(None, "secure_delete", "ON").map_err(failed)?;
         tables::check(folder, &path, &connection, key)?;
@@ -74,6 +76,7 @@ impl EventFile {
         connection.pragma_update(None, "cache_size", -65_536).map_err(failed)?;
         tables::upgrade(&mut connection).map_err(failed)?;
         let seen = data_version(&connection).map_err(failed)?;
+        connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
         let file = file_at(&path);
         Ok(Self { path, connection, names: Names::default(), seen, last_live: 0, num_erasures: 0, file })
     }
@@ -194,6 +197,13 @@ impl Append<'_> {
         Ok(())
     }
 
+    /// The first sign-in on the device of an event's visitor, unless `live` holds the visitor.
+    ///
+    /// Returns an error if the file is damaged or cannot be read.
+    pub(super) fn first_sign_in(&self, hashes: &Hashes, live: &LiveSessions) -> Result<Option<SignIn>, EventError> {
+        restore::first_sign_in(self.path, &self.transaction, hashes, live)
+    }
+
     /// Adds what of an event is not there yet: all of it but for orders, of which [`super::orders`] tells. Returns the event as it was added,
     /// `None` when all of it was there.
     ///
@@ -234,7 +244,7 @@ impl Append<'_> {
     fn unknown(&self, event: &Event, hashes: &Hashes, numbers: &[u32]) -> rusqlite::Result<Option<Vec<Item>>> {
         match hashes.order {
             Some(order) if is_known_by_order(event) => {
-                Ok(Known::of(&self.transaction, order, event)?.unknown(&event.items, numbers))
+                Ok(Known::of(&self.transaction, order, event, &hashes.key)?.unknown(&event.items, numbers))
             }
             _ => Ok(None),
         }

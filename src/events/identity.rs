@@ -29,6 +29,8 @@ pub(super) enum Domain {
     Check,
     /// An id that is being erased.
     Erasure,
+    /// An order and the time at which a refund of it was told to have been.
+    Refund,
 }
 
 /// The key of one catalog.

@@ -18,7 +18,7 @@ use super::event::{Event, Ids, Item, MAX_ID_BYTES, MAX_ITEMS};
 use super::fields::{consent, price_parts, quantity_of};
 use super::kind::EventKind;
 use super::names::{Named, named};
-use super::orders::is_known_by_order;
+use super::orders::{is_known_by_order, number_of};
 use super::parse::{EventReader, ReadEvents, Reading};
 use super::reject::{EventFault, EventReject, EventRejectCode};
 use super::store::EventStore;
@@ -185,7 +185,7 @@ fn is_more_of(open: &Event, event: &Event) -> bool {
 /// A hash of a product in the purchase of an order, or in a refund of it.
 fn name_of(event: &Event, item: &Item) -> u64 {
     let mut hasher = blake3::Hasher::new();
-    let time_ms = if event.kind == EventKind::Purchase { 0 } else { event.time_ms };
+    let time_ms = if event.kind == EventKind::Purchase { 0 } else { event.told_ms.unwrap_or(event.time_ms) };
     let order = event.order.as_deref().unwrap_or_default();
     hasher.update(&[event.kind.number()]).update(&time_ms.to_le_bytes());
     hasher
@@ -206,7 +206,7 @@ fn event_of(
     last_told: &mut Option<OrderTime>,
 ) -> Result<Option<Event>, EventFault> {
     let cell = |role| columns.cell(role, cells);
-    let order = id(Role::Order, cell(Role::Order))?;
+    let order = id(Role::Order, cell(Role::Order))?.map(number_of);
     let pieces = cell(Role::Quantity).map(|text| number(Role::Quantity, text)).transpose()?;
     let Some(kind) = kind_of(columns, cells, order.as_deref(), pieces)? else { return Ok(None) };
     let is_sale = matches!(kind, EventKind::Purchase | EventKind::Refund);

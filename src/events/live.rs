@@ -4,7 +4,7 @@
 //! younger one grows old. So those that did nothing for longest go first, at no cost.
 //!
 //! A sign-in joins: what a visitor did is the session of the user who signed in there last, and the user's is that of every visitor on whose
-//! device they signed in, without what other users did there.
+//! device they signed in, without what other users did there. Who signed in first on a device is known however long ago it was.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -17,6 +17,8 @@ use super::row::Hashes;
 pub const MAX_LIVE_INTERACTIONS: usize = 100;
 /// Things shown, clicked and bought that are held for one shopper: the latest.
 pub const MAX_MARKS: usize = 200;
+/// Devices that are held for one user: the latest that were seen.
+const MAX_LIVE_DEVICES: usize = 32;
 
 /// One thing that a shopper did in the session that is under way.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,12 +43,42 @@ struct Entry {
     interaction: LiveInteraction,
 }
 
-/// What is held for one shopper, by time.
+/// Who signed in on a device, and when: of two the earlier counts, as in the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct SignIn {
+    /// Milliseconds since 1970.
+    pub(super) time_ms: i64,
+    pub(super) user: i64,
+}
+
+/// What is held of one id.
 #[derive(Debug, Default)]
 struct Shopper {
+    /// By time, equal times as they came; at most [`MAX_LIVE_INTERACTIONS`], in room for no more.
     entries: Vec<Entry>,
-    /// What was shown, clicked and bought.
+    /// What was shown, clicked and bought, by time; at most [`MAX_MARKS`], in room for no more.
     marks: Vec<LiveInteraction>,
+    /// Of a visitor: the first sign-in on the device.
+    first: Option<SignIn>,
+    /// Of a user: visitors on whose devices they signed in first, at most [`MAX_LIVE_DEVICES`].
+    devices: Vec<i64>,
+}
+
+/// Puts `item` into its place by time, behind those of the same time; when there are more than `most`, the oldest goes.
+fn put<T>(held: &mut Vec<T>, item: T, most: usize, time_of: impl Fn(&T) -> i64) {
+    let mut place = held.partition_point(|other| time_of(other) <= time_of(&item));
+    if held.len() == most {
+        if place == 0 {
+            return;
+        }
+        held.remove(0);
+        place -= 1;
+    }
+    if held.len() == held.capacity() {
+        let room = held.len().max(1).min(most - held.len());
+        held.reserve_exact(room);
+    }
+    held.insert(place, item);
 }
 
 /// The live sessions of a catalog.
@@ -74,39 +106,66 @@ impl LiveSessions {
             time_ms: event.time_ms,
             quantity: item.quantity,
         });
-        self.add_all(event.kind, hashes, interactions);
+        self.add_all(event.kind, event.time_ms, hashes, interactions);
     }
 
-    /// Takes in what was done in an event of `kind`.
+    /// Takes in what was done in an event of `kind` at `time_ms`, and the sign-in that it tells of.
     pub(super) fn add_all(
         &mut self,
         kind: EventKind,
+        time_ms: i64,
         hashes: &Hashes,
-        interactions: impl Iterator<Item = LiveInteraction> + Clone,
+        interactions: impl ExactSizeIterator<Item = LiveInteraction>,
     ) {
+        let Hashes { visitor, user, session, .. } = *hashes;
+        if let (Some(visitor), Some(user)) = (visitor, user) {
+            self.sign_in(visitor, SignIn { time_ms, user });
+        }
         if self.max_shoppers == 0 {
             return;
         }
-        let Hashes { visitor, user, session, .. } = *hashes;
+        // All are of one time, so those before the last can never be held.
+        let surplus = interactions.len().saturating_sub(MAX_MARKS);
+        let interactions: Vec<LiveInteraction> = interactions.skip(surplus).collect();
         // Asked for by any of its ids.
         let signed_in = user.filter(|user| Some(*user) != visitor);
         let numbers = self.num_entries..;
         for shopper in [visitor, signed_in, session].into_iter().flatten() {
-            let Shopper { entries, marks } = self.shopper(shopper);
-            marks.extend(interactions.clone());
-            marks.sort_by_key(|mark| mark.time_ms);
-            marks.drain(..marks.len().saturating_sub(MAX_MARKS));
+            let held = self.shopper(shopper);
+            for interaction in &interactions {
+                put(&mut held.marks, interaction.clone(), MAX_MARKS, |mark| mark.time_ms);
+            }
             if kind == EventKind::ViewItemList {
                 continue;
             }
-            let numbered = interactions.clone().zip(numbers.clone());
-            entries.extend(numbered.map(|(interaction, number)| Entry { number, visitor, user, session, interaction }));
-            // Late events fall into their place; equal times stay as they came.
-            entries.sort_by_key(|entry| entry.interaction.time_ms);
-            let surplus = entries.len().saturating_sub(MAX_LIVE_INTERACTIONS);
-            entries.drain(..surplus);
+            for (interaction, number) in interactions.iter().cloned().zip(numbers.clone()) {
+                let entry = Entry { number, visitor, user, session, interaction };
+                put(&mut held.entries, entry, MAX_LIVE_INTERACTIONS, |entry| entry.interaction.time_ms);
+            }
         }
-        self.num_entries += interactions.count() as u64;
+        self.num_entries += interactions.len() as u64;
+    }
+
+    /// Takes in that somebody signed in on the device of `visitor`.
+    pub(super) fn sign_in(&mut self, visitor: i64, sign_in: SignIn) {
+        if visitor == sign_in.user || self.max_shoppers == 0 {
+            return;
+        }
+        let first = &mut self.shopper(visitor).first;
+        let sign_in = first.map_or(sign_in, |first| first.min(sign_in));
+        *first = Some(sign_in);
+        let devices = &mut self.shopper(sign_in.user).devices;
+        if !devices.contains(&visitor) {
+            if devices.len() == MAX_LIVE_DEVICES {
+                devices.remove(0);
+            }
+            devices.push(visitor);
+        }
+    }
+
+    /// Whether anything is held of `shopper`.
+    pub(super) fn is_held(&self, shopper: i64) -> bool {
+        self.young.contains_key(&shopper) || self.old.contains_key(&shopper)
     }
 
     fn shopper(&mut self, shopper: i64) -> &mut Shopper {
@@ -114,8 +173,8 @@ impl LiveSessions {
             if self.young.len() >= self.max_shoppers.div_ceil(2) {
                 self.old = std::mem::take(&mut self.young);
             }
-            if let Some(known) = self.old.remove(&shopper) {
-                self.young.insert(shopper, known);
+            if let Some(held) = self.old.remove(&shopper) {
+                self.young.insert(shopper, held);
             }
         }
         self.young.entry(shopper).or_default()
@@ -123,7 +182,7 @@ impl LiveSessions {
 
     /// What `shopper` was shown, clicked and bought, oldest first, however long ago.
     pub(super) fn marks(&self, shopper: i64) -> &[LiveInteraction] {
-        self.known(shopper).map_or(&[], |known| &known.marks)
+        self.held(shopper).map_or(&[], |known| &known.marks)
     }
 
     /// What `shopper` did in the session that is under way at `now_ms`, oldest first: what bears the id `session`, or else all up to the
@@ -150,12 +209,13 @@ impl LiveSessions {
     fn joined(&self, shopper: i64) -> Vec<&Entry> {
         let own = self.under(shopper);
         let signed_in = own.iter().rev().filter(|entry| entry.visitor == Some(shopper)).find_map(|entry| entry.user);
-        let user = signed_in.unwrap_or(shopper);
+        let user = signed_in.or_else(|| self.first_user(shopper)).unwrap_or(shopper);
         let by_user = self.under(user);
         let devices = by_user.iter().filter(|entry| entry.user == Some(user)).filter_map(|entry| entry.visitor);
         // An anonymous entry is of the user who signed in first on its device.
-        let mut devices: BTreeSet<i64> = devices.collect();
-        devices.retain(|device| self.under(*device).iter().find_map(|entry| entry.user) == Some(user));
+        let known = self.held(user).map_or(&[][..], |held| &held.devices);
+        let mut devices: BTreeSet<i64> = devices.chain(known.iter().copied()).collect();
+        devices.retain(|device| self.first_user(*device) == Some(user));
         let before = devices.iter().flat_map(|device| self.under(*device)).filter(|entry| entry.user.is_none());
         let all = own.iter().chain(by_user).chain(before);
         let joined: BTreeMap<(i64, u64), &Entry> =
@@ -164,10 +224,15 @@ impl LiveSessions {
     }
 
     fn under(&self, shopper: i64) -> &[Entry] {
-        self.known(shopper).map_or(&[], |known| &known.entries)
+        self.held(shopper).map_or(&[], |held| &held.entries)
     }
 
-    fn known(&self, shopper: i64) -> Option<&Shopper> {
+    /// Who signed in first on the device of `visitor`.
+    fn first_user(&self, visitor: i64) -> Option<i64> {
+        Some(self.held(visitor)?.first?.user)
+    }
+
+    fn held(&self, shopper: i64) -> Option<&Shopper> {
         self.young.get(&shopper).or_else(|| self.old.get(&shopper))
     }
 
@@ -237,6 +302,47 @@ mod tests {
         assert_eq!(products(&live.of(ben, None, now)), ["f"]);
         // The device shows what was done on it, whoever did, as it did before anyone signed in.
         assert_eq!(products(&live.of(laptop, None, now)), ["d", "e", "f"]);
+    }
+
+    #[test]
+    fn a_sign_in_is_known_when_more_was_done_since_than_is_held() {
+        let mut live = LiveSessions::new(100, 30 * MINUTE);
+        live.add(&event("a", EventKind::ViewItem, 0), &hashes(Some(1), Some(11), None));
+        for _ in 0..2 * MAX_LIVE_INTERACTIONS {
+            live.add(&event("b", EventKind::ViewItem, 1), &hashes(Some(1), None, None));
+        }
+        live.sign_in(1, SignIn { time_ms: 5, user: 12 });
+        assert_eq!((live.of(11, None, 2).len(), live.of(12, None, 2).len()), (MAX_LIVE_INTERACTIONS, 0));
+    }
+
+    #[test]
+    fn a_large_event_takes_no_more_memory_than_what_is_held_of_it() {
+        let mut live = LiveSessions::new(10, 30 * MINUTE);
+        let items = (0..1000).map(|number| Item {
+            product: ProductId::new(number.to_string()).unwrap(),
+            quantity: 1,
+            price: None,
+        });
+        let large = Event { items: items.collect(), ..Event::new(EventKind::Purchase, 5) };
+        for _ in 0..3 {
+            live.add(&large, &hashes(Some(1), Some(2), Some(3)));
+            live.add(&event("small", EventKind::ViewItem, 6), &hashes(Some(1), Some(2), Some(3)));
+        }
+        for shopper in [1, 2, 3] {
+            assert_eq!(live.held(shopper).unwrap().entries.capacity(), MAX_LIVE_INTERACTIONS);
+            let found = live.of(shopper, None, 6);
+            let last: Vec<String> = (904..1000).map(|number: i32| number.to_string()).collect();
+            assert_eq!(products(&found)[1..97], last.iter().map(String::as_str).collect::<Vec<_>>());
+            assert_eq!(products(&found)[97..], ["small"; 3]);
+        }
+        for time_ms in 0..3 {
+            live.add(&event("a", EventKind::ViewItem, time_ms), &hashes(Some(7), None, None));
+            let entries = &live.held(7).unwrap().entries;
+            assert!(entries.capacity() <= 2 * entries.len(), "{} for {}", entries.capacity(), entries.len());
+        }
+        // What is older than all that is held is not held.
+        live.add(&event("old", EventKind::ViewItem, 0), &hashes(Some(1), None, None));
+        assert!(!products(&live.of(1, None, 6)).contains(&"old"));
     }
 
     #[test]

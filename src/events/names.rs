@@ -50,7 +50,10 @@ const NAMES: &[(&str, EventKind)] = &[
     ("viewsearchresults", EventKind::Search),
 ];
 
-/// Names of what GA4, its tag manager and Google Retail emit beside.
+/// What the names of the tag manager's own events begin with, such as `gtm.timer`; in lower case.
+const TAG_MANAGER: &str = "gtm.";
+
+/// Names of what GA4 and Google Retail emit beside.
 const UNUSED: &[&str] = &[
     "addpaymentinfo",
     "addshippinginfo",
@@ -60,15 +63,6 @@ const UNUSED: &[&str] = &[
     "formstart",
     "formsubmit",
     "generatelead",
-    "gtm.click",
-    "gtm.dom",
-    "gtm.init",
-    "gtm.initconsent",
-    "gtm.js",
-    "gtm.linkclick",
-    "gtm.load",
-    "gtm.scrolldepth",
-    "gtm.historychange",
     "homepageview",
     "login",
     "pageview",
@@ -89,7 +83,8 @@ pub(super) fn named(name: &str) -> Option<Named> {
     let plain: String =
         name.chars().filter(|c| !matches!(c, '-' | '_' | ' ')).map(|c| c.to_ascii_lowercase()).collect();
     let kind = NAMES.iter().find(|(known, _)| *known == plain).map(|(_, kind)| Named::Kind(*kind));
-    kind.or_else(|| UNUSED.contains(&plain.as_str()).then_some(Named::Unused))
+    let is_unused = plain.starts_with(TAG_MANAGER) || UNUSED.contains(&plain.as_str());
+    kind.or_else(|| is_unused.then_some(Named::Unused))
 }
 
 #[cfg(test)]
@@ -111,6 +106,10 @@ mod tests {
         }
         assert_eq!(named("home-page-view"), Some(Named::Unused));
         assert_eq!(named("page_view"), Some(Named::Unused));
+        for name in ["gtm.js", "gtm.timer", "gtm.formSubmit", "gtm.historyChange-v2", "gtm.init_consent", "GTM.video"] {
+            assert_eq!(named(name), Some(Named::Unused), "{name}");
+        }
+        assert_eq!(named("gtm"), None);
         assert_eq!(named("sneeze"), None);
     }
 }

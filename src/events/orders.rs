@@ -5,9 +5,10 @@
 //! * A *purchase* with an order number (`transaction_id`) is known by that number, whatever its `event_id`, its time and its prices. Of each
 //!   product the order has as many pieces as the fullest telling of it: a telling adds what is not there yet and nothing else, so a line
 //!   that was missing gets in later, and a piece never counts twice. A telling takes nothing away; a refund does.
-//! * A *refund* with an `event_id` is known by it. One with an order number and a time is known by both, and adds pieces as a purchase
+//! * A *refund* with an `event_id` is known by it. One with an order number and a time is known by both (the time as it was told, be it ahead of the clock), and adds pieces as a purchase
 //!   does: refunds of other times are other refunds. Without a time it adds what all the refunds of its order do not have yet. A refund of
 //!   a whole order, which names no product, counts once an order.
+//! * A *number* is what stands after a leading `#`: Shopify's export of orders writes `#1001` where a tag sends `1001`.
 //! * A *telling* is one event of a request, or all lines of the order (and, of a refund, of its time) in one file.
 //!
 //! Shared by all, the first telling gives time, price and shopper. So of orders that are told twice in different words the order of arrival
@@ -19,7 +20,7 @@ use rusqlite::{Connection, params};
 
 use super::event::{Event, Item};
 use super::kind::EventKind;
-use super::row::unpack_items;
+use super::row::{REFUND_BYTES, unpack_items};
 
 /// What is kept of an order's purchases or of a refund of it.
 #[derive(Debug, Default)]
@@ -28,6 +29,14 @@ pub(super) struct Known {
     pieces: HashMap<u32, u64>,
     /// Whether the order is taken back whole.
     is_taken_back: bool,
+}
+
+/// The number of the order that is called `name`.
+pub(super) fn number_of(name: String) -> String {
+    match name.strip_prefix('#') {
+        Some(number) if !number.trim().is_empty() => number.trim_start().to_owned(),
+        _ => name,
+    }
 }
 
 /// Whether `event` is known by its order rather than by itself.
@@ -40,18 +49,22 @@ pub(super) fn is_known_by_order(event: &Event) -> bool {
 }
 
 impl Known {
-    /// What is kept of the `order` (its hash) of `event`.
-    pub(super) fn of(connection: &Connection, order: i64, event: &Event) -> rusqlite::Result<Self> {
+    /// What is kept of the `order` (its hash) of `event`, whose key is `key`.
+    pub(super) fn of(connection: &Connection, order: i64, event: &Event, key: &[u8; 16]) -> rusqlite::Result<Self> {
         let mut select =
-            connection.prepare_cached("SELECT time_ms, items FROM events WHERE order_hash = ?1 AND kind = ?2")?;
+            connection.prepare_cached("SELECT time_ms, items, key FROM events WHERE order_hash = ?1 AND kind = ?2")?;
         let mut rows = select.query(params![order, event.kind.number()])?;
         let mut known = Self::default();
         while let Some(row) = rows.next()? {
             // What cannot be read is not known: the event at hand is no worse for another's damage.
             let Some(items) = row.get_ref(1)?.as_blob().ok().and_then(unpack_items) else { continue };
             known.is_taken_back |= items.is_empty();
-            if event.kind == EventKind::Refund && event.told_ms.is_some() && row.get::<_, i64>(0)? != event.time_ms {
-                continue;
+            if event.kind == EventKind::Refund && event.told_ms.is_some() {
+                // A time ahead of the clock is taken as now, another each time that it is told: only the key tells it again.
+                let is_at = event.told_ms == Some(event.time_ms) && row.get::<_, i64>(0)? == event.time_ms;
+                if !is_at && row.get_ref(2)?.as_blob()?.get(..REFUND_BYTES) != key.get(..REFUND_BYTES) {
+                    continue;
+                }
             }
             for item in items {
                 *known.pieces.entry(item.product).or_default() += u64::from(item.quantity);

@@ -129,7 +129,11 @@ impl<'a> EventReader<'a> {
             return Err(EventFault::new("event", EventRejectCode::BadJson, "it is no JSON object"));
         };
         let fields = Fields::of(own, shared);
-        let name = fields.name()?.ok_or_else(|| missing("event", "name what was done, such as view_item"))?;
+        let name = match fields.name()? {
+            Some(name) => name,
+            None if is_reset(own) => return Ok(Reading::Unused),
+            None => return Err(missing("event", "name what was done, such as view_item")),
+        };
         let kind = match named(&name) {
             Some(Named::Kind(kind)) => kind,
             Some(Named::Unused) => return Ok(Reading::Unused),
@@ -166,6 +170,11 @@ impl<'a> EventReader<'a> {
         }
         Ok(Reading::Kept(Box::new(event)))
     }
+}
+
+/// Whether it is what storefronts push before an event, so that nothing of the last one is left: `{"ecommerce": null}`.
+fn is_reset(own: &Object) -> bool {
+    own.get("ecommerce").is_some_and(Value::is_null)
 }
 
 fn not_text(error: std::str::Utf8Error) -> String {
@@ -317,6 +326,27 @@ mod tests {
                 read.rejected.iter().map(|bad| (bad.index, bad.field.as_str(), bad.code.to_string())).collect();
             assert_eq!((read.events.len(), found), (2, vec![(1, *field, (*code).to_owned())]), "{code}");
         }
+    }
+
+    #[test]
+    fn what_a_data_layer_pushes_beside_the_shoppers_events_is_ignored_and_counted() {
+        let read = read(json!([
+            {"ecommerce": null}, {"ecommerce": null, "gtm.uniqueEventId": 7}, {"event": "gtm.elementVisibility"},
+            {"event": "view_item", "ecommerce": {"items": [{"item_id": "a"}]}}, {"ecommerce": {"items": [{"item_id": "a"}]}},
+        ]));
+        assert_eq!((read.events.len(), read.ignored, read.rejected.len()), (1, 3, 1));
+        assert_eq!((read.rejected[0].index, read.rejected[0].code), (4, EventRejectCode::MissingField));
+    }
+
+    #[test]
+    fn a_message_never_shows_hundreds_of_digits() {
+        let price = |price: Value| json!({"event": "view_item", "items": [{"item_id": "a", "price": price}]});
+        let pieces = |pieces: Value| json!({"event": "view_item", "items": [{"item_id": "a", "quantity": pieces}]});
+        for told in [price(json!(1e300)), price(json!("-1e-300")), pieces(json!(1e300)), pieces(json!(-1e300))] {
+            let message = read(told.clone()).rejected.remove(0).message;
+            assert!(message.len() < 100 && message.contains("1e"), "{told}: {message}");
+        }
+        assert!(read(price(json!(-0.01))).rejected[0].message.starts_with("-0.01 is not"));
     }
 
     #[test]

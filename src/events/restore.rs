@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use rusqlite::{Connection, ToSql};
+use rusqlite::{Connection, OptionalExtension, ToSql};
 
 use super::error::{EventError, Step};
 use super::file::{last_seq, name_of, scan};
 use super::kind::EventKind;
-use super::live::{LiveInteraction, LiveSessions};
+use super::live::{LiveInteraction, LiveSessions, SignIn};
 use super::row::Hashes;
 
 /// How far back events are looked at, in milliseconds: thirty days, for what was shown and bought.
@@ -35,7 +35,7 @@ pub(super) fn latest(
     let condition = "WHERE time_ms >= ?1 ORDER BY time_ms DESC, seq DESC LIMIT ?2";
     let mut found = read(path, &snapshot, condition, &[&since_ms, &MAX_EVENTS])?;
     found.reverse();
-    found.into_iter().for_each(|event| live.add_all(event.kind, &event.hashes, event.interactions.into_iter()));
+    show(path, &snapshot, found, live)?;
     Ok(last)
 }
 
@@ -53,14 +53,42 @@ pub(super) fn since(
     let first = seq.max(last.saturating_sub(MAX_EVENTS));
     if first < last {
         let found = read(path, connection, "WHERE seq > ?1 AND seq <= ?2 ORDER BY seq", &[&first, &last])?;
-        found.into_iter().for_each(|event| live.add_all(event.kind, &event.hashes, event.interactions.into_iter()));
+        show(path, connection, found, live)?;
     }
     Ok(last)
+}
+
+fn show(path: &Path, connection: &Connection, found: Vec<Found>, live: &mut LiveSessions) -> Result<(), EventError> {
+    for Found { kind, time_ms, hashes, interactions } in found {
+        let sign_in = first_sign_in(path, connection, &hashes, live)?;
+        live.add_all(kind, time_ms, &hashes, interactions.into_iter());
+        if let (Some(visitor), Some(sign_in)) = (hashes.visitor, sign_in) {
+            live.sign_in(visitor, sign_in);
+        }
+    }
+    Ok(())
+}
+
+/// The first sign-in on the device of an event's visitor, however long ago, unless `live` holds the visitor: then it was asked for before.
+///
+/// Returns an error if the file is damaged or cannot be read.
+pub(super) fn first_sign_in(
+    path: &Path,
+    connection: &Connection,
+    hashes: &Hashes,
+    live: &LiveSessions,
+) -> Result<Option<SignIn>, EventError> {
+    let Some(visitor) = hashes.visitor.filter(|visitor| !live.is_held(*visitor)) else { return Ok(None) };
+    let failed = |error| Step::Read.failed(path, error);
+    let mut select = connection.prepare_cached("SELECT time_ms, user FROM links WHERE visitor = ?1").map_err(failed)?;
+    let sign_in = select.query_row([visitor], |row| Ok(SignIn { time_ms: row.get(0)?, user: row.get(1)? }));
+    sign_in.optional().map_err(failed)
 }
 
 /// An event as the live sessions take it.
 struct Found {
     kind: EventKind,
+    time_ms: i64,
     hashes: Hashes,
     interactions: Vec<LiveInteraction>,
 }
@@ -93,7 +121,7 @@ fn read(
                 quantity: item.quantity,
             });
         }
-        found.push(Found { kind: row.kind, hashes: row.hashes, interactions });
+        found.push(Found { kind: row.kind, time_ms: row.time_ms, hashes: row.hashes, interactions });
         Ok(())
     })?;
     Ok(found)

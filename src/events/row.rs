@@ -12,6 +12,9 @@ use super::kind::EventKind;
 /// The columns, in the order of [`Columns`].
 pub(super) const COLUMNS: &str = "visitor, user, session, order_hash, key, kind, time_ms, items, currency, placement, recommendation, device, query, digest";
 
+/// First bytes of a refund's key, which tell its order and the time that was told of it, whatever the clock made of that time.
+pub(super) const REFUND_BYTES: usize = 8;
+
 /// A product of a stored event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct StoredItem {
@@ -32,7 +35,8 @@ pub(super) struct Hashes {
 }
 
 impl Hashes {
-    /// An event with an id is known by it. One without is known by all that was told of it, its time included; where no time was told
+    /// An event with an id is known by it. A refund without one has a key that begins as those of its order and told time do
+    /// ([`REFUND_BYTES`]). Any other is known by all that was told of it, its time included; where no time was told
     /// either, it is like no other.
     pub(super) fn of(event: &Event, key: &IdentityKey) -> Self {
         let hash = |domain, text: &Option<String>| text.as_deref().map(|text| key.hash(domain, text));
@@ -44,11 +48,23 @@ impl Hashes {
             order: hash(Domain::Order, &event.order),
             key: match (&ids.event, event.told_ms) {
                 (Some(id), _) => key.digest(Domain::Event, id.as_bytes()),
+                (None, Some(told_ms)) if event.kind == EventKind::Refund && event.order.is_some() => {
+                    refund_key(event, told_ms, key)
+                }
                 (None, Some(told_ms)) => key.digest(Domain::Content, &content(event, told_ms)),
                 (None, None) => key.digest(Domain::Content, &ulid::Ulid::generate().to_bytes()),
             },
         }
     }
+}
+
+/// The key of a refund that is known by its order and its told time: these first, then all that was told.
+fn refund_key(event: &Event, told_ms: i64, key: &IdentityKey) -> [u8; 16] {
+    let order = event.order.as_deref().unwrap_or_default();
+    let refund = key.digest(Domain::Refund, &[&told_ms.to_le_bytes(), order.as_bytes()].concat());
+    let mut joined = key.digest(Domain::Content, &content(event, told_ms));
+    joined[..REFUND_BYTES].copy_from_slice(&refund[..REFUND_BYTES]);
+    joined
 }
 
 /// All that was told, without two ways to read it.

@@ -168,6 +168,30 @@ fn found_in(path: &Path, needles: &HashSet<Needle>) -> Result<HashSet<Needle>, E
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::events::identity::IdentityKey;
+    use crate::events::row::Hashes;
+    use crate::events::{Event, EventKind, Ids};
+
+    #[test]
+    fn the_log_is_searched_as_the_file_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let key = IdentityKey::read_or_make(dir.path()).unwrap();
+        let mut file = EventFile::open(dir.path(), &key).unwrap();
+        let ids = Ids { visitor: Some("v".into()), ..Ids::default() };
+        let event = Event { ids, ..Event::new(EventKind::Search, 1_780_000_000_000) };
+        let hashes = Hashes::of(&event, &key);
+        let mut append = file.begin().unwrap();
+        append.push(&event, hashes).unwrap();
+        append.commit().unwrap();
+        file.connection().execute("DELETE FROM events", []).unwrap();
+        // The row was never written back: its bytes are in pages of the log alone.
+        let mut needles = Needles::default();
+        needles.add_key(&hashes.key);
+        assert!(found_in(file.path(), &needles.found_as).unwrap().is_empty());
+        assert!(needles.is_found(&file).unwrap());
+        assert!(cut_log(file.path(), file.connection()).unwrap());
+        assert!(!needles.is_found(&file).unwrap());
+    }
 
     #[test]
     fn a_needle_is_found_wherever_it_stands_also_across_two_parts() {

@@ -23,7 +23,7 @@ use super::event::PRICE_PARTS;
 use super::file::{reader, scan};
 use super::history::{History, HistoryParts, Interaction, NO_ORDER};
 use super::kind::EventKind;
-use super::row::Columns;
+use super::row::{Columns, Hashes};
 use crate::catalog::Currency;
 
 mod one_shopper;
@@ -96,10 +96,25 @@ struct Gathered {
     taken_back: HashMap<u32, i64>,
 }
 
-/// The history of the events in `path`, of sessions that end after `idle_ms` without an event.
+/// Some of the events, as SQL tells them apart.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Chosen<'a> {
+    /// From `WHERE` on, with two parameters.
+    pub(super) condition: &'a str,
+    /// The two.
+    pub(super) hashes: [i64; 2],
+}
+
+/// The history of the events in `path`, of sessions that end after `idle_ms` without an event; with `chosen`, no sessions but those of
+/// them, whole, that hold one of these events.
 ///
 /// Returns an error if the file is damaged or cannot be read.
-pub(super) fn history(path: &Path, part: &HistoryPart, idle_ms: i64) -> Result<History, EventError> {
+pub(super) fn history(
+    path: &Path,
+    part: &HistoryPart,
+    idle_ms: i64,
+    chosen: Option<Chosen<'_>>,
+) -> Result<History, EventError> {
     let connection = reader(path)?;
     let failed = |error| Step::Read.failed(path, error);
     // One snapshot: what is written meanwhile is in none of the reads.
@@ -108,8 +123,9 @@ pub(super) fn history(path: &Path, part: &HistoryPart, idle_ms: i64) -> Result<H
     gathered.drop_other_currencies(part.currency);
     let names = names(path, &snapshot)?;
     let sold_elsewhere = sold(&snapshot, gathered.unknown_orders()).map_err(failed)?;
+    let chosen = chosen.map(|chosen| ties(path, &snapshot, chosen)).transpose()?;
     drop(snapshot);
-    Ok(gathered.finish(names, &sold_elsewhere, idle_ms))
+    Ok(gathered.finish(names, &sold_elsewhere, idle_ms, chosen.as_ref()))
 }
 
 fn gather(path: &Path, connection: &Connection, part: &HistoryPart) -> Result<Gathered, EventError> {
@@ -122,6 +138,23 @@ fn gather(path: &Path, connection: &Connection, part: &HistoryPart) -> Result<Ga
     let parameters = if is_all { &[][..] } else { &parameters[..] };
     scan(path, connection, condition, parameters, &mut |row| gathered.push(path, row, &links))?;
     Ok(gathered)
+}
+
+/// [`Head::tie`] of the events that are `chosen`.
+fn ties(path: &Path, connection: &Connection, chosen: Chosen<'_>) -> Result<HashSet<i64>, EventError> {
+    let mut ties = HashSet::new();
+    let [first, second] = &chosen.hashes;
+    scan(path, connection, chosen.condition, &[first, second], &mut |row| {
+        ties.insert(tie(&row.hashes));
+        Ok(())
+    })?;
+    Ok(ties)
+}
+
+/// The start of the event's key, which is its own.
+fn tie(hashes: &Hashes) -> i64 {
+    let [a, b, c, d, e, f, g, h, ..] = hashes.key;
+    i64::from_be_bytes([a, b, c, d, e, f, g, h])
 }
 
 /// The user as whom each visitor first signed in.
@@ -165,8 +198,7 @@ impl Gathered {
         let first_line = u32::try_from(self.lines.len()).map_err(|_| too_many())?;
         let num_lines = u16::try_from(items.len()).map_err(|_| damaged("an event has too many products"))?;
         let hashes = &row.hashes;
-        let [a, b, c, d, e, f, g, h, ..] = hashes.key;
-        let tie = i64::from_be_bytes([a, b, c, d, e, f, g, h]);
+        let tie = tie(hashes);
         let order = match (hashes.order, row.kind) {
             (Some(order), _) => order,
             // A purchase without a number is an order of its own.
@@ -277,14 +309,30 @@ impl Gathered {
         sessions
     }
 
-    /// Ties refunds to sales and events to sessions.
-    fn finish(mut self, names: HashMap<u32, String>, sold_elsewhere: &HashSet<i64>, idle_ms: i64) -> History {
+    /// Ties refunds to sales and events to sessions; of these only those with an event of the `chosen` ties, where any are.
+    fn finish(
+        mut self,
+        names: HashMap<u32, String>,
+        sold_elsewhere: &HashSet<i64>,
+        idle_ms: i64,
+        chosen: Option<&HashSet<i64>>,
+    ) -> History {
         self.tell_contents(&names);
         self.give_refunds_to_their_shoppers();
         self.heads.sort_unstable_by_key(|head| (head.shopper, head.time_ms, head.content, head.tie));
         self.tie_refunds(sold_elsewhere);
         let sessions = self.number_sessions(idle_ms);
+        if let Some(ties) = chosen {
+            self.keep_sessions_with(ties);
+        }
         self.into_history(sessions, names)
+    }
+
+    /// Drops the sessions, which are numbered, that hold none of the events with these `ties`.
+    fn keep_sessions_with(&mut self, ties: &HashSet<i64>) {
+        let with = self.heads.iter().filter(|head| ties.contains(&head.tie));
+        let kept: HashSet<Option<i64>> = with.map(|head| head.session).collect();
+        self.heads.retain(|head| kept.contains(&head.session));
     }
 
     fn into_history(mut self, mut sessions: Vec<SessionEnd>, names: HashMap<u32, String>) -> History {

@@ -57,7 +57,7 @@ struct Request {
 /// let ids = Ids { visitor: Some("v1".into()), ..Ids::default() };
 /// let receipt = store.submit(vec![Event { ids, items: vec![item], ..Event::new(EventKind::ViewItem, now_ms) }])?;
 /// assert_eq!(receipt.accepted, 1);
-/// assert_eq!(&*store.live_session(Some("v1"), None, now_ms)?[0].product, "SKU-1");
+/// assert_eq!(&*store.live_session(&["v1"], None, now_ms)?[0].product, "SKU-1");
 /// # Ok(())
 /// # }
 /// ```
@@ -152,23 +152,23 @@ impl EventStore {
         answer.recv().unwrap_or_else(|_| Err(EventError::NoWriter { path: self.shared.path.clone() }))
     }
 
-    /// What a visitor (or user) did in the session that is under way at `now_ms` (milliseconds since 1970), oldest first, at most
-    /// [`MAX_LIVE_INTERACTIONS`](super::MAX_LIVE_INTERACTIONS): what bears the id `session`, or else all up to the last pause. Without a
-    /// visitor, or where nothing is known of one, what was done under the session's id. Empty for a shopper who is not known.
+    /// What the first of `shoppers` (visitors' or users' ids) with a session under way at `now_ms` (milliseconds since 1970) did in it, oldest
+    /// first, at most [`MAX_LIVE_INTERACTIONS`](super::MAX_LIVE_INTERACTIONS): what bears the id `session`, or else all up to the last
+    /// pause. Where none of them has one, what was done under the session's id. Empty where nothing is known of any.
     ///
     /// Returns an error if the key of the ids cannot be read.
     pub fn live_session(
         &self,
-        visitor: Option<&str>,
+        shoppers: &[&str],
         session: Option<&str>,
         now_ms: i64,
     ) -> Result<Vec<LiveInteraction>, EventError> {
         let Some(key) = self.shared.key.get() else { return Ok(Vec::new()) };
         let session = session.map(|session| key.hash(Domain::Session, session));
-        let shopper = visitor.map(|visitor| key.hash(Domain::Shopper, visitor));
+        let shoppers = shoppers.iter().map(|shopper| key.hash(Domain::Shopper, shopper));
         let live = self.shared.live();
-        let found = [shopper, session].into_iter().flatten().map(|id| live.of(id, session, now_ms));
-        Ok(found.into_iter().find(|found| !found.is_empty()).unwrap_or_default())
+        let mut found = shoppers.chain(session).map(|id| live.of(id, session, now_ms));
+        Ok(found.find(|found| !found.is_empty()).unwrap_or_default())
     }
 
     /// What a visitor (or user) was shown, clicked and bought, oldest first, however long ago, at most
@@ -188,7 +188,7 @@ impl EventStore {
         if !self.is_there()? {
             return Ok(History::default());
         }
-        sessions::history(&self.shared.path, part, self.shared.config.session_idle_ms())
+        sessions::history(&self.shared.path, part, self.shared.config.session_idle_ms(), None)
     }
 
     /// Whether there are events, or have been.
@@ -340,7 +340,8 @@ impl Shared {
                 match append.push(&event.0, event.1)? {
                     Some(kept) => {
                         receipt.accepted += 1;
-                        added.push((kept, event.1));
+                        let sign_in = append.first_sign_in(&event.1, &self.live())?;
+                        added.push((kept, event.1, sign_in));
                     }
                     None => receipt.duplicates += 1,
                 }
@@ -351,7 +352,12 @@ impl Shared {
             append.commit()?;
         }
         let mut live = self.live();
-        added.iter().for_each(|(event, hashes)| live.add(event, hashes));
+        for (event, hashes, sign_in) in added {
+            live.add(&event, &hashes);
+            if let (Some(visitor), Some(sign_in)) = (hashes.visitor, sign_in) {
+                live.sign_in(visitor, sign_in);
+            }
+        }
         Ok(receipts)
     }
 }

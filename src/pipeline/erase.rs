@@ -3,14 +3,13 @@
 //! In this order, so that whatever fails, asking again finds the events still there and does the rest. The catalog's lock is held throughout:
 //! no build can read the events before and publish after.
 
-use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::behavior::{Behavior, Footprint, redact};
-use crate::events::{ErasureReceipt, EventError, EventStore, ExportedEvent};
+use crate::behavior::{Behavior, BehaviorConfig, Footprint, redact};
+use crate::events::{ErasureReceipt, EventError, EventStore};
 use crate::index::{CatalogDir, CatalogLock, Check, Generation, IndexError, Manifest, Revision};
 use crate::rank::RowId;
 
@@ -51,7 +50,7 @@ pub struct GenerationErasure {
     pub by: Option<String>,
     /// Sessions that were taken out of it.
     pub sessions: usize,
-    /// Pairs of products that were taken out of it because nothing but those sessions backed them.
+    /// Pairs of products that were taken out of it because no more orders or sessions backed them than were taken out.
     pub pairs: usize,
 }
 
@@ -67,15 +66,26 @@ pub enum GenerationDone {
     Deleted,
 }
 
-/// Erases all that is kept under `id`, a visitor's or a user's: takes their sessions out of every generation of the catalog in `dir`, and
-/// their events out of `store`.
+/// Erases all that is kept under `id`, a visitor's or a user's: takes the sessions to which any of their events contributes, whole, out of
+/// every generation of the catalog in `dir`, and their events out of `store`.
+///
+/// The sessions are formed from all events as a build forms them; those that retention has taken, or that were sessions by another idle time,
+/// are not known. `config` says how events count in what was learned.
 ///
 /// Returns an error if a build runs, the generation in use is damaged, or a file cannot be read or written; some generations may then be
 /// done, and asking again does the rest.
-pub fn erase_shopper(dir: &CatalogDir, store: &EventStore, id: &str) -> Result<Erasure, EraseError> {
+pub fn erase_shopper(
+    dir: &CatalogDir,
+    store: &EventStore,
+    id: &str,
+    config: &BehaviorConfig,
+) -> Result<Erasure, EraseError> {
     let lock = lock(dir)?;
-    let events = store.export(id)?;
-    let generations = if events.is_empty() { Vec::new() } else { redact_all(dir, &lock, &events)? };
+    let generations = if store.export(id)?.is_empty() {
+        Vec::new()
+    } else {
+        redact_all(dir, &lock, Footprint::new(&store.history_of(id)?, config))?
+    };
     Ok(Erasure { receipt: store.erase(id)?, generations })
 }
 
@@ -97,7 +107,7 @@ fn lock(dir: &CatalogDir) -> Result<CatalogLock, IndexError> {
 fn redact_all(
     dir: &CatalogDir,
     lock: &CatalogLock,
-    events: &[ExportedEvent],
+    footprint: Footprint<'_>,
 ) -> Result<Vec<GenerationErasure>, IndexError> {
     // What a killed build left may hold anything.
     dir.discard_build(lock)?;
@@ -105,7 +115,7 @@ fn redact_all(
     listed.sort_by_key(|listed| listed.is_current);
     let mut done = Vec::with_capacity(listed.len());
     for listed in listed {
-        let redacted = listed.manifest.and_then(|manifest| redact_one(dir, lock, &manifest, events));
+        let redacted = listed.manifest.and_then(|manifest| redact_one(dir, lock, &manifest, footprint));
         done.push(match redacted {
             Err(error) if !listed.is_current && error.is_damage() => {
                 dir.remove(lock, &listed.name)?;
@@ -121,19 +131,19 @@ fn redact_one(
     dir: &CatalogDir,
     lock: &CatalogLock,
     manifest: &Manifest,
-    events: &[ExportedEvent],
+    footprint: Footprint<'_>,
 ) -> Result<GenerationErasure, IndexError> {
     let unchanged = GenerationErasure::of(manifest.generation.clone(), GenerationDone::Unchanged);
     let files = manifest.files.keys().map(String::as_str);
     let path = dir.path().join(&manifest.generation);
     let Some(behavior) = Behavior::open(&path, manifest.counts.products, files)? else { return Ok(unchanged) };
     let generation = Generation::open(&path, Check::Headers)?;
-    let sessions = footprint(&generation, events).sessions(behavior.sessions());
-    if sessions.is_empty() {
+    let own = footprint.sessions(behavior.sessions(), |id| generation.products().row(id).map(|RowId(row)| row));
+    if own.numbers.is_empty() {
         return Ok(unchanged);
     }
     let revision = Revision::start(dir, lock, manifest)?;
-    let redacted = redact(&behavior, &sessions, revision.dir())?;
+    let redacted = redact(&behavior, &own, revision.dir())?;
     let replaced = revision.publish(redacted.files)?;
     Ok(GenerationErasure {
         generation: replaced.generation,
@@ -148,12 +158,4 @@ impl GenerationErasure {
     fn of(generation: String, done: GenerationDone) -> Self {
         Self { generation, done, by: None, sessions: 0, pairs: 0 }
     }
-}
-
-/// What `events` tell, in the rows of `generation`.
-fn footprint(generation: &Generation, events: &[ExportedEvent]) -> Footprint {
-    let time_s = |event: &ExportedEvent| u32::try_from(event.timestamp.as_millisecond().div_euclid(1000)).ok();
-    let ids: HashSet<&str> = events.iter().flat_map(|event| &event.items).map(|item| item.item_id.as_str()).collect();
-    let row = |id: &&str| generation.products().row(id).map(|RowId(row)| row);
-    Footprint { times_s: events.iter().filter_map(time_s).collect(), products: ids.iter().filter_map(row).collect() }
 }

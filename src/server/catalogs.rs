@@ -94,6 +94,11 @@ impl Catalogs {
         Ok(catalogs)
     }
 
+    /// How events count in what is learned from them.
+    pub(super) fn behavior(&self) -> &BehaviorConfig {
+        &self.behavior
+    }
+
     /// Looks at every `CURRENT` and takes over what is new, changes that other processes made included. Reads whole generations: never call it where requests are answered,
     /// and never twice at once.
     ///

@@ -1,7 +1,8 @@
 //! Which events are whose: one store a catalog, opened when the catalog is first seen.
 //!
-//! A store that cannot be opened is logged once, by name, and tried again whenever its files change; its catalog answers questions all the
-//! same, and what needs events answers `events_damaged`.
+//! A store that cannot be opened is logged once, by name; its catalog answers questions all the same. One that is damaged is tried again
+//! whenever its files change, and what needs events answers `events_damaged`. What may pass, such as another process's lock or a fault of the
+//! disk, is tried again at every look, and answers `events_unavailable` until then.
 //!
 //! Every page of a small file is checked before it is used; that of a large one in the background, at the start and then once a day, so
 //! that a start takes no longer for it: damage is logged by name, and what can be read goes on being used.
@@ -31,8 +32,8 @@ pub(super) struct EventStores {
 
 #[derive(Clone)]
 struct Opened {
-    /// `None` when it could not be opened.
-    store: Option<Arc<EventStore>>,
+    /// Why not, when it could not be opened.
+    store: Result<Arc<EventStore>, EventError>,
     seen: Stamp,
     /// Whether another process's events could not be read when they were last looked for.
     is_stale: bool,
@@ -52,9 +53,10 @@ impl EventStores {
     /// Returns a problem if there is no such catalog or its events cannot be used.
     pub(super) fn of(&self, catalog: &str) -> Result<Arc<EventStore>, Problem> {
         match self.stores.load().get(catalog) {
-            Some(Opened { store: Some(store), .. }) => Ok(store.clone()),
-            Some(Opened { store: None, .. }) => {
-                Err(Problem::new(Code::EventsDamaged, format!("the events of catalog `{catalog}` cannot be used")))
+            Some(Opened { store: Ok(store), .. }) => Ok(store.clone()),
+            Some(Opened { store: Err(error), .. }) => {
+                let code = if error.is_damage() { Code::EventsDamaged } else { Code::EventsUnavailable };
+                Err(Problem::new(code, format!("the events of catalog `{catalog}` cannot be used")))
             }
             None => Err(Problem::field(Code::CatalogNotFound, "catalog", format!("there is no catalog `{catalog}`"))),
         }
@@ -68,12 +70,15 @@ impl EventStores {
             let seen = stamp(&dir.path());
             let old = self.stores.load().get(dir.catalog()).cloned();
             let opened = match old {
-                Some(Opened { store: Some(store), is_stale, .. }) => {
+                Some(Opened { store: Ok(store), is_stale, .. }) => {
                     let is_stale = self.catch_up(dir.catalog(), &store, is_stale);
-                    Opened { store: Some(store), seen, is_stale }
+                    Opened { store: Ok(store), seen, is_stale }
                 }
-                Some(old) if old.seen == seen => continue,
-                _ => Opened { store: self.open(&dir), seen, is_stale: false },
+                Some(Opened { store: Err(error), seen: old, .. }) if error.is_damage() && old == seen => continue,
+                old => {
+                    let last_error = old.and_then(|old| old.store.err());
+                    Opened { store: self.open(&dir, last_error.as_ref()), seen, is_stale: false }
+                }
             };
             let mut stores = BTreeMap::clone(&self.stores.load());
             stores.insert(dir.catalog().to_owned(), opened);
@@ -82,14 +87,14 @@ impl EventStores {
         Ok(())
     }
 
-    fn open(&self, dir: &CatalogDir) -> Option<Arc<EventStore>> {
-        match open_checked(&dir.path(), &self.config) {
-            Ok(store) => Some(Arc::new(store)),
-            Err(error) => {
-                tracing::error!(catalog = dir.catalog(), "events cannot be used: {}", with_causes(&error));
-                None
+    /// Opens the events of `dir`, and logs why not unless it is the `last_error` again.
+    fn open(&self, dir: &CatalogDir, last_error: Option<&EventError>) -> Result<Arc<EventStore>, EventError> {
+        open_checked(&dir.path(), &self.config).map(Arc::new).inspect_err(|error| {
+            let told = with_causes(error);
+            if last_error.is_none_or(|last| with_causes(last) != told) {
+                tracing::error!(catalog = dir.catalog(), "events cannot be used: {told}");
             }
-        }
+        })
     }
 
     /// Returns whether it failed.
@@ -111,7 +116,7 @@ impl EventStores {
     /// Reads every page of the files that were too large for it when they were opened, and logs those that are damaged.
     pub(super) fn check(&self) {
         for (catalog, opened) in self.stores.load().iter() {
-            let Some(store) = &opened.store else { continue };
+            let Ok(store) = &opened.store else { continue };
             if let Err(error) = store.num_bytes().and_then(|num_bytes| check_if(num_bytes > MAX_CHECKED_BYTES, store)) {
                 tracing::error!(catalog, "events are damaged: {}", with_causes(&error));
             }
@@ -122,7 +127,7 @@ impl EventStores {
     pub(super) fn purge(&self) {
         let now_ms = jiff::Timestamp::now().as_millisecond();
         for (catalog, opened) in self.stores.load().iter() {
-            let Some(store) = &opened.store else { continue };
+            let Ok(store) = &opened.store else { continue };
             match store.purge(now_ms) {
                 Ok(0) => {}
                 Ok(num_events) => tracing::info!(catalog, num_events, "events past their retention are forgotten"),

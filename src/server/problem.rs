@@ -67,6 +67,8 @@ pub(super) enum Code {
     VersionNotFound,
     /// The request does not say which version it changes.
     PreconditionRequired,
+    /// Another process holds the catalog's events, or their disk fails.
+    EventsUnavailable,
     /// A change was not kept, as the disk is full.
     DiskFull,
     /// Not every catalog serves.
@@ -143,6 +145,11 @@ impl Code {
                 StatusCode::PRECONDITION_REQUIRED,
                 "The version is missing",
                 "send `If-Match` with the ETag of the rules that you have changed, or `*` to overwrite whatever there is",
+            ),
+            Self::EventsUnavailable => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "The events cannot be reached now",
+                "another process holds the events, or their disk fails, of which the server's log tells: nothing was kept, send it again",
             ),
             Self::DiskFull => (
                 StatusCode::INSUFFICIENT_STORAGE,
@@ -338,14 +345,15 @@ impl From<EventError> for Problem {
     fn from(error: EventError) -> Self {
         let code = match &error {
             EventError::DiskFull { .. } => Code::DiskFull,
-            EventError::Busy { .. } | EventError::NotScrubbed { .. } => Code::Overloaded,
-            EventError::Damaged { .. }
-            | EventError::Foreign { .. }
-            | EventError::FormatVersion { .. }
-            | EventError::MissingKey { .. }
-            | EventError::WrongKey { .. }
-            | EventError::DamagedKey { .. }
-            | EventError::Replaced { .. } => Code::EventsDamaged,
+            EventError::InvalidId { .. } => return Self::field(Code::InvalidField, "id", error),
+            EventError::NotScrubbed { .. } => Code::Overloaded,
+            EventError::Busy { .. }
+            | EventError::Open { .. }
+            | EventError::File { .. }
+            | EventError::Read { .. }
+            | EventError::Write { .. }
+            | EventError::ReadKey { .. } => Code::EventsUnavailable,
+            damage if damage.is_damage() => Code::EventsDamaged,
             _ => return Self::internal(&error),
         };
         tracing::error!("events cannot be used: {}", with_causes(&error));
@@ -373,14 +381,16 @@ mod tests {
     #[test]
     fn an_event_that_was_not_kept_says_why_and_names_no_path() {
         let path = std::path::PathBuf::from("/secret/events.sqlite");
-        for (error, status) in [
-            (EventError::DiskFull { path: path.clone() }, 507),
-            (EventError::Busy { path: path.clone() }, 503),
-            (EventError::WrongKey { path: path.clone() }, 503),
-            (EventError::NoWriter { path }, 500),
+        let source = std::sync::Arc::new(std::io::Error::other("the disk fails"));
+        for (error, status, code) in [
+            (EventError::DiskFull { path: path.clone() }, 507, Code::DiskFull),
+            (EventError::Busy { path: path.clone() }, 503, Code::EventsUnavailable),
+            (EventError::File { path: path.clone(), source }, 503, Code::EventsUnavailable),
+            (EventError::WrongKey { path: path.clone() }, 503, Code::EventsDamaged),
+            (EventError::NoWriter { path }, 500, Code::Internal),
         ] {
             let document = Problem::from(error).document();
-            assert_eq!(document.status, status);
+            assert_eq!((document.status, document.code), (status, code));
             assert!(!serde_json::to_string(&document).unwrap().contains("secret"));
         }
     }

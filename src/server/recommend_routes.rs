@@ -61,8 +61,8 @@ pub(super) async fn recommend(
         if matches!(query.intent, Intent::Upsell | Intent::Next | Intent::ForYou) {
             add_live_session(&app, &catalog, &shopper, &view, &mut query);
         }
-        if let Some(buyer) = shopper.buyer.clone().filter(|_| engine.config().heeds_bought(query.intent)) {
-            query.bought = bought(&app, &catalog, buyer, deadline).await;
+        if let Some(buyer) = shopper.buyer().filter(|_| engine.config().heeds_bought(query.intent)) {
+            query.bought = bought(&app, &catalog, buyer.to_owned(), deadline).await;
         }
         if engine.rules().version() > 0 {
             add_marks(&app, &catalog, &shopper, &mut query);
@@ -78,7 +78,7 @@ pub(super) async fn recommend(
 fn add_live_session(app: &App, catalog: &str, shopper: &Shopper, view: &View, query: &mut Query) {
     let Ok(store) = app.events().of(catalog) else { return };
     let now_ms = jiff::Timestamp::now().as_millisecond();
-    let live = store.live_session(shopper.visitor.as_deref(), shopper.session.as_deref(), now_ms).unwrap_or_default();
+    let live = store.live_session(&shopper.ids(), shopper.session.as_deref(), now_ms).unwrap_or_default();
     let known = live.iter().filter(|done| view.row(&done.product).is_some());
     let mut session: Vec<SessionEvent> =
         known.map(|done| SessionEvent { id: done.product.to_string(), kind: done.kind }).collect();
@@ -90,9 +90,10 @@ fn add_live_session(app: &App, catalog: &str, shopper: &Shopper, view: &View, qu
 
 /// Tells the rules what the shopper was shown, clicked and bought, and whether it is the first visit.
 fn add_marks(app: &App, catalog: &str, shopper: &Shopper, query: &mut Query) {
-    let (Ok(store), Some(visitor)) = (app.events().of(catalog), shopper.visitor.as_deref()) else { return };
+    let ids = shopper.ids();
+    let (Ok(store), Some(&visitor)) = (app.events().of(catalog), ids.first()) else { return };
     let now_ms = jiff::Timestamp::now().as_millisecond();
-    let live = store.live_session(Some(visitor), shopper.session.as_deref(), now_ms).unwrap_or_default();
+    let live = store.live_session(&ids, shopper.session.as_deref(), now_ms).unwrap_or_default();
     let marks = store.marks(visitor).unwrap_or_default();
     let began_ms = live.first().map_or(now_ms, |first| first.time_ms);
     if query.shopper.visitor.is_none() {

@@ -37,8 +37,8 @@ pub(super) struct RecommendRequest {
     visitor_id: Option<String>,
     /// Which session of theirs; without it the one under way. 1 to 256 bytes.
     session_id: Option<String>,
-    /// Who is signed in: asked for in place of the visitor where that is absent, and always for what was bought in earlier orders. 1 to 256
-    /// bytes.
+    /// Who is signed in: their session counts where `visitor_id` is absent, or not known, or has no session under way, and always what
+    /// they bought in earlier orders. 1 to 256 bytes.
     user_id: Option<String>,
     /// `false`: what is known of the visitor is not looked at. Nothing is kept of a request either way.
     consent: Option<bool>,
@@ -228,21 +228,32 @@ fn one() -> u32 {
 /// Whose events count.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Shopper {
-    /// The visitor, or else who is signed in.
-    pub(super) visitor: Option<String>,
+    visitor: Option<String>,
+    /// Who is signed in.
+    user: Option<String>,
     /// The session's id.
     pub(super) session: Option<String>,
+}
+
+impl Shopper {
+    /// Whose session is looked for, one after the other.
+    pub(super) fn ids(&self) -> Vec<&str> {
+        [&self.visitor, &self.user].into_iter().filter_map(|id| id.as_deref()).collect()
+    }
+
     /// Whose earlier orders count: of who is signed in, or else of the visitor.
-    pub(super) buyer: Option<String>,
+    pub(super) fn buyer(&self) -> Option<&str> {
+        self.user.as_deref().or(self.visitor.as_deref())
+    }
 }
 
 impl RecommendRequest {
     /// Whose events may count for the answer; `None` where nobody is named or consent is refused.
     pub(super) fn shopper(&self) -> Option<Shopper> {
-        let visitor = self.visitor_id.clone().or_else(|| self.user_id.clone());
-        let is_named = visitor.is_some() || self.session_id.is_some();
-        let buyer = self.user_id.clone().or_else(|| self.visitor_id.clone());
-        (is_named && self.consent != Some(false)).then(|| Shopper { visitor, session: self.session_id.clone(), buyer })
+        let Self { visitor_id, user_id, session_id, .. } = self;
+        let is_named = visitor_id.is_some() || user_id.is_some() || session_id.is_some();
+        let (visitor, user, session) = (visitor_id.clone(), user_id.clone(), session_id.clone());
+        (is_named && self.consent != Some(false)).then_some(Shopper { visitor, user, session })
     }
 
     /// The question, the placement to echo, and what results carry.

@@ -45,11 +45,12 @@ pub(super) async fn export_visitor(
 /// Erases all that is kept of one visitor or user, and answers with a receipt. For the shop's own systems, never for the browser.
 ///
 /// When the answer comes, neither the id's hash nor its events are in any file of the catalog: the event files were searched after the last
-/// write, and its sessions are taken out of every generation, of which the receipt tells; the one in use is replaced by one without them, which serves
-/// within `server.reload_interval_ms`. Counts over all shoppers (how often products were bought together or looked at, and how popular they
-/// are) hold no session and stay until the next build. An erasure that takes longer than a request may, that another process keeps from it by
-/// reading for long, or that comes while a build runs, is answered 503; it may go on, asking again does what is left, and the receipt counts what all
-/// of them erased.
+/// write, and every session to which one of its events contributes is taken out of every generation, of which the receipt tells; the one in
+/// use is replaced by one without them, which serves within `server.reload_interval_ms`. A session that two devices of one user share goes
+/// whole, whichever id is erased; the other's events stay. Pairs of products that no more orders or sessions back than were taken out go with
+/// them. The other counts over all shoppers (how popular products are, what follows what by category) hold no session and stay until the next
+/// build. An erasure that takes longer than a request may, that another process keeps from it by reading for long, or that comes while a build
+/// runs, is answered 503; it may go on, asking again does what is left, and the receipt counts what all of them erased.
 #[utoipa::path(
     delete, path = "/v1/{catalog}/visitors/{*id}", tag = "events",
     params(
@@ -69,6 +70,7 @@ pub(super) async fn erase_visitor(
     let Path((catalog, id)) = path.map_err(path_problem)?;
     let store = app.events().of(&catalog)?;
     let dir = app.catalogs().dir(&catalog)?;
-    let erasure = app.apart(app.deadline(), move || erase_shopper(&dir, &store, &id)).await??;
+    let behavior = app.catalogs().behavior().clone();
+    let erasure = app.apart(app.deadline(), move || erase_shopper(&dir, &store, &id, &behavior)).await??;
     json(&erasure)
 }

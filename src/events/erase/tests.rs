@@ -174,7 +174,7 @@ fn a_session_of_nobody_is_exported_and_erased_by_its_id() {
     assert!(!found(dir.path(), &hash("s2")).is_empty());
     assert_eq!(store.erase("s2").unwrap().events, 572);
     assert_eq!(found(dir.path(), &hash("s2")), BTreeMap::new());
-    assert!(store.live_session(None, Some("s2"), AT + 4000).unwrap().is_empty());
+    assert!(store.live_session(&[], Some("s2"), AT + 4000).unwrap().is_empty());
     // What a visitor did under the same session id stays the visitor's.
     assert_eq!((store.erase("s3").unwrap().events, store.export("v").unwrap().len()), (571, 572));
     assert_eq!(store.erase("v").unwrap().events, 572);

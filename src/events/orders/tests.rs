@@ -5,9 +5,10 @@ use std::path::Path;
 
 use proptest::prelude::*;
 
-use crate::catalog::ProductId;
+use crate::catalog::{ProductId, RecordForm};
 use crate::events::{
-    ColumnMap, Event, EventKind, EventStore, EventsConfig, History, HistoryPart, Ids, Import, Imported, Item,
+    ColumnMap, Event, EventKind, EventReader, EventStore, EventsConfig, History, HistoryPart, Ids, Import, Imported,
+    Item, Reading,
 };
 
 /// A day of 2026, in milliseconds since 1970.
@@ -79,7 +80,7 @@ fn a_purchase_told_again_counts_once_whatever_its_time_its_id_and_its_way() {
     let done = imported(&store, export);
     assert_eq!((done.accepted, done.duplicates), (0, 2));
     assert_eq!(pieces(&store, EventKind::Purchase), expected(&[("a", 3), ("b", 1)]));
-    assert_eq!(store.live_session(Some("v"), None, DAY + 60_000).unwrap().len(), 2);
+    assert_eq!(store.live_session(&["v"], None, DAY + 60_000).unwrap().len(), 2);
 }
 
 #[test]
@@ -119,6 +120,48 @@ fn two_refunds_of_one_order_both_count_and_the_same_file_again_changes_nothing()
     assert_eq!(submitted(&store, Event { told_ms: None, ..refund(&[("a", 2)]) }), (0, 1));
     assert_eq!((submitted(&store, refund(&[])), submitted(&store, refund(&[]))), ((1, 0), (0, 1)));
     assert_eq!(pieces(&store, EventKind::Refund), expected(&[("a", 5), ("b", 1)]));
+}
+
+#[test]
+fn a_refund_whose_clock_is_ahead_is_told_again_when_the_clock_has_moved_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = opened(dir.path());
+    submitted(&store, sale(EventKind::Purchase, "1", DAY - 86_400_000, &[("a", 5)]));
+    let config = EventsConfig::default();
+    let settled = |event: Event, now_ms: i64| match EventReader::new(&config, now_ms).settle(event).unwrap() {
+        Reading::Kept(event) => *event,
+        other => panic!("{other:?}"),
+    };
+    let hour = 3_600_000;
+    let told = |hours: i64| sale(EventKind::Refund, "1", DAY + hours * hour, &[("a", 1)]);
+    assert_eq!(submitted(&store, settled(told(2), DAY)), (1, 0));
+    // Told again while it is ahead and when it no longer is, with a field that it did not have.
+    for now_ms in [DAY + hour, DAY + 3 * hour] {
+        let again = Event { device: Some("mobile".into()), ..settled(told(2), now_ms) };
+        assert_eq!(submitted(&store, again), (0, 1), "{now_ms}");
+    }
+    // Another, told at the same moment as the first, is another.
+    assert_eq!(submitted(&store, settled(told(3), DAY)), (1, 0));
+    assert_eq!(pieces(&store, EventKind::Refund), expected(&[("a", 2)]));
+}
+
+#[test]
+fn the_name_that_shopifys_export_gives_an_order_is_the_number_that_a_tag_sends() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = opened(dir.path());
+    let export = "Name,Email,Created at,Lineitem quantity,Lineitem price,Lineitem sku\n\
+        #1001,anna@x,2026-05-29 10:00:00 -0500,2,12.50,a\n";
+    assert_eq!(imported(&store, export).accepted, 1);
+    assert_eq!(submitted(&store, sale(EventKind::Purchase, "1001", DAY, &[("a", 2)])), (0, 1));
+    let tag = |order: &str| {
+        let told = serde_json::json!({"event": "purchase", "transaction_id": order, "items": [{"item_id": "a"}]});
+        let config = EventsConfig::default();
+        let read = EventReader::new(&config, DAY).read(told.to_string(), RecordForm::Json).unwrap();
+        read.events[0].order.clone()
+    };
+    let expected =
+        [("#1001", Some("1001")), ("1001", Some("1001")), ("A#1", Some("A#1")), ("#", Some("#")), ("#undefined", None)];
+    expected.iter().for_each(|(told, order)| assert_eq!(tag(told).as_deref(), *order, "{told}"));
 }
 
 #[test]

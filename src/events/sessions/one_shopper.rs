@@ -40,7 +40,7 @@ pub(in crate::events) fn history_of(
     let gathered = reading.gathered;
     let names = names_of(path, &snapshot, &gathered)?;
     let sold_elsewhere = sold(&snapshot, gathered.unknown_orders()).map_err(failed)?;
-    Ok(gathered.finish(names, &sold_elsewhere, idle_ms))
+    Ok(gathered.finish(names, &sold_elsewhere, idle_ms, None))
 }
 
 /// The ids under which one shopper's events are kept, as hashes.

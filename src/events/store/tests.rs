@@ -6,7 +6,7 @@ use rusqlite::Connection;
 
 use super::*;
 use crate::catalog::ProductId;
-use crate::events::{EventKind, Ids, Item};
+use crate::events::{EventKind, Ids, Item, MAX_ID_BYTES};
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -29,7 +29,7 @@ fn counts(receipt: EventReceipt) -> (u64, u64) {
 }
 
 fn live(store: &EventStore, visitor: &str) -> Vec<String> {
-    let found = store.live_session(Some(visitor), None, now()).unwrap();
+    let found = store.live_session(&[visitor], None, now()).unwrap();
     found.iter().map(|interaction| interaction.product.to_string()).collect()
 }
 
@@ -121,6 +121,46 @@ fn live_sessions_are_there_at_once_after_a_restart_and_after_another_process_wro
 }
 
 #[test]
+fn a_sign_in_of_days_ago_joins_live_sessions_also_after_a_restart_and_in_another_process() {
+    let dir = tempfile::tempdir().unwrap();
+    let (at, store) = (now(), opened(dir.path()));
+    let mut signed_in = event("v", "old", at - 3 * DAY_MS);
+    signed_in.ids.user = Some("u".into());
+    let mut of_another = event("v", "older", at - 2 * DAY_MS);
+    of_another.ids.user = Some("later".into());
+    store.submit(vec![signed_in, of_another, event("v", "a", at - 2)]).unwrap();
+    let restarted = opened(dir.path());
+    let seen = |store: &EventStore| ["u", "v", "later"].map(|id| live(store, id));
+    let none = Vec::new;
+    assert_eq!(seen(&restarted), [vec!["a".to_owned()], vec!["a".into()], none()]);
+    drop((store, restarted));
+    // The first event of a visitor since the restart, written here and shown to another process.
+    let other = tempfile::tempdir().unwrap();
+    let mut signed_in = event("w", "old", at - 3 * DAY_MS);
+    signed_in.ids.user = Some("u".into());
+    opened(other.path()).submit(vec![signed_in]).unwrap();
+    let (writing, beside) = (opened(other.path()), opened(other.path()));
+    writing.submit(vec![event("w", "b", at)]).unwrap();
+    assert!(beside.catch_up().unwrap());
+    for store in [&writing, &beside] {
+        assert_eq!(live(store, "u"), ["b"]);
+        assert_eq!(store.live_session(&["nobody", "u"], None, now()).unwrap().len(), 1);
+    }
+}
+
+#[test]
+fn an_id_that_no_event_can_bear_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = opened(dir.path());
+    for id in ["".to_owned(), "x".repeat(MAX_ID_BYTES + 1)] {
+        for error in [store.erase(&id).unwrap_err(), store.export(&id).unwrap_err()] {
+            assert!(error.to_string().contains(&format!("has {}", id.len())), "{error}");
+        }
+    }
+    assert!(store.export(&"x".repeat(MAX_ID_BYTES)).unwrap().is_empty());
+}
+
+#[test]
 fn a_live_session_is_found_by_any_of_its_ids() {
     let dir = tempfile::tempdir().unwrap();
     let (store, at) = (opened(dir.path()), now());
@@ -136,7 +176,7 @@ fn a_live_session_is_found_by_any_of_its_ids() {
     };
     store.submit(vec![with_ids("a", Some("v"), Some("u"), Some("s")), with_ids("b", None, None, Some("t"))]).unwrap();
     let found = |visitor: Option<&str>, session: Option<&str>| -> Vec<String> {
-        let live = store.live_session(visitor, session, at).unwrap();
+        let live = store.live_session(visitor.as_slice(), session, at).unwrap();
         live.iter().map(|interaction| interaction.product.to_string()).collect()
     };
     for (visitor, session) in [(Some("v"), None), (Some("u"), None), (None, Some("s")), (Some("unknown"), Some("s"))] {
