@@ -411,7 +411,10 @@ fn damage_in_a_page_of_any_table_or_index_is_found_by_the_check() {
         assert!([2, 5].contains(&page[0]), "{name} has one page alone");
         let cell = usize::from(u16::from_be_bytes([page[12], page[13]]));
         let child = u32::from_be_bytes(page[cell..cell + 4].try_into().unwrap()) as usize;
-        bad[(child - 1) * page_bytes + 2048..][..64].fill(0x5a);
+        // Its cells begin where its header says; between them and the header there may be nothing to damage.
+        let child = &mut bad[(child - 1) * page_bytes..][..page_bytes];
+        let content = usize::from(u16::from_be_bytes([child[5], child[6]]));
+        child[content..][..64].fill(0x5a);
         std::fs::write(&path, &bad).unwrap();
         let found = EventStore::open(dir.path(), &EventsConfig::default()).and_then(|store| store.status());
         assert!(matches!(&found, Err(EventError::Damaged { path: at, .. }) if *at == path), "{name}: {found:?}");
