@@ -12,7 +12,7 @@ pub const ROW_LENGTH: usize = COUNTS_PER_KIND * AttributeKind::ALL.len();
 /// Counts of purchases after a view whose products differ in a kind.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AttributeSteps {
-    /// Row 0 over all, row `1 + c` for what was viewed in category `c`; [`ROW_LENGTH`] counts each.
+    /// Row 0 over all, row `1 + c` for what was viewed in category `c`; two counts for each kind.
     pub counts: Vec<u32>,
 }
 
