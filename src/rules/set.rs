@@ -58,10 +58,19 @@ impl RuleSet {
                 json_of(toml::Value::Table(table))
             }
         };
+        check_tables(&value)?;
         let set: Self = serde_path_to_error::deserialize(value)
             .map_err(|error| located(&error.path().to_string(), &error.inner().to_string()))?;
         set.check()?;
         Ok(set)
+    }
+
+    /// Reads a set as it was stored. It was checked when it was saved: what a newer version, or another machine, would refuse is in force all the
+    /// same, and can be rolled back.
+    ///
+    /// Returns an error if it is no set of rules.
+    pub(super) fn read_stored(text: &str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(text)
     }
 
     /// Whether it changes nothing.
@@ -209,6 +218,18 @@ pub fn is_relative(filter: &Filter) -> bool {
     [&filter.must, &filter.should, &filter.must_not].into_iter().any(|list| any(list))
 }
 
+/// A list in place of a table would be taken field by field, and an empty one for no rules.
+fn check_tables(document: &Value) -> Result<(), FilterError> {
+    if !document.is_object() {
+        return Err(FilterError::new("document", "it is no table with `rules` and `shop`".to_owned()));
+    }
+    let rules = document.get("rules").and_then(Value::as_array).into_iter().flatten();
+    match rules.into_iter().position(|rule| !rule.is_object()) {
+        Some(at) => Err(FilterError::new(format!("rules[{at}]"), "a rule is a table".to_owned())),
+        None => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -277,6 +298,9 @@ mod tests {
         );
         assert!(place("time_zone = \"Mars/Olympus\"").starts_with("time_zone"));
         assert!(place(&"#".repeat(MAX_DOCUMENT_BYTES + 1)).starts_with("document: it has"));
+        let of_json = |text: &str| RuleSet::read(text, Notation::Json).unwrap_err().to_string();
+        assert!(of_json("[]").starts_with("document: it is no table"));
+        assert!(of_json(r#"{"rules": [["r", "", ""]]}"#).starts_with("rules[0]: a rule is a table"));
         assert!(place("[[rules]\n").starts_with("document: it is not TOML"));
     }
 

@@ -25,7 +25,7 @@ use utoipa::ToSchema;
 
 use super::diff::RulesDiff;
 use super::error::RulesError;
-use super::set::{Notation, RuleSet};
+use super::set::RuleSet;
 
 /// The file's name in a catalog's folder.
 pub const RULES_FILE: &str = "rules.sqlite";
@@ -365,19 +365,39 @@ impl RuleStore {
             return Err(damaged(format!("version {version} does not match its digest")));
         }
         let text = String::from_utf8(document).map_err(|error| damaged(format!("version {version}: {error}")))?;
-        let set =
-            RuleSet::read(&text, Notation::Json).map_err(|error| damaged(format!("version {version}: {error}")))?;
+        let set = RuleSet::read_stored(&text).map_err(|error| damaged(format!("version {version}: {error}")))?;
         Ok(Some(Version { version, set }))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::{MAX_DOCUMENT_BYTES, MAX_RULES, Notation};
     use super::*;
 
     fn set(product: &str) -> RuleSet {
         let text = format!("[[rules]]\nid = \"r\"\nthen = {{ pin = {{ products = [\"{product}\"] }} }}");
         RuleSet::read(&text, Notation::Toml).unwrap()
+    }
+
+    #[test]
+    fn a_document_that_grows_past_the_limit_when_stored_is_read_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = RuleStore::new(dir.path());
+        let pins = "\n[[rules]]\nid = \"r0\"\nthen = { pin = { products = [\"a\"] } }";
+        let mut text = String::new();
+        let mut at = 0;
+        while text.len() + 2 * pins.len() < MAX_DOCUMENT_BYTES && at < MAX_RULES {
+            text += &pins.replace("r0", &format!("r{at}"));
+            // Each quote is a byte in this notation and two where it is stored.
+            text += &format!("\nnote = '{}'", "\"".repeat(120));
+            at += 1;
+        }
+        let set = RuleSet::read(&text, Notation::Toml).unwrap();
+        assert!(serde_json::to_string(&set).unwrap().len() > MAX_DOCUMENT_BYTES);
+        store.put(&set, Some(0), "ann", "", 5).unwrap();
+        assert_eq!(RuleStore::new(dir.path()).current().unwrap().set, set);
+        assert_eq!(store.put(&RuleSet::default(), Some(1), "ann", "", 6).unwrap().0, 2);
     }
 
     #[test]
