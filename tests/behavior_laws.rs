@@ -167,8 +167,6 @@ proptest! {
     #[test]
     fn ease_is_the_closed_form_on_the_most_bought_products(events in any_events(), head in 1usize..9) {
         let history = history(&events);
-        let ease_config = EaseConfig { num_products: head, lambda: 0.5, size_exponent: 0.5, popularity_exponent: 0.2 };
-        let config = BehaviorConfig { order_half_life_days: 0.0, ease: ease_config, ..config() };
         let orders = slow_orders(&history);
         let both = |i: u32, j: u32| orders.iter().filter(|(_, p)| p.contains(&i) && p.contains(&j)).count();
         let weight = |i: u32, j: u32| -> f64 {
@@ -176,10 +174,14 @@ proptest! {
             with_both.map(|(_, p)| (p.len() as f64).powf(-0.5)).sum()
         };
         let mut products: Vec<u32> = (0..NUM_PRODUCTS).filter(|&p| both(p, p) > 0).collect();
-        // Rounded, as sums in another order differ in the last bits.
-        let rounded = |p: u32| (weight(p, p) * 1e5).round() as u64;
-        products.sort_by_key(|&p| (std::cmp::Reverse(rounded(p)), p));
+        products.sort_by(|&a, &b| weight(b, b).total_cmp(&weight(a, a)));
+        // Which of two products comes first whose sums differ by rounding alone is left open: the cut is made below them.
+        let falls = |cut: &usize| weight(products[*cut - 1], products[*cut - 1]) - weight(products[*cut], products[*cut]) > 1e-4;
+        let head = (head..products.len()).find(falls).unwrap_or(products.len()).max(1);
         products.truncate(head);
+        products.sort_unstable();
+        let ease_config = EaseConfig { num_products: head, lambda: 0.5, size_exponent: 0.5, popularity_exponent: 0.2 };
+        let config = BehaviorConfig { order_half_life_days: 0.0, ease: ease_config, ..config() };
         let n = products.len();
         let gram: Vec<Vec<f64>> = products.iter().map(|&i| {
             products.iter().map(|&j| weight(i, j) + if i == j { 0.5 } else { 0.0 }).collect()
