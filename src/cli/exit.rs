@@ -124,7 +124,7 @@ fn of_rules(error: &RulesError) -> u8 {
     match error {
         RulesError::Document(_) | RulesError::NoVersion { .. } => QUESTION,
         RulesError::Conflict { .. } | RulesError::Busy { .. } => IN_USE,
-        RulesError::Damaged { .. } | RulesError::Foreign { .. } => INDEX,
+        RulesError::Damaged { .. } | RulesError::Foreign { .. } | RulesError::Gone { .. } => INDEX,
         RulesError::Sqlite { .. } | RulesError::DiskFull { .. } => WRITE,
     }
 }

@@ -61,6 +61,15 @@ pub enum RulesError {
         /// The file.
         path: PathBuf,
     },
+    /// The file that was in use is not there any longer.
+    #[error(
+        "the rules `{path}` were moved away or deleted while they were in use: what is in force stays, and nothing is saved; put the file \
+         back, or start again without it, which gives up the rules"
+    )]
+    Gone {
+        /// The file.
+        path: PathBuf,
+    },
     /// The disk is full.
     #[error("the disk is full: the rules in `{path}` stay as they were")]
     DiskFull {

@@ -222,7 +222,7 @@ impl Rule {
                 return wrong(name, format!("at most {MAX_NOTE_CHARS} characters are allowed"));
             }
         }
-        self.when.check(&format!("{at}.when"))?;
+        self.when.check_sense(&format!("{at}.when"))?;
         check_weekdays(&self.weekdays, &format!("{at}.weekdays"))?;
         let mut bounds = [None, None];
         for ((name, text), bound) in [("from", &self.from), ("until", &self.until)].into_iter().zip(&mut bounds) {
@@ -242,7 +242,7 @@ impl Consequence {
     fn check(&self, at: &str) -> Result<(), FilterError> {
         let wrong = |place: &str, message: String| Err(FilterError::new(format!("{at}.{place}"), message));
         if let Some((place, filter)) = self.filter() {
-            filter.check(&format!("{at}.{place}"))?;
+            filter.check_sense(&format!("{at}.{place}"))?;
             if filter.is_empty() && !matches!(self, Self::Cap(_)) {
                 return wrong(place, "the filter has no conditions: it would be about every product".to_owned());
             }
@@ -264,6 +264,9 @@ impl Consequence {
                 wrong("replace.with", format!("`{}` would be replaced with itself", replace.product))
             }
             Self::Cap(cap) if cap.per.as_deref() == Some("") => wrong("cap.per", "the name of a field is empty".into()),
+            Self::Cap(cap) if cap.per.as_deref() == Some("price") => {
+                wrong("cap.per", "nearly every product has a price of its own; give `filter` a range of prices".into())
+            }
             _ => Ok(()),
         }
     }

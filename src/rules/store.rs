@@ -14,7 +14,11 @@
 //!
 //! Table `daily` has one row a day (UTC) and rule: in how many answers it counted and did something, what it removed, how many lists it
 //! left short. The last version is in force. SQLite has no checksums, so a version is read against its digest.
+//!
+//! After each write the log is folded into the file, so that the file alone is whole: it can be copied, or another put in its place. That is
+//! seen with the next call, which opens the file anew; one that is gone is an error, never an empty set.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -33,6 +37,8 @@ pub const RULES_FILE: &str = "rules.sqlite";
 const APPLICATION_ID: i32 = 0x4B4E_4452;
 /// `PRAGMA user_version`: version of the tables above.
 const FORMAT: i32 = 1;
+/// Longest name of who saves, and longest word why, in characters.
+pub const MAX_SAVER_CHARS: usize = 200;
 /// How long a write waits for another process.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -120,8 +126,27 @@ pub struct RuleStore {
 #[derive(Debug)]
 struct Opened {
     connection: Connection,
-    /// `PRAGMA data_version` when versions were last read.
-    seen: i64,
+    /// `PRAGMA data_version` when versions were last read; `None` before.
+    seen: Option<i64>,
+    /// The file after the last write of this process.
+    file: FileStamp,
+}
+
+/// Tells a file from another, and from what it was before somebody else wrote into it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct FileStamp {
+    inode: (u64, u64),
+    num_bytes: u64,
+    written: (i64, i64),
+}
+
+impl FileStamp {
+    /// `None` where there is no file.
+    fn of(path: &Path) -> Option<Self> {
+        let file = path.metadata().ok()?;
+        let written = (file.mtime(), file.mtime_nsec());
+        Some(Self { inode: (file.dev(), file.ino()), num_bytes: file.len(), written })
+    }
 }
 
 fn data_version(connection: &Connection) -> rusqlite::Result<i64> {
@@ -155,7 +180,7 @@ impl RuleStore {
         let mut guard = self.lock();
         let Some(opened) = self.opened(&mut guard, false)? else { return Ok(Version::default()) };
         let failed = |error| RulesError::of("read", &self.path, error);
-        opened.seen = data_version(&opened.connection).map_err(failed)?;
+        opened.seen = Some(data_version(&opened.connection).map_err(failed)?);
         self.read_last(&opened.connection)
     }
 
@@ -164,10 +189,9 @@ impl RuleStore {
     /// Returns an error if the file cannot be read.
     pub fn has_news(&self) -> Result<bool, RulesError> {
         let mut guard = self.lock();
-        let is_new = guard.is_none();
         let Some(opened) = self.opened(&mut guard, false)? else { return Ok(false) };
         let version = data_version(&opened.connection).map_err(|error| RulesError::of("read", &self.path, error))?;
-        Ok(is_new || version != opened.seen)
+        Ok(opened.seen != Some(version))
     }
 
     /// One version.
@@ -185,7 +209,7 @@ impl RuleStore {
     /// Keeps `set` as the next version, provided that `expected` is in force; `None` takes whatever is. Returns its number and what
     /// changed. On disk when this returns.
     ///
-    /// Returns an error if another version is in force, or the file cannot be written; then nothing has changed.
+    /// Returns an error if there is no sense in it, another version is in force, or the file cannot be written; then nothing has changed.
     pub fn put(
         &self,
         set: &RuleSet,
@@ -195,6 +219,18 @@ impl RuleStore {
         at_ms: i64,
     ) -> Result<(u64, RulesDiff), RulesError> {
         set.check()?;
+        self.keep(set, expected, who, note, at_ms)
+    }
+
+    /// As [`RuleStore::put`], for a set that was checked, now or when it was first saved.
+    pub(crate) fn keep(
+        &self,
+        set: &RuleSet,
+        expected: Option<u64>,
+        who: &str,
+        note: &str,
+        at_ms: i64,
+    ) -> Result<(u64, RulesDiff), RulesError> {
         let mut guard = self.lock();
         let failed = |error| RulesError::of("write", &self.path, error);
         // With `true` the file is made where there is none.
@@ -207,15 +243,17 @@ impl RuleStore {
         if let Some(expected) = expected.filter(|expected| *expected != last.version) {
             return Err(self.conflict(&transaction, expected, &last)?);
         }
-        let diff = RulesDiff::between(&last.set, set);
+        let set = RuleSet { version: None, ..set.clone() };
+        let diff = RulesDiff::between(&last.set, &set);
         let version = last.version + 1;
         // Texts, numbers, lists and maps with text keys are always JSON.
         let (document, changes) =
-            (serde_json::to_vec(set).unwrap_or_default(), serde_json::to_vec(&diff).unwrap_or_default());
+            (serde_json::to_vec(&set).unwrap_or_default(), serde_json::to_vec(&diff).unwrap_or_default());
         let digest = digest(version, at_ms, who, note, &document, &changes);
         let insert = "INSERT INTO versions (version, at_ms, who, note, document, diff, digest) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
         transaction.execute(insert, params![version, at_ms, who, note, document, changes, digest]).map_err(failed)?;
         transaction.commit().map_err(failed)?;
+        self.settle(opened)?;
         Ok((version, diff))
     }
 
@@ -263,7 +301,8 @@ impl RuleStore {
             let RuleCounts { counted, fired, removed, shortened } = counts;
             transaction.execute(ADD_FIGURES, params![day, rule, counted, fired, removed, shortened]).map_err(failed)?;
         }
-        transaction.commit().map_err(failed)
+        transaction.commit().map_err(failed)?;
+        self.settle(opened)
     }
 
     /// What rules did from `from` to `until`, both days included, by day and by what they removed.
@@ -295,13 +334,34 @@ impl RuleStore {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The open file; `None` where there is none and it is not to be made.
+    /// Folds the log into the file, and sees to it that the file is still there.
+    ///
+    /// Returns an error if what was written went into a file that was moved away or deleted.
+    fn settle(&self, opened: &mut Opened) -> Result<(), RulesError> {
+        // What another process keeps from being folded in is folded in by the next write; it is durable all the same.
+        let _ = opened.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        match FileStamp::of(&self.path).filter(|now| now.inode == opened.file.inode) {
+            Some(now) => opened.file = now,
+            None => return Err(RulesError::Gone { path: self.path.clone() }),
+        }
+        Ok(())
+    }
+
+    /// The open file; `None` where there is none and it is not to be made. One that somebody else has written, or put in the place of
+    /// another, is opened anew.
     fn opened<'a>(
         &self,
         guard: &'a mut MutexGuard<'_, Option<Opened>>,
         is_made: bool,
     ) -> Result<Option<&'a mut Opened>, RulesError> {
-        if guard.is_none() && (is_made || self.path.exists()) {
+        let now = FileStamp::of(&self.path);
+        match (&**guard, now) {
+            (Some(_), None) => return Err(RulesError::Gone { path: self.path.clone() }),
+            // Closed before the other is opened: SQLite sees that the file was moved, and leaves what is in its place alone.
+            (Some(opened), Some(now)) if opened.file != now => **guard = None,
+            _ => {}
+        }
+        if guard.is_none() && (is_made || now.is_some()) {
             **guard = Some(self.open()?);
         }
         Ok(guard.as_mut())
@@ -333,7 +393,8 @@ impl RuleStore {
         }
         connection.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
         connection.pragma_update(None, "synchronous", "FULL").map_err(failed)?;
-        Ok(Opened { connection, seen: 0 })
+        let file = FileStamp::of(&self.path).ok_or_else(|| RulesError::Gone { path: self.path.clone() })?;
+        Ok(Opened { connection, seen: None, file })
     }
 
     fn read_last(&self, connection: &Connection) -> Result<Version, RulesError> {
@@ -425,6 +486,35 @@ mod tests {
         assert_eq!(store.version(1).unwrap().set, set("a"));
         let whos: Vec<String> = store.history(10).unwrap().into_iter().map(|version| version.who).collect();
         assert_eq!(whos, ["bob", "ann", "ann"]);
+    }
+
+    #[test]
+    fn a_file_that_is_gone_is_an_error_and_one_in_its_place_is_opened() {
+        let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let store = RuleStore::new(dir.path());
+        store.put(&set("a"), None, "ann", "", 5).unwrap();
+        store.put(&set("b"), None, "ann", "", 6).unwrap();
+        // The file alone is whole.
+        std::fs::copy(store.path(), other.path().join(RULES_FILE)).unwrap();
+        let copy = RuleStore::new(other.path());
+        assert_eq!(copy.current().unwrap().version, 2);
+        copy.put(&set("c"), None, "bob", "", 7).unwrap();
+        let aside = dir.path().join("aside.sqlite");
+        std::fs::rename(store.path(), &aside).unwrap();
+        let gone = |error| matches!(error, RulesError::Gone { path } if path.ends_with(RULES_FILE));
+        assert!(gone(store.current().unwrap_err()) && gone(store.has_news().unwrap_err()));
+        assert!(gone(store.put(&set("d"), None, "ann", "", 8).unwrap_err()) && !store.path().exists());
+        std::fs::rename(&aside, store.path()).unwrap();
+        assert_eq!(store.put(&set("d"), Some(2), "ann", "", 8).unwrap().0, 3);
+        // Another file in its place, by renaming and by writing over it.
+        std::fs::rename(store.path(), &aside).unwrap();
+        std::fs::copy(copy.path(), store.path()).unwrap();
+        assert!(store.has_news().unwrap());
+        assert_eq!(store.current().unwrap(), Version { version: 3, set: set("c") });
+        std::fs::copy(&aside, store.path()).unwrap();
+        assert!(store.has_news().unwrap());
+        assert_eq!(store.put(&set("e"), Some(3), "ann", "", 9).unwrap().1.in_words(), "~r (then)");
+        assert_eq!(RuleStore::new(dir.path()).version(3).unwrap().set, set("d"));
     }
 
     #[test]

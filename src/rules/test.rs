@@ -121,21 +121,54 @@ impl Span {
         is_above && is_below
     }
 
+    /// Every number.
+    pub(super) const ALL: Self =
+        Self { low: f64::NEG_INFINITY, high: f64::INFINITY, is_low_in: true, is_high_in: true };
+
+    /// What is left of it between its ends and the bound `name`: `gt`, `gte`, `lt` or `lte`.
+    pub(super) fn cut(self, name: &str, number: f64) -> Self {
+        let is_in = name == "gte" || name == "lte";
+        let bound = match name {
+            "gt" | "gte" => Self { low: number, is_low_in: is_in, ..Self::ALL },
+            _ => Self { high: number, is_high_in: is_in, ..Self::ALL },
+        };
+        self.and(&bound)
+    }
+
+    fn and(&self, other: &Self) -> Self {
+        let is_above = other.low > self.low || (other.low == self.low && !other.is_low_in);
+        let is_below = other.high < self.high || (other.high == self.high && !other.is_high_in);
+        let (low, is_low_in) = if is_above { (other.low, other.is_low_in) } else { (self.low, self.is_low_in) };
+        let (high, is_high_in) = if is_below { (other.high, other.is_high_in) } else { (self.high, self.is_high_in) };
+        Self { low, high, is_low_in, is_high_in }
+    }
+
+    /// Whether no number lies in it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.low > self.high || (self.low == self.high && !(self.is_low_in && self.is_high_in))
+    }
+
+    /// Whether a number lies in both.
+    pub(super) fn meets(&self, other: &Self) -> bool {
+        !self.and(other).is_empty()
+    }
+
+    /// Whether each of its numbers lies in the other.
+    pub(super) fn is_within(&self, other: &Self) -> bool {
+        self.and(other) == *self
+    }
+
     fn of(range: &Range, at: &str) -> Result<Self, FilterError> {
-        let mut span = Self { low: f64::NEG_INFINITY, high: f64::INFINITY, is_low_in: true, is_high_in: true };
+        let mut span = Self::ALL;
         for (name, bound) in range.bounds(at)? {
             let Bound::Amount(number) = bound else {
                 return Err(FilterError::new(format!("{at}.{name}"), "give a number"));
             };
             let number = number.as_f64().filter(|number| number.is_finite());
             let number = number.ok_or_else(|| FilterError::new(format!("{at}.{name}"), "the number is too large"))?;
-            match name {
-                "gt" | "gte" => (span.low, span.is_low_in) = (number, name == "gte"),
-                _ => (span.high, span.is_high_in) = (number, name == "lte"),
-            }
+            span = span.cut(name, number);
         }
-        let is_empty = span.low > span.high || (span.low == span.high && !(span.is_low_in && span.is_high_in));
-        if is_empty { Err(empty_range(at)) } else { Ok(span) }
+        if span.is_empty() { Err(empty_range(at)) } else { Ok(span) }
     }
 }
 
@@ -192,7 +225,7 @@ impl Range {
     /// The bounds that are there, by name.
     ///
     /// Returns an error if there are none, or two of one side.
-    fn bounds(&self, at: &str) -> Result<Vec<(&'static str, &Bound)>, FilterError> {
+    pub(super) fn bounds(&self, at: &str) -> Result<Vec<(&'static str, &Bound)>, FilterError> {
         let all = [("gt", &self.gt), ("gte", &self.gte), ("lt", &self.lt), ("lte", &self.lte)];
         let there: Vec<_> = all.into_iter().filter_map(|(name, bound)| Some((name, bound.as_ref()?))).collect();
         if there.is_empty() {
@@ -202,32 +235,6 @@ impl Range {
             return Err(FilterError::new(at, "give one lower and one upper bound at most"));
         }
         Ok(there)
-    }
-
-    fn check_price(&self, at: &str) -> Result<(), FilterError> {
-        let bounds = self.bounds(at)?;
-        let [(low_name, low), (high_name, high)] = bounds[..] else { return Ok(()) };
-        let is_strict = low_name == "gt" || high_name == "lt";
-        match (amount_of(low), amount_of(high)) {
-            (Some((low, a)), Some((high, b))) if a == b && (low > high || (is_strict && low == high)) => {
-                Err(empty_range(at))
-            }
-            (Some((_, Some(a))), Some((_, Some(b)))) if a != b => {
-                Err(FilterError::new(at, format!("one bound is in {a}, the other in {b}: no price is in both")))
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-/// The number of a price's bound and its currency; `None` where it cannot be read, which is found when it is looked up.
-fn amount_of(bound: &Bound) -> Option<(f64, Option<&str>)> {
-    match bound {
-        Bound::Amount(number) => Some((number.as_f64()?, None)),
-        Bound::Money(text) => {
-            let (number, currency) = text.split_once(' ')?;
-            Some((number.parse().ok()?, Some(currency.trim())))
-        }
     }
 }
 
@@ -257,10 +264,17 @@ fn check_all<'a>(
             Test::Page(inner) => check_all(inner.conditions(), &format!("{at}.page"), depth + 1, left)?,
             Test::Cart(inner) => check_all(inner.conditions(), &format!("{at}.cart"), depth + 1, left)?,
             Test::All(_) => check_all(condition.inner(), &at, depth + 1, left)?,
+            Test::Price(range) => range.check_price(&format!("{at}.range"))?,
+            Test::Same("price") => return Err(no_price_in_common(&format!("{at}.same"))),
+            Test::Different("price") => return Err(no_price_in_common(&format!("{at}.different"))),
             _ => {}
         }
     }
     Ok(())
+}
+
+fn no_price_in_common(at: &str) -> FilterError {
+    FilterError::new(at, "prices are compared by `price_ratio`, e.g. {\"gte\": 0.8, \"lte\": 1.2}")
 }
 
 impl Condition {
@@ -374,7 +388,7 @@ impl Condition {
                 let at = format!("{at}.range");
                 let range = self.range.as_ref().ok_or_else(|| FilterError::new(&at, "give bounds"))?;
                 if key == "price" {
-                    range.check_price(&at)?;
+                    range.bounds(&at)?;
                     return Ok(Test::Price(range));
                 }
                 if ["brand", "category", "availability", "family", "id", "fits"].contains(&key) {

@@ -137,8 +137,18 @@ impl Catalogs {
             }
             Err(_) => {}
         }
+        let before = engine.rules().version();
         let rules = engine.rules().catch_up(&engine.view());
         match &rules {
+            Ok(true) if engine.rules().version() <= before => {
+                let (catalog, version) = (dir.catalog(), engine.rules().version());
+                tracing::warn!(
+                    catalog,
+                    before,
+                    version,
+                    "another `rules.sqlite` was put in place: its rules are in force"
+                );
+            }
             Ok(true) => tracing::info!(catalog = dir.catalog(), version = engine.rules().version(), "rules in force"),
             Ok(false) => {}
             Err(error) if !old.is_stale => {

@@ -380,6 +380,14 @@ impl From<RulesError> for Problem {
             RulesError::DiskFull { .. } => Code::DiskFull,
             RulesError::Busy { .. } => Code::Overloaded,
             RulesError::Damaged { .. } | RulesError::Foreign { .. } => Code::RulesDamaged,
+            RulesError::Gone { .. } => {
+                tracing::error!("rules cannot be used: {error}");
+                return Self::new(
+                    Code::RulesDamaged,
+                    "`rules.sqlite` was moved away or deleted; what is in force stays",
+                )
+                .hint("put the file back, or restart the server without it, which gives up the rules");
+            }
             RulesError::Sqlite { .. } => return Self::internal(&error),
         };
         tracing::error!("rules cannot be used: {}", with_causes(&error));

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use roaring::RoaringBitmap;
 
 use super::expr::{CompileError, Compiler, Expr};
@@ -117,12 +118,21 @@ impl CompiledRule {
         !is_bound && matches!(self.when, Expr::Const(true))
     }
 
+    /// Whether it may count at this time for any question.
+    pub(super) fn can_count(&self, now: Timestamp, zone: &TimeZone) -> bool {
+        let weekday = now.to_zoned(zone.clone()).weekday().to_monday_zero_offset();
+        self.is_in_time(now, weekday as usize) && !matches!(self.when, Expr::Const(false))
+    }
+
+    fn is_in_time(&self, now: Timestamp, weekday: usize) -> bool {
+        self.from.is_none_or(|from| from <= now)
+            && self.until.is_none_or(|until| now < until)
+            && self.weekdays.get(weekday).is_some_and(|is_on| *is_on)
+    }
+
     /// Whether it counts in this scene.
     pub(super) fn counts(&self, scene: &Scene<'_>) -> bool {
-        let is_in_time = self.from.is_none_or(|from| from <= scene.now)
-            && self.until.is_none_or(|until| scene.now < until)
-            && self.weekdays.get(scene.weekday).is_some_and(|is_on| *is_on);
-        is_in_time
+        self.is_in_time(scene.now, scene.weekday)
             && !(self.needs_page && scene.page.is_empty())
             && match self.asks_page && !scene.page.is_empty() {
                 true => scene.page.iter().any(|&row| self.when.holds(Some(row), scene)),

@@ -109,16 +109,17 @@ pub(super) struct Verdict {
 }
 
 impl Compiled {
-    /// Compiles `set`, which is `version`, for `generation`.
+    /// Compiles `set`, which is `version`, for `generation`. One that was saved is taken as it is, whatever would be refused today.
     ///
-    /// Returns an error if the set has no sense in it or the generation cannot be read.
+    /// Returns an error if there is no sense at all in the set or the generation cannot be read.
     pub(super) fn compile(
         version: u64,
         set: &RuleSet,
         generation: &Generation,
         facts: Arc<Facts>,
     ) -> Result<Self, CompileError> {
-        set.check()?;
+        // A circle would never end.
+        set.check_replacements()?;
         let mut rules = Vec::new();
         {
             let compiler = Compiler { generation, facts: &facts };

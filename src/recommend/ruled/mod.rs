@@ -10,11 +10,13 @@
 //! | `expr` | a filter for a generation |
 //! | `facts` | what rules ask of products beyond bitmaps |
 //! | `book` | the rules in force, and how they are replaced |
+//! | `check` | a set held against a catalog before it is saved |
 //! | `sample` | the questions of a dry run |
 //! | `dry_run` | what a set would do, before it does |
 
 mod act;
 mod book;
+mod check;
 mod compiled;
 mod dry_run;
 mod expr;
