@@ -201,6 +201,8 @@ fn a_dry_run_tells_what_would_change_and_changes_nothing() {
     let document = json!({"rules": [
         {"id": "first", "then": {"pin": {"products": ["530"], "position": 1}}},
         {"id": "second", "then": {"pin": {"products": ["520"], "position": 1}}},
+        {"id": "sold", "then": {"pin": {"products": ["510"]}}},
+        {"id": "hides", "then": {"exclude": {"must": [{"key": "id", "match": "510"}]}}},
         {"id": "nowhere", "when": {"must": [{"page": {"must": [{"key": "brand", "match": "Nobody"}]}}]},
          "then": {"exclude": {"must": [{"key": "color", "match": "red"}]}}},
         {"id": "empty", "when": {"must": [{"context": "placement", "match": "cart"}]},
@@ -212,6 +214,7 @@ fn a_dry_run_tells_what_would_change_and_changes_nothing() {
     assert_eq!(reply.status, 200, "{}", reply.text());
     let report = reply.json();
     assert_eq!(report["broken_pins"], json!([{"first": "first", "second": "second", "position": 1}]));
+    assert_eq!(report["hidden_pins"], json!([{"rule": "sold", "product": "510", "hidden_by": "hides"}]));
     assert_eq!(report["never_reached"], json!(["nowhere"]));
     assert_eq!(report["thinned"][0]["rule"], "empty");
     assert!(

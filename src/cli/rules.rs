@@ -15,7 +15,7 @@ use super::output::{number, print_json, say, table, thousands};
 use crate::events::{EventStore, HistoryPart};
 use crate::index::Check;
 use crate::recommend::{
-    DryRun, DryRunReport, Engine, PlacementReport, RecommendError, RuleReach, Saved, Saver, Thinned,
+    DryRun, DryRunReport, Engine, HiddenPin, PlacementReport, RecommendError, RuleReach, Saved, Saver, Thinned,
 };
 use crate::rules::{MAX_DOCUMENT_BYTES, MAX_SAVER_CHARS, Notation, RuleSet, RuleStore, RulesError};
 
@@ -249,6 +249,9 @@ fn shortened(moves: &[String]) -> String {
 fn print_conflicts(report: &DryRunReport) -> Result<()> {
     for pin in &report.broken_pins {
         say!("conflict: `{}` and `{}` both pin place {}; the first gets it", pin.first, pin.second, pin.position)?;
+    }
+    for HiddenPin { rule, product, hidden_by } in &report.hidden_pins {
+        say!("conflict: `{rule}` pins `{product}`, which `{hidden_by}` hides")?;
     }
     for Thinned { rule, emptied, halved } in &report.thinned {
         say!("conflict: `{rule}` empties {emptied} lists and leaves {halved} less than half as long")?;

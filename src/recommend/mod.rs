@@ -51,7 +51,8 @@ pub use query::{
 };
 pub use reason::{Explained, Reason};
 pub use ruled::{
-    BrokenPin, DryRun, DryRunReport, ListChange, Orders, PlacementReport, RuleReach, Rulebook, Saved, Saver, Thinned,
+    BrokenPin, DryRun, DryRunReport, HiddenPin, ListChange, Orders, PlacementReport, RuleReach, Rulebook, Saved, Saver,
+    Thinned,
 };
 pub use session::{RowStep, SessionQuestion, in_cart};
 pub use settings::{CartMix, RecommendConfig};

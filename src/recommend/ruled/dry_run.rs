@@ -73,6 +73,8 @@ pub struct DryRunReport {
     pub changes: Vec<ListChange>,
     /// Pins that want one place, or that never get it.
     pub broken_pins: Vec<BrokenPin>,
+    /// Pinned products that another rule hides.
+    pub hidden_pins: Vec<HiddenPin>,
     /// Rules that counted for no question.
     pub never_reached: Vec<String>,
     /// Rules of which it is not known whether a question reaches them, as the time was up.
@@ -153,6 +155,17 @@ pub struct BrokenPin {
     pub position: usize,
 }
 
+/// A pin of a product that another rule hides.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
+pub struct HiddenPin {
+    /// The rule that pins it.
+    pub rule: String,
+    /// The product.
+    pub product: String,
+    /// The rule that hides it where both count.
+    pub hidden_by: String,
+}
+
 /// A rule that leaves little.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Thinned {
@@ -197,6 +210,7 @@ impl Engine {
             let after = self.answer_ruled(view, &counted, &new)?;
             comparison.add(view, question, &before, &after);
             comparison.note_pins(view, &new, &question.query);
+            comparison.note_hidden_pins(view, &new, &question.query);
         }
         let mut report = comparison.report(&new, &drawn, warnings);
         report.compared_with = current.version;
@@ -215,6 +229,7 @@ struct Comparison {
     changes: Vec<ListChange>,
     thinned: BTreeMap<String, Thinned>,
     broken: BTreeSet<BrokenPin>,
+    hidden: BTreeSet<HiddenPin>,
     scores: [f64; 2],
     orders: Orders,
 }
@@ -275,6 +290,22 @@ impl Comparison {
         }
     }
 
+    /// Notes pins of products that other rules hide.
+    fn note_hidden_pins(&mut self, view: &View, compiled: &Compiled, query: &Query) {
+        with_scene(view, compiled, query, |scene| {
+            let active = compiled.active(scene);
+            for rule in active.iter().map(|number| &compiled.rules[number]) {
+                let Act::Pin { products, .. } = &rule.act else { continue };
+                for (product, row) in products.iter().filter_map(|product| Some((product, product.row(scene)?))) {
+                    if let Some(by) = compiled.verdict(row, &active, scene).hidden_by {
+                        let [rule, hidden_by] = [&rule.id, &compiled.rules[by].id].map(|id| id.to_string());
+                        self.hidden.insert(HiddenPin { rule, product: product.id.clone(), hidden_by });
+                    }
+                }
+            }
+        });
+    }
+
     fn report(self, new: &Compiled, drawn: &Sample, warnings: Vec<FilterError>) -> DryRunReport {
         let figures: HashMap<String, _> = new.take_figures().into_iter().collect();
         let rules: Vec<RuleReach> = new
@@ -310,6 +341,7 @@ impl Comparison {
             placements: placements.collect(),
             changes: self.changes,
             broken_pins: self.broken.into_iter().collect(),
+            hidden_pins: self.hidden.into_iter().collect(),
             questions_left_out: drawn.questions.len() - self.questions,
             never_reached: named(&|number, rule| rule.counted == 0 && !drawn.may_reach(number)),
             rules_left_out: named(&|number, rule| rule.counted == 0 && drawn.may_reach(number)),

@@ -195,7 +195,10 @@ impl Asked<'_> {
         // A list with as many as the shopper's interest allows is not short by a rule.
         let is_held_back = hits.len() == self.limit() && self.limit() < self.query.limit;
         let is_short = hits.len() < self.query.limit;
-        let why = removed.first().map(|(number, _)| *number).filter(|_| is_short && !is_held_back);
+        // Nor one for which more is missing than rules took out of it, as long as they left most.
+        let num_removed = removed.iter().map(|(_, count)| *count as usize).sum::<usize>();
+        let is_by_rules = hits.len() + num_removed >= self.query.limit || num_removed >= hits.len();
+        let why = removed.first().map(|(number, _)| *number).filter(|_| is_short && !is_held_back && is_by_rules);
         let otherwise = || self.why(is_cut && !is_held_back, is_held_back);
         let fewer_because = is_short.then(|| why.map_or_else(otherwise, |_| FewerBecause::Rule));
         let mut fired: Vec<usize> = removed.iter().map(|(number, _)| *number).chain(placed).collect();

@@ -30,5 +30,7 @@ use super::error::RecommendError;
 
 pub use book::{Rulebook, Saved, Saver};
 pub(super) use compiled::Compiled;
-pub use dry_run::{BrokenPin, DryRun, DryRunReport, ListChange, Orders, PlacementReport, RuleReach, Thinned};
+pub use dry_run::{
+    BrokenPin, DryRun, DryRunReport, HiddenPin, ListChange, Orders, PlacementReport, RuleReach, Thinned,
+};
 pub(super) use finish::{Asked, Depth, Rank, Ranked};
