@@ -214,7 +214,9 @@ fn a_dry_run_tells_what_would_change_and_changes_nothing() {
     assert_eq!(reply.status, 200, "{}", reply.text());
     let report = reply.json();
     assert_eq!(report["broken_pins"], json!([{"first": "first", "second": "second", "position": 1}]));
-    assert_eq!(report["hidden_pins"], json!([{"rule": "sold", "product": "510", "hidden_by": "hides"}]));
+    let hidden = [("first", "530", "empty"), ("second", "520", "empty"), ("sold", "510", "hides")];
+    let hidden = hidden.map(|(rule, product, by)| json!({"rule": rule, "product": product, "hidden_by": by}));
+    assert_eq!(report["hidden_pins"], json!(hidden));
     assert_eq!(report["never_reached"], json!(["nowhere"]));
     assert_eq!(report["thinned"][0]["rule"], "empty");
     assert!(
