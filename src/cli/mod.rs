@@ -76,11 +76,15 @@ fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Search { catalog, text, ask } => ask::search(&context, &catalog, &text.join(" "), &ask),
         Command::Eval(args) => eval::run(&context, &args),
         Command::Upsell { catalog, product, viewed, cart, ask } => {
-            let session = ask::Session { viewed, cart, product: Some(product), include_seen: false };
+            let session = ask::Session { viewed, cart, product: Some(product), ..ask::Session::default() };
             ask::recommend(&context, &catalog, Intent::Upsell, session, &ask)
         }
+        Command::CrossSell { catalog, cart, product, viewed, free_shipping_over, ask } => {
+            let session = ask::Session { viewed, cart, product, free_shipping_over, include_seen: false };
+            ask::recommend(&context, &catalog, Intent::CrossSell, session, &ask)
+        }
         Command::Recommend { catalog, intent, viewed, cart, product, include_seen, ask } => {
-            let session = ask::Session { viewed, cart, product, include_seen };
+            let session = ask::Session { viewed, cart, product, include_seen, ..ask::Session::default() };
             ask::recommend(&context, &catalog, intent, session, &ask)
         }
         Command::Serve { bind } => serve::run(&context, bind),

@@ -1,5 +1,6 @@
 //! The question and the answer, free of any wire format.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -7,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::source::{Source, SourceScores};
+use crate::catalog::Money;
 use crate::events::{BoughtProduct, EventKind};
 use crate::rank::RowId;
 use crate::rules::Filter;
@@ -78,7 +80,8 @@ pub struct Query {
     pub intent: Intent,
     /// Products to start from, at most [`MAX_ANCHORS`]; their mean vector is searched. They and their families are never in the answer.
     pub anchors: Vec<String>,
-    /// What the live session has done, oldest first, at most [`MAX_ANCHORS`]: what [`Intent::Next`] and [`Intent::ForYou`] start from.
+    /// What the live session has done, oldest first, at most [`MAX_ANCHORS`]: what [`Intent::Next`] and [`Intent::ForYou`] start from, and
+    /// with the anchors [`Intent::CrossSell`].
     pub session: Vec<SessionEvent>,
     /// What the shopper bought in earlier orders, the products of most orders first; those that the catalog lacks are left out.
     pub bought: Vec<BoughtProduct>,
@@ -110,6 +113,10 @@ pub struct Query {
     pub cart: Vec<String>,
     /// Who asks, for rules.
     pub shopper: Shopper,
+    /// Pieces of what is in the cart, by product id, where there is more than one: for what the cart is worth.
+    pub quantities: HashMap<String, u32>,
+    /// The value of a cart from which on delivery is free: [`Intent::CrossSell`] favors what closes the gap.
+    pub free_shipping_over: Option<Money>,
     /// When it is asked, for rules; now when `None`.
     pub at: Option<Timestamp>,
     /// Whether the answer counts in the rules' figures.
