@@ -60,16 +60,32 @@ pub fn need_of_category(name: &str) -> Option<String> {
     head(&all)
 }
 
+/// The things that a title sells together, each in one word: a `Case and Band for Apple Watch` is a case and a band.
+pub fn things(title: &str, brand: Option<&str>) -> Vec<String> {
+    let Some(part) = naming_part(title, brand) else { return Vec::new() };
+    let is_end = |at: &usize| *at > 0 && (ENDS.contains(&part[*at].as_str()) || opener(&part[*at..]).is_some());
+    let end = (0..part.len()).find(is_end).unwrap_or(part.len());
+    part[..end].split(|word| SEPARATORS.contains(&word.as_str())).filter_map(head).collect()
+}
+
 /// The last word of what a title names before it says what that is for.
 fn need_of_title(title: &str, brand: Option<&str>) -> Option<String> {
-    let without_brackets: String = title.split(['(', '[']).map(|part| part.split([')', ']']).next_back().unwrap_or(part)).collect();
-    let parts: Vec<Vec<String>> = without_brackets.split([',', '–']).flat_map(|part| part.split(" - ")).map(words).collect();
+    head(&naming_part(title, brand)?)
+}
+
+/// The part of a title that says what is sold: the one that says what for, else the longest.
+fn naming_part(title: &str, brand: Option<&str>) -> Option<Vec<String>> {
+    let without_brackets: String =
+        title.split(['(', '[']).map(|part| part.split([')', ']']).next_back().unwrap_or(part)).collect();
+    let mut parts: Vec<Vec<String>> =
+        without_brackets.split([',', '–']).flat_map(|part| part.split(" - ")).map(words).collect();
     let brand = brand.map(words).unwrap_or_default();
-    let named = |part: &&Vec<String>| !part.is_empty() && **part != brand;
-    let says_for = parts.iter().find(|part| (1..part.len()).any(|at| opener(&part[at..]).is_some()));
+    parts.retain(|part| !part.is_empty() && *part != brand);
+    let says_for = parts.iter().position(|part| (1..part.len()).any(|at| opener(&part[at..]).is_some()));
     // Of parts of one length the first: colors come last.
-    let longest = || parts.iter().filter(named).rev().max_by_key(|part| part.len());
-    head(says_for.or_else(longest)?)
+    let longest = || (0..parts.len()).rev().max_by_key(|&at| parts[at].len());
+    let at = says_for.or_else(longest)?;
+    Some(parts.swap_remove(at))
 }
 
 /// The last word of the first of several things: `cases & clips` are cases.
@@ -136,6 +152,8 @@ mod tests {
             assert_eq!(need_of_title(title, None).as_deref(), Some(need), "{title}");
         }
         assert_eq!(need_of_title("- (x) 12 -", None), None);
+        assert_eq!(things("LUNATIK - EPIK Case and Band for Apple Watch™ 42mm - Clear", None), ["case", "band"]);
+        assert_eq!(things("X-Doria - Watch Strap for Apple Watch 42mm - Charcoal", None), ["strap"]);
     }
 
     proptest::proptest! {

@@ -8,7 +8,7 @@
 //! | `progress` | progress bars |
 //! | `output` | tables and JSON |
 //! | `args_rules` | what can be typed after `kindred rules` |
-//! | `ask`, `bench`, `eval`, `events`, `index`, `init`, `model`, `products`, `rules`, `serve`, `validate` | one command each |
+//! | `ask`, `bench`, `eval`, `events`, `index`, `init`, `model`, `pairs`, `products`, `rules`, `serve`, `validate` | one command each |
 #![allow(clippy::print_stderr, reason = "a command line prints its errors")]
 
 mod args;
@@ -20,6 +20,7 @@ mod bench_events;
 mod bench_rules;
 mod context;
 mod eval;
+mod eval_accessories;
 mod eval_upsell;
 mod events;
 mod exit;
@@ -27,6 +28,7 @@ mod index;
 mod init;
 mod model;
 mod output;
+mod pairs;
 mod products;
 mod progress;
 mod rules;
@@ -87,6 +89,7 @@ fn run(args: Args) -> anyhow::Result<ExitCode> {
             let session = ask::Session { viewed, cart, product, include_seen, ..ask::Session::default() };
             ask::recommend(&context, &catalog, intent, session, &ask)
         }
+        Command::Pairs { catalog } => pairs::run(&context, &catalog),
         Command::Serve { bind } => serve::run(&context, bind),
     }
 }

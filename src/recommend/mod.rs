@@ -48,7 +48,7 @@ mod upsell;
 
 pub use blend::{SessionShelf, answer_session};
 pub use compare::ComparedRow;
-pub use cross_sell::CrossSellConfig;
+pub use cross_sell::{CrossSellConfig, goes_with_cart};
 pub use engine::{Engine, TrialRules};
 pub use error::RecommendError;
 pub use messages::Messages;

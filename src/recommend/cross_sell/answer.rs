@@ -7,13 +7,19 @@ use super::basket::Basket;
 use super::needs::{Candidate, in_order};
 use super::outs::Outs;
 use super::settings::CrossSellConfig;
-use crate::catalog::{Tie, need, need_of_category};
+use crate::behavior::{BehaviorConfig, Knowledge};
+use crate::catalog::{Pairs, Tie, need, need_of_category};
+use crate::events::EventKind;
 use crate::live::View;
 use crate::rank::{RowId, ScoredRow, best_first};
 use crate::recommend::blend::Blend;
 use crate::recommend::error::RecommendError;
-use crate::recommend::query::Hit;
+use crate::recommend::query::{Hit, Intent, Query};
 use crate::recommend::ruled::{Depth, Rank, Ranked};
+use crate::recommend::search::Allowed;
+use crate::recommend::session::SessionQuestion;
+use crate::recommend::settings::RecommendConfig;
+use crate::recommend::shop::LiveShop;
 use crate::recommend::told::Told;
 
 /// Candidates that are looked at, the best by the blend.
@@ -50,7 +56,8 @@ impl Rank for CrossSell<'_> {
                 break;
             }
             let Some(family) = view.family(hit.row) else { continue };
-            if if depth.every_variant { !families.contains(&family) } else { families.insert(family) } {
+            let is_free = if depth.every_variant { !families.contains(&family) } else { families.insert(family) };
+            if is_free {
                 ranked.hits.push(*hit);
             }
         }
@@ -91,6 +98,46 @@ impl CrossSell<'_> {
         candidates.sort_unstable_by(|a, b| best_first(&scored(a), &scored(b)));
         Ok(candidates)
     }
+}
+
+/// What goes with a cart of `starts`, the newest last, in a shop without rules: `knowledge` was learned of the rows of `view`. At most `limit`
+/// hits, best first, one a family. What a measurement asks, by the code that answers the intent.
+///
+/// Returns an error if a record or an index cannot be read.
+pub fn goes_with_cart(
+    view: &View,
+    knowledge: Option<Knowledge<'_>>,
+    pairs: &Pairs,
+    starts: &[RowId],
+    limit: usize,
+    (config, behavior): (&RecommendConfig, &BehaviorConfig),
+) -> Result<Vec<Hit>, RecommendError> {
+    let told = Told { view, pairs };
+    let taken: Vec<RowId> = starts.iter().copied().chain(told.vetoed(starts)?).collect();
+    let out = taken.iter().map(|row| row.0).collect();
+    let allowed = Allowed { rows: None, out, is_filtered: false, is_open: false };
+    let shop = LiveShop { view, behavior: None, measured: knowledge, pairs, allowed: &allowed, exact: true };
+    let steps: Vec<_> = starts.iter().map(|&row| (row, EventKind::AddToCart)).collect();
+    let question = SessionQuestion {
+        intent: Intent::CrossSell,
+        steps: &steps,
+        text: None,
+        taken: &taken,
+        bought: &[],
+        limit,
+        min_score: None,
+    };
+    let cross_sell = CrossSell {
+        told,
+        config: &config.cross_sell,
+        blend: Blend::new(&shop, &question, config, behavior),
+        starts,
+        taken: &taken,
+        basket: Basket::of(view, &Query::default(), starts, starts),
+        floor: config.cross_sell.min_score,
+        ordered: OnceCell::new(),
+    };
+    Ok(cross_sell.rank(&Depth::plain(limit, false))?.hits)
 }
 
 /// Kinds of things by number. A category that says what its products are is read once.

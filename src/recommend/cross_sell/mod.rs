@@ -29,5 +29,6 @@ mod outs;
 mod settings;
 
 pub(super) use answer::CrossSell;
+pub use answer::goes_with_cart;
 pub(super) use basket::Basket;
 pub use settings::CrossSellConfig;
