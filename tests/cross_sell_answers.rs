@@ -11,7 +11,9 @@ use kindred::events::{EventKind, History, HistoryBuilder, Interaction};
 use kindred::index::{CatalogDir, Check, IndexConfig};
 use kindred::live::{Change, FoldChanges, Upsert};
 use kindred::pipeline::Build;
-use kindred::recommend::{Answer, Engine, Explained, FewerBecause, Intent, Query, RecommendConfig, SessionEvent, Source};
+use kindred::recommend::{
+    Answer, Engine, Explained, FewerBecause, Intent, Query, RecommendConfig, SessionEvent, Source,
+};
 use kindred::rules::{Notation, RuleSet};
 use serde_json::{Value, json};
 
@@ -67,7 +69,8 @@ fn build(root: &Path, records: &[Value], history: History) {
     let build = Build {
         dir: &dir,
         catalog: &catalog,
-        index: &IndexConfig::default(),
+        // Hundreds of gnomes that differ by a number have many neighbors as near as the ten nearest.
+        index: &IndexConfig { recall_floor: 0.0, ..IndexConfig::default() },
         live: FoldChanges::Newer,
         behavior: &BehaviorConfig::default(),
         history: &|| Ok(history.clone()),
@@ -100,10 +103,20 @@ fn phones() -> Vec<Value> {
         product("case7", "Rugged Case for Nova 7 - Black", "20.00 USD", "Phones > Accessories > Cases"),
         product("slim7", "Slim Case for Nova 7 - Clear", "15.00 USD", "Phones > Accessories > Thin Cases"),
         product("case7plus", "Rugged Case for Nova 7 Plus - Black", "20.00 USD", "Phones > Accessories > Cases"),
-        product("glass7", "Tempered Glass Screen Protector for Nova 7", "10.00 USD", "Phones > Accessories > Protectors"),
+        product(
+            "glass7",
+            "Tempered Glass Screen Protector for Nova 7",
+            "10.00 USD",
+            "Phones > Accessories > Protectors",
+        ),
         product("lightning7", "Lightning Dock for Nova 7", "30.00 USD", "Phones > Accessories > Docks"),
         product("any", "Wall Charger for Most Smartphones", "25.00 USD", "Phones > Accessories > Chargers"),
-        product("micro", "Micro USB Car Charger for Most Smartphones", "25.00 USD", "Phones > Accessories > Car Chargers"),
+        product(
+            "micro",
+            "Micro USB Car Charger for Most Smartphones",
+            "25.00 USD",
+            "Phones > Accessories > Car Chargers",
+        ),
         product("chair", "Oak garden chair", "80.00 USD", "Garden > Chairs"),
     ]
 }
@@ -189,7 +202,9 @@ fn bad_input_gets_an_answer_from_what_is_known() {
     records.push(json!({"id": "bare", "title": "Something"}));
     records.push(json!({"id": "free", "title": "Free Case for Nova 7", "price": "0.00 USD"}));
     records.push(product("euro", "Belt Clip for Nova 7", "9.00 EUR", "Phones > Accessories > Belts"));
-    records.push(json!({"id": "odd", "title": "()", "price": "1.00 USD", "product_type": " > ", "storage": "minus ten parsecs"}));
+    records.push(
+        json!({"id": "odd", "title": "()", "price": "1.00 USD", "product_type": " > ", "storage": "minus ten parsecs"}),
+    );
     let shop = Shop::of(&records);
     assert_eq!(shop.ask(&cart(&["nobody"])).1.fewer_because, Some(FewerBecause::UnknownProducts));
     let (ids, answer, _) = shop.ask(&cart(&["nobody", "nova7", "gone", "bare", "free", "euro"]));
@@ -200,8 +215,10 @@ fn bad_input_gets_an_answer_from_what_is_known() {
         shop.ask(&page(alone));
     }
     // 500 lines, of which half are unknown.
-    let many: Vec<String> = (0..250).map(|i| format!("unknown {i}")).chain((0..250).map(|i| format!("line {i}"))).collect();
-    let lines = (0..250).map(|i| product(&format!("line {i}"), &format!("Garden gnome number {i}"), "5.00 USD", "Garden > Gnomes"));
+    let many: Vec<String> =
+        (0..250).map(|i| format!("unknown {i}")).chain((0..250).map(|i| format!("line {i}"))).collect();
+    let lines = (0..250)
+        .map(|i| product(&format!("line {i}"), &format!("Garden gnome number {i}"), "5.00 USD", "Garden > Gnomes"));
     let shop = Shop::of(&phones().into_iter().chain(lines).collect::<Vec<_>>());
     let mut ids: Vec<&str> = many.iter().map(String::as_str).collect();
     ids.push("nova7");
@@ -267,7 +284,11 @@ fn orders(pairs: &[(&str, &str)], times: u32) -> History {
             let product = builder.product(id);
             let time_s = 1_700_000_000 + number * 4000;
             let kind = EventKind::Purchase;
-            builder.push(number.into(), number, Interaction { product, time_s, order: number, quantity: 1, price: 1.0, kind });
+            builder.push(
+                number.into(),
+                number,
+                Interaction { product, time_s, order: number, quantity: 1, price: 1.0, kind },
+            );
         }
     }
     builder.finish()
@@ -299,6 +320,7 @@ fn over_http_a_cross_sell_carries_its_reasons_and_names_what_is_missing() {
     assert_eq!(first["reason"]["code"], "fits", "{answer}");
     assert_eq!(first["reason"]["evidence"], json!({"product": "nova7", "model": "nova 7"}));
     assert!(first["sources"]["compatibility"].as_f64().unwrap() > 0.8);
-    let shopify: Value = running.get("/v1/shop/recommendations/products.json?product_id=nova7&intent=complementary&limit=2").json();
+    let shopify: Value =
+        running.get("/v1/shop/recommendations/products.json?product_id=nova7&intent=complementary&limit=2").json();
     assert_eq!(shopify["products"].as_array().unwrap().len(), 2);
 }

@@ -332,7 +332,8 @@ fn says_name(text: &str, name: &str) -> bool {
     let known: &[&str] =
         if name == "cell phone" { &["cellphone", "mobilephone", "smartphone", "cellularphone"] } else { &[] };
     let stem = in_words(name.trim_end_matches('y'));
-    known.iter().any(|other| text.contains(other)) || text.contains(&stem)
+    known.iter().any(|other| text.contains(other))
+        || text.contains(&stem)
         || name.split(' ').all(|word| text.contains(word.trim_end_matches('y')))
 }
 

@@ -140,8 +140,7 @@ impl Pairs {
     /// Returns an error if the file cannot be read; rows that cannot be used are in [`Pairs::faults`].
     pub fn read(&mut self, path: &Path) -> Result<(), FeedError> {
         let mut file = RecordFile::open(path, MAX_ROW_BYTES)?;
-        let columns: Vec<String> =
-            file.columns().unwrap_or_default().iter().map(|name| canonical_name(name)).collect();
+        let columns: Vec<String> = file.columns().unwrap_or_default().iter().map(|name| canonical_name(name)).collect();
         while let Some(record) = file.next_record()? {
             let fault = |line, field: &str, message: String| PairFault {
                 path: path.to_owned(),
@@ -152,13 +151,14 @@ impl Pairs {
             let read = match record {
                 Err(reject) => Err(fault(reject.row, "record", reject.message)),
                 Ok(FileRecord::Cells { line, cells }) => {
-                    let cell = |name: &str| columns.iter().position(|column| column == name).and_then(|at| cells.get(at));
+                    let cell =
+                        |name: &str| columns.iter().position(|column| column == name).and_then(|at| cells.get(at));
                     pair(COLUMNS.map(|name| cell(name).cloned().unwrap_or_default()))
                         .map_err(|(field, message)| fault(line, field, message))
                 }
-                Ok(FileRecord::Json { line, text }) => object(&text)
-                    .and_then(pair)
-                    .map_err(|(field, message)| fault(line, field, message)),
+                Ok(FileRecord::Json { line, text }) => {
+                    object(&text).and_then(pair).map_err(|(field, message)| fault(line, field, message))
+                }
             };
             match read {
                 Ok((product, with, tie)) => self.add(product, with, tie),
@@ -201,13 +201,15 @@ impl Pairs {
 
 /// The cells of a line of JSON.
 fn object(text: &str) -> Result<[String; 3], (&'static str, String)> {
-    let object = parse_object(text).map_err(|message| ("record", format!("{message}; write one JSON object a line")))?;
+    let object =
+        parse_object(text).map_err(|message| ("record", format!("{message}; write one JSON object a line")))?;
     Ok(COLUMNS.map(|name| object.get(name).map(Json::text).unwrap_or_default()))
 }
 
 /// A pair from its cells; the column at fault and what is wrong where it is none.
 fn pair([product, with, relation]: [String; 3]) -> Result<(ProductId, ProductId, Tie), (&'static str, String)> {
-    let id = |field, text: String| ProductId::new(text).map_err(|error| (field, format!("{error}; give a product's id")));
+    let id =
+        |field, text: String| ProductId::new(text).map_err(|error| (field, format!("{error}; give a product's id")));
     let (product, with) = (id(COLUMNS[0], product)?, id(COLUMNS[1], with)?);
     if product == with {
         return Err((COLUMNS[1], format!("`{}` is paired with itself; name another product", with.as_str())));

@@ -12,8 +12,7 @@ use super::need::singular;
 use super::product::Product;
 
 /// Words before a purpose that only say which ones.
-const DETERMINERS: [&str; 11] =
-    ["a", "all", "an", "any", "many", "most", "other", "select", "selected", "the", "your"];
+const DETERMINERS: [&str; 11] = ["a", "all", "an", "any", "many", "most", "other", "select", "selected", "the", "your"];
 /// Last words of a purpose that say nothing.
 const TAILS: [&str; 3] = ["enabled", "model", "series"];
 /// Openers that a description has to use: a bare `for` stands in any sentence.
@@ -158,7 +157,8 @@ pub fn known_model(title: &str, is_known: impl Fn(&str) -> bool) -> Vec<String> 
     for named in models_named(title) {
         let words: Vec<&str> = named.split(' ').collect();
         let dropped = |length: usize| words[length..].iter().all(|word| has_digit(word));
-        let shorter = (2..=words.len()).rev().take_while(|&length| dropped(length)).map(|length| words[..length].join(" "));
+        let shorter =
+            (2..=words.len()).rev().take_while(|&length| dropped(length)).map(|length| words[..length].join(" "));
         models.extend(shorter.into_iter().find(|model| is_known(model)));
     }
     models.sort();
@@ -200,7 +200,8 @@ mod tests {
             ("Bag for", "compatible with", &[]),
         ];
         for (title, description, names) in cases {
-            let found: Vec<String> = purposes(&product(title, description)).into_iter().map(|found| found.name).collect();
+            let found: Vec<String> =
+                purposes(&product(title, description)).into_iter().map(|found| found.name).collect();
             assert_eq!(found, names, "{title} | {description}");
         }
     }
@@ -217,7 +218,9 @@ mod tests {
             assert!(names.iter().any(|known| known.name == name), "{name}: {names:?}");
         }
         assert!(names.iter().all(|known| known.name != "google pixel"));
-        assert!(names.iter().all(|known| known.is_own == known.name.contains("pixel") || !known.name.contains("phone")));
+        assert!(
+            names.iter().all(|known| known.is_own == known.name.contains("pixel") || !known.name.contains("phone"))
+        );
     }
 
     #[test]
@@ -234,7 +237,10 @@ mod tests {
     #[test]
     fn a_model_is_shown_as_the_title_writes_it() {
         let written = |title: &str, model: &str| as_written(title, model);
-        assert_eq!(written("Case for Apple® iPhone® 6s Plus - Black", "iphone 6s plus").as_deref(), Some("iPhone 6s Plus"));
+        assert_eq!(
+            written("Case for Apple® iPhone® 6s Plus - Black", "iphone 6s plus").as_deref(),
+            Some("iPhone 6s Plus")
+        );
         assert_eq!(written("Case for HTC One (M9) Cell Phones", "one m9").as_deref(), Some("One M9"));
         assert_eq!(written("Case for Samsung Galaxy S 5", "galaxy s5").as_deref(), Some("Galaxy S 5"));
         assert_eq!(written("Case for Apple iPhone 6 and 6s", "iphone 6s"), None);

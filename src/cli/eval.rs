@@ -182,7 +182,8 @@ impl<'a> Shop<'a> {
         let report = match protocol {
             EvalProtocol::Sessions => eval::judge_sessions(task, self.learning(), &settings),
             EvalProtocol::CrossSell => {
-                let reason = "name the catalog whose products the orders hold: `kindred eval CATALOG --protocol cross-sell`";
+                let reason =
+                    "name the catalog whose products the orders hold: `kindred eval CATALOG --protocol cross-sell`";
                 let view = self.view.as_ref().ok_or_else(|| Unanswerable(reason.to_owned()))?;
                 eval::judge_carts(task, view, self.learning(), &settings)
             }

@@ -41,7 +41,12 @@ impl<'a> CrossSellRanker<'a> {
     }
 
     /// The same without what was learned.
-    pub fn on_its_first_day(train: &History, view: &'a View, settings: (&'a RecommendConfig, &'a BehaviorConfig), k: usize) -> Self {
+    pub fn on_its_first_day(
+        train: &History,
+        view: &'a View,
+        settings: (&'a RecommendConfig, &'a BehaviorConfig),
+        k: usize,
+    ) -> Self {
         Self { name: "cross_sell_first_day", learned: None, ..Self::learn(train, view, settings, k) }
     }
 }

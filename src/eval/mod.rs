@@ -67,7 +67,7 @@ mod task;
 mod texts;
 mod type_transition;
 
-pub use baselines::{CoCount, Cosine, PairsOf, Popularity};
+pub use baselines::{CoCount, Cosine, NoSubstitutes, PairsOf, Popularity};
 pub use bm25::Bm25;
 pub use bootstrap::{Bootstrap, Interval};
 pub use cross_sell::CrossSellRanker;
@@ -79,8 +79,9 @@ pub use metrics::Measures;
 pub use order_file::{OrderFile, read_orders};
 pub use plot::write_ladder;
 pub use protocol::{
-    AccessoryAnswer, AccessoryReport, AccessoryResult, AccessorySettings, BasketSettings, ColdSettings, Ladder, LadderSettings, Made, RUNGS, Rung, UpsellAnswer, UpsellReport, UpsellResult,
-    UpsellSettings, accessories, baskets, cold_anchors, cold_candidates, cold_sessions, next_items, order_times, sessions, upsell,
+    AccessoryAnswer, AccessoryReport, AccessoryResult, AccessorySettings, BasketSettings, ColdSettings, Ladder,
+    LadderSettings, Made, RUNGS, Rung, UpsellAnswer, UpsellReport, UpsellResult, UpsellSettings, accessories, baskets,
+    cold_anchors, cold_candidates, cold_sessions, next_items, order_times, sessions, upsell,
 };
 pub use question::{Question, Ranker, Scores};
 pub use report::{Estimate, MethodReport, Report, Slice};

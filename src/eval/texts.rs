@@ -73,7 +73,8 @@ impl ProductTexts {
 
     /// Whether one could be bought in the place of the other: the same leaf category, or a cosine above [`SUBSTITUTE_COSINE`].
     pub fn are_substitutes(&self, a: u32, b: u32) -> bool {
-        self.leaf(a).is_some_and(|of_a| self.leaf(b) == Some(of_a)) || dot(self.vector(a), self.vector(b)) > SUBSTITUTE_COSINE
+        self.leaf(a).is_some_and(|of_a| self.leaf(b) == Some(of_a))
+            || dot(self.vector(a), self.vector(b)) > SUBSTITUTE_COSINE
     }
 }
 

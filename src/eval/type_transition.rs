@@ -38,7 +38,8 @@ impl<'a> TypeTransition<'a> {
         }
         let (mut pairs, mut orders, mut num_orders) = (HashMap::new(), vec![0.0; sums.len()], 0.0);
         for session in history.sessions() {
-            let leaf = |interaction: &crate::events::Interaction| numbers.get(texts.leaf(interaction.product)?).copied();
+            let leaf =
+                |interaction: &crate::events::Interaction| numbers.get(texts.leaf(interaction.product)?).copied();
             let mut leaves: Vec<usize> = session.interactions.iter().filter_map(leaf).collect();
             leaves.sort_unstable();
             leaves.dedup();
@@ -95,7 +96,8 @@ mod tests {
         let found: HashMap<u32, f32> = scores.iter().collect();
         let transition = |both: f32, orders: f32| (both + 50.0 * orders / 4.0) / (3.0 + 50.0);
         // Of y's orders all hold c; of z's two, d one and e one, each with one more.
-        let close = |product: u32, expected: f32| assert!((found[&product] - expected).abs() < 1e-6, "{product}: {found:?}");
+        let close =
+            |product: u32, expected: f32| assert!((found[&product] - expected).abs() < 1e-6, "{product}: {found:?}");
         close(2, transition(2.0, 2.0));
         close(3, transition(1.0, 2.0) * 0.5);
         close(4, transition(1.0, 2.0) * 0.5);

@@ -10,9 +10,9 @@ use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use super::compare::{ComparedRow, compared};
+use super::cross_sell::Basket;
 use super::error::RecommendError;
 use super::query::{Answer, Hit, Intent, Query};
-use super::cross_sell::Basket;
 use super::settings::RecommendConfig;
 use super::source::{Source, SourceWeights};
 use super::told::Told;

@@ -62,9 +62,9 @@ impl Told<'_> {
             let product = self.view.product(from)?;
             let of_feed = product.related_product.iter().map(|edge| (edge.id.as_str(), edge.relationship.into(), true));
             let own = self.pairs.of(product.id.as_str()).iter().map(|(id, tie)| (id.as_str(), *tie, false));
-            let known = of_feed.chain(own).filter_map(|(id, tie, is_of_feed)| {
-                Some(Edge { from, to: self.view.row(id)?, tie, is_of_feed })
-            });
+            let known = of_feed
+                .chain(own)
+                .filter_map(|(id, tie, is_of_feed)| Some(Edge { from, to: self.view.row(id)?, tie, is_of_feed }));
             edges.extend(known);
         }
         Ok(edges)
@@ -109,7 +109,8 @@ impl Told<'_> {
                 let likeness = |row: RowId| ScoredRow { row, score: self.likeness(&vector, row) };
                 let mut near: Vec<ScoredRow> = rows.map(likeness).collect();
                 keep_best(&mut near, MAX_EACH);
-                near.iter().for_each(|near| raise(&mut best, near.row, level * (1.0 - LIKENESS_SHARE * (1.0 - near.score))));
+                near.iter()
+                    .for_each(|near| raise(&mut best, near.row, level * (1.0 - LIKENESS_SHARE * (1.0 - near.score))));
             }
         }
         Ok(in_rows(best))
@@ -160,7 +161,11 @@ impl Told<'_> {
         let mut plugs = 0;
         for model in models {
             let rows = self.view.rows_with(FITS_FIELD, model)?;
-            plugs |= rows.iter().take(MAX_EACH).map(|row| device_plugs(&self.view.attributes(RowId(row)))).fold(0, |a, b| a | b);
+            plugs |= rows
+                .iter()
+                .take(MAX_EACH)
+                .map(|row| device_plugs(&self.view.attributes(RowId(row))))
+                .fold(0, |a, b| a | b);
         }
         Ok(plugs)
     }
@@ -178,7 +183,8 @@ impl Told<'_> {
         let names = names(product);
         let purposes = crate::catalog::purposes(made);
         let met = |purpose: &&crate::catalog::Purpose| names.iter().any(|name| name.name == purpose.name);
-        let longest = purposes.iter().filter(met).max_by_key(|purpose| (purpose.origin == Origin::Title, purpose.name.len()))?;
+        let longest =
+            purposes.iter().filter(met).max_by_key(|purpose| (purpose.origin == Origin::Title, purpose.name.len()))?;
         Some(Match::Name(longest.name.clone(), longest.origin))
     }
 
@@ -190,7 +196,8 @@ impl Told<'_> {
 
 /// The plugs of devices that a title names.
 pub(super) fn device_plugs(attributes: &[Attribute]) -> u32 {
-    let is_plug = |attribute: &&Attribute| attribute.kind == AttributeKind::Connector && attribute.origin < Origin::Description;
+    let is_plug =
+        |attribute: &&Attribute| attribute.kind == AttributeKind::Connector && attribute.origin < Origin::Description;
     attributes.iter().find(is_plug).map_or(0, |plug| plug.value as u32 & DEVICE_PLUGS)
 }
 

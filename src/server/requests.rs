@@ -264,7 +264,8 @@ impl RecommendRequest {
     /// Returns an error at the first field that is out of its range.
     pub(super) fn into_query(self) -> Result<(Query, Option<String>, Vec<Include>), Problem> {
         self.check()?;
-        let Context { product, products, query: text, viewed, cart, looked_s, comparing, free_shipping_over } = self.context;
+        let Context { product, products, query: text, viewed, cart, looked_s, comparing, free_shipping_over } =
+            self.context;
         let several = cart.iter().filter(|line| line.quantity > 1).map(|line| (line.id.clone(), line.quantity));
         let quantities = several.collect();
         let free_shipping_over = free_shipping_over.as_deref().map(threshold).transpose()?;

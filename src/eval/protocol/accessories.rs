@@ -141,7 +141,8 @@ impl AccessoryReport {
         }
         let num_answered = answers.iter().filter(|answer| !answer.results.is_empty()).count();
         let with_models = || answers.iter().filter(|answer| !answer.models.is_empty());
-        let is_first = |answer: &&AccessoryAnswer| answer.results.first().is_some_and(|first| first.made == Made::ForIt);
+        let is_first =
+            |answer: &&AccessoryAnswer| answer.results.first().is_some_and(|first| first.made == Made::ForIt);
         Self {
             num_anchors: answers.len(),
             num_answered,

@@ -38,7 +38,9 @@ impl Basket {
 
     /// Whether a product of this price brings the cart to free delivery without costing more than twice what is missing.
     pub(in crate::recommend) fn closes_gap(&self, price: Option<Money>) -> bool {
-        let Some((price, gap)) = price.filter(|price| price.currency == self.currency).zip(self.gap) else { return false };
+        let Some((price, gap)) = price.filter(|price| price.currency == self.currency).zip(self.gap) else {
+            return false;
+        };
         (gap..=gap.saturating_mul(MAX_GAPS)).contains(&price.minor)
     }
 
@@ -66,7 +68,8 @@ mod tests {
     #[test]
     fn an_add_on_counts_less_the_dearer_it_is_never_below_the_floor_and_more_where_it_closes_the_gap() {
         let money = |text: &str| Some(text.parse::<Money>().unwrap());
-        let config = CrossSellConfig { addon_share: 0.5, addon_floor: 0.4, gap_factor: 1.5, ..CrossSellConfig::default() };
+        let config =
+            CrossSellConfig { addon_share: 0.5, addon_floor: 0.4, gap_factor: 1.5, ..CrossSellConfig::default() };
         let currency = money("1.00 USD").unwrap().currency;
         let basket = Basket { currency, value: 10_000, gap: None };
         let factor = |price| basket.factor(price, &config);
@@ -80,7 +83,9 @@ mod tests {
         let near = Basket { gap: Some(2_000), ..basket };
         assert!(near.closes_gap(money("20.00 USD")) && near.closes_gap(money("40.00 USD")));
         assert!(!near.closes_gap(money("19.99 USD")) && !near.closes_gap(money("40.01 USD")));
-        assert!(!near.closes_gap(money("20.00 EUR")) && !near.closes_gap(None) && !basket.closes_gap(money("20.00 USD")));
+        assert!(
+            !near.closes_gap(money("20.00 EUR")) && !near.closes_gap(None) && !basket.closes_gap(money("20.00 USD"))
+        );
         assert_eq!((near.factor(money("25.00 USD"), &config), near.gap()), (1.5, money("20.00 USD")));
     }
 }

@@ -31,4 +31,5 @@ mod settings;
 pub(super) use answer::CrossSell;
 pub use answer::goes_with_cart;
 pub(super) use basket::Basket;
+pub(super) use outs::Outs;
 pub use settings::CrossSellConfig;

@@ -18,13 +18,15 @@ use crate::recommend::told::{Told, device_plugs};
 const MAX_COMPARED: usize = 50;
 
 /// What of a cart keeps candidates out.
-pub(super) struct Outs<'a> {
+pub(in crate::recommend) struct Outs<'a> {
     view: &'a View,
     look_alike: f32,
     /// Main categories of the cart.
     leaves: HashSet<u32>,
     /// Rows of the cart's kinds of things.
     needs: RoaringBitmap,
+    /// Those, and the rows of the cart's main categories: what is near to the cart because it is the same.
+    pub(in crate::recommend) same: RoaringBitmap,
     vectors: Vec<Vec<f32>>,
     /// Models that the cart's products are or fit.
     models: Vec<String>,
@@ -36,7 +38,11 @@ impl<'a> Outs<'a> {
     /// Reads the cart, the newest product last.
     ///
     /// Returns an error if a record or a bitmap is damaged.
-    pub(super) fn of(told: Told<'a>, starts: &[RowId], config: &CrossSellConfig) -> Result<Self, RecommendError> {
+    pub(in crate::recommend) fn of(
+        told: Told<'a>,
+        starts: &[RowId],
+        config: &CrossSellConfig,
+    ) -> Result<Self, RecommendError> {
         let view = told.view;
         let newest = &starts[starts.len().saturating_sub(MAX_COMPARED)..];
         let mut needs = RoaringBitmap::new();
@@ -47,9 +53,13 @@ impl<'a> Outs<'a> {
         }
         let models = told.models_of(newest)?;
         let plugs = told.plugs(&models)?;
-        let leaves = starts.iter().filter_map(|&row| view.leaf(row)).collect();
+        let leaves: HashSet<u32> = starts.iter().filter_map(|&row| view.leaf(row)).collect();
+        let mut same = needs.clone();
+        for path in leaves.iter().filter_map(|&leaf| Some(view.generation().comparison()?.path(leaf))) {
+            same |= view.rows_with("category", path)?;
+        }
         let vectors = newest.iter().filter_map(|&row| view.vector(row)).collect();
-        Ok(Self { view, look_alike: config.look_alike, leaves, needs, vectors, models, plugs })
+        Ok(Self { view, look_alike: config.look_alike, leaves, needs, same, vectors, models, plugs })
     }
 
     /// Whether the hit may go with the cart. What orders hold together with it need not be of another kind of thing, nor fit.

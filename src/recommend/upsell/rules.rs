@@ -83,7 +83,8 @@ impl Anchor {
             difference.verdict == Verdict::Better && difference.is_noticeable() && counts && is_told
         };
         let is_of_use = agree(&qualifiers(&self.title), &qualifiers(&title)) && has_all_things(&self.title, &title);
-        let passes = differences.iter().any(is_better) && is_of_use && networks(&title).is_subset(&networks(&self.title));
+        let passes =
+            differences.iter().any(is_better) && is_of_use && networks(&title).is_subset(&networks(&self.title));
         passes.then_some(Better { differences, position })
     }
 
@@ -122,8 +123,11 @@ fn has_all_things(from: &str, to: &str) -> bool {
 
 /// The mobile networks that a title names: who has one cannot use a phone that is tied to another.
 fn networks(title: &str) -> HashSet<&'static str> {
-    let words: Vec<String> =
-        title.split(|c: char| !c.is_alphanumeric() && c != '&').filter(|word| !word.is_empty()).map(str::to_lowercase).collect();
+    let words: Vec<String> = title
+        .split(|c: char| !c.is_alphanumeric() && c != '&')
+        .filter(|word| !word.is_empty())
+        .map(str::to_lowercase)
+        .collect();
     let title = format!(" {} ", words.join(" "));
     NETWORKS.into_iter().filter(|network| title.contains(&format!(" {network} "))).collect()
 }
