@@ -11,16 +11,17 @@ use super::error::RecommendError;
 use crate::catalog::{Attribute, AttributeKind, Origin, Pairs, Product, Tie, known_model, names};
 use crate::index::{FITS_FIELD, PURPOSE_FIELD};
 use crate::live::View;
-use crate::rank::{RowId, ScoredRow, keep_best};
+use crate::rank::{RowId, ScoredRow};
 
-/// Products of a cart whose records are read, the newest.
+/// Products of a cart of which it is asked what is made for them, the newest.
 const MAX_READ: usize = 50;
 /// Most products that one kind of knowledge gives of one product.
 const MAX_EACH: usize = 500;
-/// What a product is worth that is made for the model, for a name of the product's own, and for the kind of thing that it is.
+/// What a product is worth that is made for the model, for a name of the product's own of several words, and for a kind of thing: what
+/// it is, or a word of its title, which is often chance.
 const OF_MODEL: f32 = 1.0;
-const OF_NAME: f32 = 0.8;
-const OF_KIND: f32 = 0.6;
+const OF_NAME: f32 = 0.6;
+const OF_KIND: f32 = 0.4;
 /// How much of that the likeness of the texts decides: enough to sort, never enough to change the level.
 const LIKENESS_SHARE: f32 = 0.15;
 /// Plugs of devices by bit, of which one has but one: Lightning, micro USB, USB-C, 30-pin.
@@ -58,7 +59,7 @@ impl Told<'_> {
     /// Returns an error if a record is damaged.
     pub(super) fn edges(&self, rows: &[RowId]) -> Result<Vec<Edge>, RecommendError> {
         let mut edges = Vec::new();
-        for &from in &rows[rows.len().saturating_sub(MAX_READ)..] {
+        for &from in rows {
             let product = self.view.product(from)?;
             let of_feed = product.related_product.iter().map(|edge| (edge.id.as_str(), edge.relationship.into(), true));
             let own = self.pairs.of(product.id.as_str()).iter().map(|(id, tie)| (id.as_str(), *tie, false));
@@ -101,19 +102,28 @@ impl Told<'_> {
     ) -> Result<Vec<ScoredRow>, RecommendError> {
         let mut best = HashMap::new();
         for &start in &rows[rows.len().saturating_sub(MAX_READ)..] {
-            let vector = self.view.vector(start).unwrap_or_default();
+            let Some(vector) = self.view.vector(start) else { continue };
             let product = self.view.product(start)?;
             for (level, mut made_for) in self.levels(start, &product)? {
                 made_for.remove(start.0);
-                let rows = made_for.into_iter().map(RowId).filter(|&row| may_appear(row));
-                let likeness = |row: RowId| ScoredRow { row, score: self.likeness(&vector, row) };
-                let mut near: Vec<ScoredRow> = rows.map(likeness).collect();
-                keep_best(&mut near, MAX_EACH);
-                near.iter()
-                    .for_each(|near| raise(&mut best, near.row, level * (1.0 - LIKENESS_SHARE * (1.0 - near.score))));
+                let near = self.nearest(&vector, &made_for)?;
+                for near in near.into_iter().filter(|near| may_appear(near.row)) {
+                    raise(&mut best, near.row, level * (1.0 - LIKENESS_SHARE * (1.0 - near.score)));
+                }
             }
         }
         Ok(in_rows(best))
+    }
+
+    /// The nearest of `rows`, scored from 0 to 1; all of few, in no order.
+    fn nearest(&self, vector: &[f32], rows: &RoaringBitmap) -> Result<Vec<ScoredRow>, RecommendError> {
+        if rows.len() <= MAX_EACH as u64 {
+            let near = |row: u32| ScoredRow { row: RowId(row), score: self.likeness(vector, RowId(row)) };
+            return Ok(rows.iter().map(near).collect());
+        }
+        let mut near = self.view.search(vector, MAX_EACH, Some(rows), false)?;
+        near.iter_mut().for_each(|near| near.score = near.score.clamp(0.0, 1.0));
+        Ok(near)
     }
 
     /// The rows made for a product, by what that is worth.
@@ -123,7 +133,8 @@ impl Told<'_> {
             rows[0] |= self.view.rows_with(FITS_FIELD, &model)?;
         }
         for name in names(product) {
-            rows[if name.is_own { 1 } else { 2 }] |= self.view.rows_with(PURPOSE_FIELD, &name.name)?;
+            let level = if name.is_own && name.name.contains(' ') { 1 } else { 2 };
+            rows[level] |= self.view.rows_with(PURPOSE_FIELD, &name.name)?;
         }
         // What is made for a name and for a model fits that model alone.
         let of_others = self.view.rows_that_fit_any();
