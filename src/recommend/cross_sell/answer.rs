@@ -23,7 +23,7 @@ use crate::recommend::shop::LiveShop;
 use crate::recommend::told::Told;
 
 /// Candidates that are looked at, the best by the blend.
-const MAX_CANDIDATES: usize = 400;
+const MAX_CANDIDATES: usize = 250;
 
 /// One question for what goes with a cart.
 pub(in crate::recommend) struct CrossSell<'a> {

@@ -15,7 +15,7 @@ use crate::recommend::source::Source;
 use crate::recommend::told::{Told, device_plugs};
 
 /// Products of a cart that candidates are compared with, the newest.
-const MAX_COMPARED: usize = 50;
+const MAX_COMPARED: usize = 20;
 
 /// What of a cart keeps candidates out.
 pub(in crate::recommend) struct Outs<'a> {
