@@ -163,7 +163,7 @@ impl Explainer<'_> {
                 Source::Session | Source::SessionSemantic | Source::Next => self.seen_together(hit)?,
                 Source::Popular => self.popular(hit),
                 Source::Bought => self.bought_before(hit)?,
-                Source::Similar => None,
+                Source::Similar | Source::Complement | Source::Lexical => None,
             };
             if let Some(reason) = reason {
                 return Ok(reason);

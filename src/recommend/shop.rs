@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::error::RecommendError;
 use super::search::Allowed;
 use crate::behavior::{Behavior, Knowledge};
+use crate::index::{WordQuery, words_of};
 use crate::live::View;
 use crate::rank::{RowId, ScoredRow};
 
@@ -27,6 +28,9 @@ pub trait Shop {
     ///
     /// Returns an error if the index cannot be searched.
     fn similar(&self, vector: &[f32], k: usize) -> Result<Vec<ScoredRow>, RecommendError>;
+
+    /// The `k` rows that may appear and share most words with `rows`, best first, by BM25; none where the shop keeps no words.
+    fn lexical(&self, rows: &[RowId], k: usize) -> Vec<ScoredRow>;
 
     /// The `k` past sessions nearest to `vector`: rows of [`Knowledge::session_of`].
     ///
@@ -66,6 +70,20 @@ impl Shop for LiveShop<'_> {
         let mut found = self.view.search(vector, k + out.len() as usize, rows.as_ref(), self.exact)?;
         found.retain(|scored| !out.contains(scored.row.0));
         Ok(found)
+    }
+
+    /// A product that came since the build is asked about with its words and is itself in no list: it is found by its vector.
+    fn lexical(&self, rows: &[RowId], k: usize) -> Vec<ScoredRow> {
+        let Some(words) = self.view.generation().words() else { return Vec::new() };
+        let mut query = WordQuery::new();
+        for &row in rows {
+            match self.view.is_new(row).then(|| self.view.product(row)) {
+                Some(Ok(product)) => words.add_words(&words_of(&product), &mut query),
+                Some(Err(_)) => {}
+                None => words.add_row(row, &mut query),
+            }
+        }
+        words.best(&query, k, |row| self.may_appear(row))
     }
 
     fn nearest_sessions(&self, vector: &[f32], k: usize) -> Result<Vec<ScoredRow>, RecommendError> {

@@ -21,11 +21,15 @@ pub enum Source {
     Popular = 5,
     /// Products that this shopper bought in earlier orders.
     Bought = 6,
+    /// Products where, by a map learned from orders, what goes with those of the session lies.
+    Complement = 7,
+    /// Products that share words with those of the session: models, sizes, names of series.
+    Lexical = 8,
 }
 
 impl Source {
     /// Every source, by number.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Similar,
         Self::Copurchase,
         Self::Session,
@@ -33,7 +37,14 @@ impl Source {
         Self::Next,
         Self::Popular,
         Self::Bought,
+        Self::Complement,
+        Self::Lexical,
     ];
+
+    /// Whether it knows products by their texts, also those that nobody has met or bought.
+    pub fn is_of_texts(self) -> bool {
+        matches!(self, Self::Similar | Self::SessionSemantic | Self::Complement | Self::Lexical)
+    }
 
     /// The word on the wire.
     pub fn word(self) -> &'static str {
@@ -45,6 +56,8 @@ impl Source {
             Self::Next => "next",
             Self::Popular => "popular",
             Self::Bought => "bought",
+            Self::Complement => "complement",
+            Self::Lexical => "lexical",
         }
     }
 }
@@ -90,6 +103,10 @@ pub struct SourceWeights {
     pub popular: f32,
     /// [`Source::Bought`]; of a shopper who bought nothing it counts nothing.
     pub bought: f32,
+    /// [`Source::Complement`].
+    pub complement: f32,
+    /// [`Source::Lexical`].
+    pub lexical: f32,
 }
 
 impl SourceWeights {
@@ -102,6 +119,8 @@ impl SourceWeights {
         next: 0.05,
         popular: 0.0,
         bought: 0.0,
+        complement: 0.0,
+        lexical: 0.0,
     };
     /// What this shopper may like: less of the last step, more of what goes with the rest.
     pub const FOR_YOU: Self = Self {
@@ -112,6 +131,8 @@ impl SourceWeights {
         next: 0.1,
         popular: 0.0,
         bought: 0.9,
+        complement: 0.0,
+        lexical: 0.0,
     };
     /// What sells now.
     pub const TRENDING: Self = Self {
@@ -122,6 +143,8 @@ impl SourceWeights {
         next: 0.0,
         popular: 1.0,
         bought: 0.0,
+        complement: 0.0,
+        lexical: 0.0,
     };
 
     /// What `source` counts.
@@ -134,6 +157,8 @@ impl SourceWeights {
             Source::Next => self.next,
             Source::Popular => self.popular,
             Source::Bought => self.bought,
+            Source::Complement => self.complement,
+            Source::Lexical => self.lexical,
         }
     }
 

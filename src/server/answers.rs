@@ -138,6 +138,12 @@ pub(super) struct Sources {
     /// Bought by this shopper in earlier orders: `ln(1 + orders)` as a share of that of ten orders.
     #[serde(skip_serializing_if = "Option::is_none")]
     bought: Option<f32>,
+    /// Lies where, by a map of texts learned from orders, what goes with the session's products lies, as a share of the best.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    complement: Option<f32>,
+    /// Shares words with the session's products, as a share of the best.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lexical: Option<f32>,
 }
 
 impl Sources {
@@ -151,6 +157,8 @@ impl Sources {
             next: known(Source::Next),
             popular: known(Source::Popular),
             bought: known(Source::Bought),
+            complement: known(Source::Complement),
+            lexical: known(Source::Lexical),
         }
     }
 }
