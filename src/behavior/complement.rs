@@ -27,6 +27,8 @@ const KIND: Tag = *b"COMP";
 
 /// Products bought with a product that pairs are made of, the most telling.
 const MAX_OTHERS: usize = 500;
+/// Pairs in all, about: in a shop of many products each has fewer.
+const MAX_PAIRS: usize = 10_000_000;
 /// Nearest products of which those that are not bought with a product are its look-alikes.
 const NUM_NEAREST: usize = 20;
 
@@ -109,7 +111,8 @@ fn pairs(baskets: &Baskets, shop: &ComplementShop<'_>, config: &BehaviorConfig) 
         let goes_with = has_vector(other) && !(shop.are_alike)(product, other);
         if goes_with { orders / (shrunk(product) * shrunk(other)) } else { 0.0 }
     };
-    let table = RelatedTable::count(baskets.num_products(), MAX_OTHERS, count, score);
+    let num_others = (MAX_PAIRS / baskets.num_products().max(1)).clamp(NUM_NEAREST, MAX_OTHERS);
+    let table = RelatedTable::count(baskets.num_products(), num_others, count, score);
     let rows = table.rows();
     let of_row = |anchor: u32| {
         let row = rows.row(anchor).iter();
@@ -161,4 +164,66 @@ pub(super) fn read_map(path: &Path) -> Result<ComplementMap, IndexError> {
     let is_whole = down.len() == dim as usize * rank as usize && down.iter().chain(up).all(|x| x.is_finite());
     let map = is_whole.then(|| ComplementMap::new(dim as usize, down.to_vec(), up.to_vec())).flatten();
     map.ok_or_else(|| file.damaged("its sections do not fit together or hold what is no number"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Products 0 and 1 look alike, so do 2 and 3; 4 has no vector.
+    const VECTORS: [f32; 10] = [1.0, 0.0, 0.8, 0.6, 0.0, 1.0, -0.6, 0.8, 0.0, 0.0];
+
+    fn told<R>(tell: impl FnOnce(&Baskets, &ComplementShop<'_>) -> R) -> R {
+        let orders = [vec![0, 1, 2], vec![0, 2], vec![1, 3], vec![2, 3], vec![0, 4]];
+        let baskets = Baskets::from_orders(5, orders.into_iter().map(|products| (0, products)));
+        let nearest = |product: u32, k: usize| [product, product ^ 1].into_iter().take(k).collect();
+        let are_alike = |a: u32, b: u32| a / 2 == b / 2;
+        let shop = ComplementShop { vectors: &VECTORS, dim: 2, nearest: &nearest, are_alike: &are_alike };
+        tell(&baskets, &shop)
+    }
+
+    #[test]
+    fn pairs_are_what_was_bought_together_without_look_alikes_and_what_has_no_vector() {
+        told(|baskets, shop| {
+            let pairs = pairs(baskets, shop, &BehaviorConfig::default());
+            let mut found: Vec<(u32, u32)> = pairs.iter().map(|pair| (pair.anchor, pair.other)).collect();
+            found.sort_unstable();
+            assert_eq!(found, [(0, 2), (1, 2), (1, 3), (2, 0), (2, 1), (3, 1)]);
+            let weight = |anchor, other| {
+                pairs.iter().find(|pair| (pair.anchor, pair.other) == (anchor, other)).map(|pair| pair.weight)
+            };
+            // Two orders with both, of three each; one of two and three.
+            let [two, three] = [22f32.sqrt(), 23f32.sqrt()];
+            assert_eq!((weight(0, 2), weight(1, 2)), (Some(2.0 / (three * three)), Some(1.0 / (two * three))));
+            assert_eq!(look_alikes(&pairs, 5, shop), [vec![1], vec![0], vec![3], vec![2], vec![]]);
+        });
+    }
+
+    #[test]
+    fn too_few_pairs_give_no_map_and_say_how_many_there_were() {
+        told(|baskets, shop| {
+            let complement =
+                ComplementConfig { min_pairs: 7, num_steps: 3, batch_size: 4, ..ComplementConfig::default() };
+            let learn = |complement| {
+                let config = BehaviorConfig { complement, ..BehaviorConfig::default() };
+                complements(baskets, shop, &config, &mut |_, _| {}).unwrap()
+            };
+            assert_eq!(learn(complement), Complements { map: None, num_pairs: 6 });
+            assert!(learn(ComplementConfig { min_pairs: 6, ..complement }).map.is_some());
+            assert_eq!(learn(ComplementConfig { rank: 0, ..complement }), Complements { map: None, num_pairs: 0 });
+        });
+    }
+
+    #[test]
+    fn a_map_comes_back_as_written_and_a_damaged_one_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let map = ComplementMap::new(2, vec![0.5, -1.0], vec![2.0, 0.25]).unwrap();
+        let (name, digest) = write_map(dir.path(), &map).unwrap();
+        let path = dir.path().join(&name);
+        assert_eq!((read_map(&path).unwrap(), name.as_str()), (map.clone(), COMPLEMENT_FILE));
+        assert_eq!(digest.bytes, std::fs::metadata(&path).unwrap().len());
+        let odd = ComplementMap::new(2, vec![f32::NAN, 0.0], vec![0.0, 0.0]).unwrap();
+        write_map(dir.path(), &odd).unwrap();
+        assert!(matches!(read_map(&path), Err(IndexError::Damaged { .. })));
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::novelty::{NEVER, novelty};
+use super::novelty::{NEVER, novelty, share_ordered};
 use super::related::{RelatedRows, RelatedTable};
 use super::semantic::SessionVectors;
 use super::session_index::Sessions;
@@ -32,6 +32,8 @@ pub struct Knowledge<'a> {
     pub category_of: &'a [u32],
     /// When each product was first ordered, in seconds since 1970; empty where the tables do not say.
     pub first_orders: &'a [u32],
+    /// The share of the products that were ever ordered, 0 to 1.
+    pub share_ordered: f32,
     /// From a product's vector to where what goes with it lies.
     pub complement: Option<&'a ComplementMap>,
     /// How many orders hold each product.
@@ -50,14 +52,12 @@ impl Knowledge<'_> {
         products.iter().map(|&product| self.num_orders.get(product as usize).copied().unwrap_or(0)).collect()
     }
 
-    /// How new the product is, 0 to 1: see [`novelty`](super::novelty()). One that came since the tables were made is new; where these do
-    /// not say, none is.
+    /// How new the product is, 0 to 1: see [`novelty`](super::novelty()). One that came since the tables were made is as new as one that
+    /// was never ordered. Where most products never were that says little, so all of it is times the share of those that were; where the tables do not
+    /// say, no product is new.
     pub fn novelty(&self, product: u32) -> f32 {
-        if self.first_orders.is_empty() {
-            return 0.0;
-        }
         let first_s = self.first_orders.get(product as usize).copied().unwrap_or(NEVER);
-        novelty(first_s, self.last_s)
+        self.share_ordered * novelty(first_s, self.last_s)
     }
 
     /// For each category the highest share of what is bought with the category of one of `anchors`; empty where no category of theirs is known.
@@ -101,6 +101,7 @@ impl Learned {
             together_categories: self.together_categories.rows(),
             category_of: &self.category_of,
             first_orders: &self.first_orders,
+            share_ordered: share_ordered(&self.first_orders),
             complement: self.complement.as_ref(),
             num_orders: &self.num_orders,
             sessions: self.sessions.view(),
@@ -122,6 +123,7 @@ impl Behavior {
             together_categories: self.together_categories(),
             category_of: self.category_of(),
             first_orders: self.first_orders(),
+            share_ordered: self.share_ordered(),
             complement: self.complement(),
             num_orders: self.num_orders(),
             sessions: self.sessions(),
@@ -158,9 +160,11 @@ mod tests {
         assert!((factor(1) - 0.75f32.sqrt()).abs() < 1e-6 && (factor(2) - 0.5).abs() < 1e-6);
         assert_eq!((factor(3), factor(4)), (UNSEEN_SHARE.sqrt(), 1.0));
         assert_eq!(known.category_factor(&known.category_shares(&[4]), 1), 1.0);
-        // Products 3 and 4 were never ordered, 0 was; what came since the tables were made is new.
-        assert_eq!([3, 4, 99].map(|product| known.novelty(product)), [1.0; 3]);
-        assert!(known.novelty(0) > 0.99, "the first order was the last event");
+        // Products 3 and 4 were never ordered, the other three were; what came since the tables were made is new.
+        assert_eq!([3, 4, 99].map(|product| known.novelty(product)), [0.6; 3]);
+        assert_eq!(known.novelty(0), 0.6, "its first order was the last event");
+        let nothing = Learned::from_history(&HistoryBuilder::default().finish(), &facts, &BehaviorConfig::default());
+        assert_eq!(nothing.knowledge(None).novelty(0), 0.0);
         assert_eq!(known.orders_of(&[0, 2, 99]), [4, 1, 0]);
     }
 }

@@ -87,7 +87,7 @@ pub use knowledge::Knowledge;
 pub use learned::{Learned, LearnedCounts, ProductFacts};
 pub use lines::{OrderLine, OrderLines};
 pub use neighbors::{SessionScratch, Step, next_products, session_votes};
-pub use novelty::{NEVER, first_orders, novelty};
+pub use novelty::{NEVER, first_orders, novelty, share_ordered};
 pub use popularity::{most_popular, popularity};
 pub use price_steps::{BIN_WIDTH, NUM_BINS, PriceSteps, bin};
 pub use redact::{Redacted, redact};

@@ -21,6 +21,12 @@ pub fn first_orders(baskets: &Baskets) -> Vec<u32> {
     first
 }
 
+/// The share of products that were ever ordered, 0 to 1; 0 of none.
+pub fn share_ordered(first_orders: &[u32]) -> f32 {
+    let num_ordered = first_orders.iter().filter(|&&first| first != NEVER).count();
+    num_ordered as f32 / first_orders.len().max(1) as f32
+}
+
 /// How new a product is, 0 to 1: 1 while nobody has ordered it, then halved every 60 days since it was first ordered.
 pub fn novelty(first_order_s: u32, now_s: u32) -> f32 {
     if first_order_s == NEVER {
@@ -39,6 +45,7 @@ mod tests {
         let baskets = Baskets::from_orders(4, [(70 * day, vec![0, 1]), (10 * day, vec![1]), (100 * day, vec![1, 2])]);
         let first = first_orders(&baskets);
         assert_eq!(first, [70 * day, 10 * day, 100 * day, NEVER]);
+        assert_eq!((share_ordered(&first), share_ordered(&[])), (0.75, 0.0));
         let novelty: Vec<f32> = first.iter().map(|&first| novelty(first, 130 * day)).collect();
         assert_eq!(novelty[3], 1.0);
         assert!((novelty[0] - 0.5).abs() < 1e-6 && (novelty[1] - 0.25).abs() < 1e-6);

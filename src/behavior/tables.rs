@@ -42,6 +42,7 @@ use std::path::{Path, PathBuf};
 use super::attribute_steps::{COUNTS_PER_KIND, ROW_LENGTH};
 use super::complement::{COMPLEMENT_FILE, read_map};
 use super::learned::Learned;
+use super::novelty::share_ordered;
 use super::price_steps::NUM_BINS;
 use super::related::{Related, RelatedRows, RelatedTable};
 use super::semantic::SessionVectors;
@@ -179,6 +180,7 @@ pub struct Behavior {
     vectors: Option<Hnsw>,
     complement: Option<ComplementMap>,
     last_s: u32,
+    share_ordered: f32,
 }
 
 impl Behavior {
@@ -203,7 +205,8 @@ impl Behavior {
         let vectors = has_vectors.then(|| Hnsw::open(&path(SESSION_VECTORS_FILE))).transpose()?;
         let has_map = files.any(|name| name == COMPLEMENT_FILE);
         let complement = has_map.then(|| read_map(&path(COMPLEMENT_FILE))).transpose()?;
-        let behavior = Self { tables, sessions, vectors, complement, last_s };
+        let share_ordered = share_ordered(tables.section(*b"FRST").unwrap_or_default());
+        let behavior = Self { tables, sessions, vectors, complement, last_s, share_ordered };
         let num_vectors = behavior.vectors.as_ref().map_or(0, Hnsw::num_rows);
         if behavior.session_of().len() != num_vectors {
             return Err(behavior.sessions.damaged("its vectors are not those of the file beside it"));
@@ -264,6 +267,11 @@ impl Behavior {
     /// When each product was first ordered, in seconds since 1970, [`super::NEVER`] for one that never was; empty in an older file.
     pub fn first_orders(&self) -> &[u32] {
         self.tables.section(*b"FRST").unwrap_or_default()
+    }
+
+    /// The share of the products that were ever ordered, 0 to 1; 0 in an older file.
+    pub fn share_ordered(&self) -> f32 {
+        self.share_ordered
     }
 
     /// Each product's category, [`super::NO_CATEGORY`] for none.

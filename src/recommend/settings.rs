@@ -120,7 +120,8 @@ pub struct CartMix {
     /// What common words count among texts, 0 to 1.
     pub lexical_share: f32,
     /// How much texts are believed of what is new: what they tell of a product is times `exp(novelty x)`, `x` being 1 for one that nobody
-    /// has bought and half of it 60 days after its first order. What is new is bought with what is new, and orders cannot speak for it yet.
+    /// has bought and half of it 60 days after its first order, both times the share of the catalog that was ever bought. What is new is bought
+    /// with what is new, and orders cannot speak for it yet.
     pub novelty: f32,
     /// What counts beside all that, which counts 1: what the shopper bought in earlier orders. 0 turns it off.
     pub bought: f32,
@@ -134,7 +135,7 @@ impl Default for CartMix {
             semantic_share: 0.0,
             complement_share: 0.3,
             lexical_share: 0.45,
-            novelty: 1.5,
+            novelty: 1.6,
             bought: 0.48,
         }
     }

@@ -194,9 +194,9 @@ mod tests {
             let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
             vectors.extend(vector.iter().map(|x| x / length));
         }
-        let goes_with = |anchor: u32, other: u32| anchor % 4 == other % 4 ^ 1;
+        let goes_with = |anchor: u32, other: u32| anchor % 4 == (other % 4) ^ 1;
         // Every fifth product is in no pair: nothing is known of it but its vector.
-        let known = |row: &u32| row % 5 != 0;
+        let known = |row: &u32| !row.is_multiple_of(5);
         let pairs = (0..80).filter(known).flat_map(|anchor| {
             (0..80).filter(known).filter(move |&other| goes_with(anchor, other)).map(move |other| (anchor, other))
         });
@@ -227,7 +227,7 @@ mod tests {
         for anchor in (0..80usize).step_by(5) {
             let mapped = map.apply(&vectors[anchor * DIM..][..DIM]).unwrap();
             let near = |axis: usize| mapped[axis];
-            let (wanted, own) = (anchor % 4 ^ 1, anchor % 4);
+            let (wanted, own) = ((anchor % 4) ^ 1, anchor % 4);
             assert!((0..4).all(|axis| axis == wanted || near(axis) < near(wanted)), "{anchor}: {mapped:?}");
             assert!(near(wanted) > near(own) + 0.3, "{anchor}: {mapped:?}");
         }
