@@ -13,7 +13,7 @@ use kindred::behavior::{
     SESSIONS_FILE, SessionScratch, SessionVectors, Step, Tally, semantic_votes, session_votes,
 };
 use kindred::events::{EventKind, History, HistoryBuilder, Interaction};
-use kindred::index::{CatalogDir, Check, GenerationInput, Manifest, ModelRecord, write_generation_with};
+use kindred::index::{CatalogDir, Check, GenerationInput, IndexError, Manifest, ModelRecord, write_generation_with};
 use kindred::rank::RowId;
 
 const ROWS: usize = 120;
@@ -72,7 +72,7 @@ fn publish(dir: &CatalogDir) -> (Manifest, Learned, SessionVectors) {
         let vectors = SessionVectors::new(learned.sessions.view(), DIM, &BehaviorConfig::default(), vector);
         let files = behavior::write(rows.dir, &learned, &vectors, &config())?;
         made = Some((learned, vectors));
-        Ok(files)
+        Ok::<_, IndexError>(files)
     });
     let manifest = manifest.unwrap();
     dir.publish(&lock, &building, &manifest).unwrap();
@@ -110,6 +110,9 @@ fn mapped_tables_say_what_the_ones_in_memory_say() {
         assert_eq!(rows_of(mapped), memory, "{name}");
     }
     assert_eq!(mapped.category_of(), learned.category_of);
+    assert_eq!(mapped.first_orders(), learned.first_orders);
+    let num_ordered = learned.num_orders.iter().filter(|&&orders| orders > 0).count();
+    assert_eq!(mapped.share_ordered(), num_ordered as f32 / ROWS as f32);
     let steps = [&[None][..], &(0..7).map(Some).collect::<Vec<_>>()].concat();
     let steps: Vec<u32> = steps.into_iter().flat_map(|category| mapped.price_steps(category).to_vec()).collect();
     assert_eq!(steps, learned.price_steps.counts);

@@ -3,7 +3,7 @@
 mod command;
 
 use command::{Workplace, project};
-use kindred::behavior::{BEHAVIOR_FILE, SESSION_VECTORS_FILE, SESSIONS_FILE};
+use kindred::behavior::{BEHAVIOR_FILE, COMPLEMENT_FILE, SESSION_VECTORS_FILE, SESSIONS_FILE};
 use kindred::catalog;
 use kindred::config::Config;
 use kindred::embed::MAX_BYTES_PER_TOKEN;
@@ -69,6 +69,8 @@ fn numbers_in_the_readme_are_the_defaults() {
         format!("{} minutes without an event (`events.session_idle_minutes`)", config.events.session_idle_minutes),
     ];
     bounds.iter().for_each(|bound| assert!(readme.contains(bound), "{bound}"));
+    let pairs = config.behavior.complement.min_pairs;
+    assert!(pairs == 1000 && readme.contains("With fewer than 1,000 such pairs there is none"));
     let upsell = config.recommend.upsell;
     let rules = [
         format!("its price is {} to {} times", upsell.price_min, upsell.price_max),
@@ -140,8 +142,8 @@ fn every_file_under_an_index_folder_that_the_readme_names_is_written() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     names.sort();
-    assert_eq!(names, ["comparison.bin", "hnsw.bin", "manifest.json", "products.bin", "terms.bin"]);
-    names.extend([BEHAVIOR_FILE, SESSIONS_FILE, SESSION_VECTORS_FILE].map(str::to_owned));
+    assert_eq!(names, ["comparison.bin", "hnsw.bin", "lexical.bin", "manifest.json", "products.bin", "terms.bin"]);
+    names.extend([BEHAVIOR_FILE, SESSIONS_FILE, SESSION_VECTORS_FILE, COMPLEMENT_FILE].map(str::to_owned));
     let readme = readme();
     names.iter().for_each(|name| assert!(readme.contains(&format!("`{name}`")), "{name}"));
 }

@@ -1,8 +1,8 @@
 //! Taking sessions out of learned tables: what an erasure leaves of a generation.
 //!
 //! Taken out are a session's products, its end, its places in the products' lists and its vector, and the pairs of products that no order or
-//! session backs but those taken out; of other pairs the evidence falls. The other counts over all shoppers, scores among them, stay as
-//! they are until tables are learned anew: they hold no session.
+//! session backs but those taken out; of other pairs the evidence falls. The other counts over all shoppers, scores among them, and the map
+//! of complements stay as they are until they are learned anew: they hold no session.
 
 use std::collections::HashSet;
 use std::path::Path;

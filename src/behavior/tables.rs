@@ -15,6 +15,7 @@
 //! | `TCND` `TCEN` | | `c` rows | categories bought together |
 //! | `PPND` `PPEN` | | `1 + c` rows | by popularity: row 0 over all, then by category |
 //! | `ORDN` | u32 | `n` | how many orders hold each product |
+//! | `FRST` | u32 | `n` | when each product was first ordered, in seconds since 1970, `u32::MAX` for never; absent from older files |
 //! | `CATG` | u32 | `n` | each product's category, `u32::MAX` for none |
 //! | `STEP` | u32 | `41 (1 + c)` | histograms of price steps: row 0 over all, then by category of what was viewed |
 //! | `ATST` | u32 | `2 (1 + c)` times the kinds of attributes | purchases of more of a kind than was viewed, and others; absent from older files |
@@ -39,12 +40,15 @@
 use std::path::{Path, PathBuf};
 
 use super::attribute_steps::{COUNTS_PER_KIND, ROW_LENGTH};
+use super::complement::{COMPLEMENT_FILE, read_map};
 use super::learned::Learned;
+use super::novelty::share_ordered;
 use super::price_steps::NUM_BINS;
 use super::related::{Related, RelatedRows, RelatedTable};
 use super::semantic::SessionVectors;
 use super::session_index::{SessionIndex, Sessions};
 use crate::catalog::AttributeKind;
+use crate::embed::ComplementMap;
 use crate::index::{FileDigest, Hnsw, IndexConfig, IndexError, Section, SectionFile, Tag, write_sections};
 use crate::rank::ScoredRow;
 
@@ -110,6 +114,7 @@ fn write_behavior(path: &Path, learned: &Learned) -> Result<FileDigest, IndexErr
         sections.extend([Section::new(ends_tag, ends), Section::new(entries_tag, entries)]);
     }
     sections.push(Section::new(*b"ORDN", &learned.num_orders));
+    sections.push(Section::new(*b"FRST", &learned.first_orders));
     sections.push(Section::new(*b"CATG", &learned.category_of));
     sections.push(Section::new(*b"STEP", &learned.price_steps.counts));
     sections.push(Section::new(*b"ATST", &learned.attribute_steps.counts));
@@ -173,7 +178,9 @@ pub struct Behavior {
     tables: SectionFile,
     sessions: SectionFile,
     vectors: Option<Hnsw>,
+    complement: Option<ComplementMap>,
     last_s: u32,
+    share_ordered: f32,
 }
 
 impl Behavior {
@@ -194,9 +201,12 @@ impl Behavior {
         let last_s = check_tables(&tables, num_rows)?;
         let sessions = SectionFile::open(&path(SESSIONS_FILE), SESSIONS_KIND, VERSION)?;
         check_sessions(&sessions, num_rows)?;
-        let has_vectors = files.any(|name| name == SESSION_VECTORS_FILE);
+        let has_vectors = files.clone().any(|name| name == SESSION_VECTORS_FILE);
         let vectors = has_vectors.then(|| Hnsw::open(&path(SESSION_VECTORS_FILE))).transpose()?;
-        let behavior = Self { tables, sessions, vectors, last_s };
+        let has_map = files.any(|name| name == COMPLEMENT_FILE);
+        let complement = has_map.then(|| read_map(&path(COMPLEMENT_FILE))).transpose()?;
+        let share_ordered = share_ordered(tables.section(*b"FRST").unwrap_or_default());
+        let behavior = Self { tables, sessions, vectors, complement, last_s, share_ordered };
         let num_vectors = behavior.vectors.as_ref().map_or(0, Hnsw::num_rows);
         if behavior.session_of().len() != num_vectors {
             return Err(behavior.sessions.damaged("its vectors are not those of the file beside it"));
@@ -244,9 +254,24 @@ impl Behavior {
         self.table(POPULAR)
     }
 
+    /// From a product's vector to where what goes with it lies; `None` where too few orders were known.
+    pub fn complement(&self) -> Option<&ComplementMap> {
+        self.complement.as_ref()
+    }
+
     /// How many orders hold each product.
     pub fn num_orders(&self) -> &[u32] {
         self.tables.section(*b"ORDN").unwrap_or_default()
+    }
+
+    /// When each product was first ordered, in seconds since 1970, [`super::NEVER`] for one that never was; empty in an older file.
+    pub fn first_orders(&self) -> &[u32] {
+        self.tables.section(*b"FRST").unwrap_or_default()
+    }
+
+    /// The share of the products that were ever ordered, 0 to 1; 0 in an older file.
+    pub fn share_ordered(&self) -> f32 {
+        self.share_ordered
     }
 
     /// Each product's category, [`super::NO_CATEGORY`] for none.

@@ -171,7 +171,7 @@ impl<'a> Shop<'a> {
 
     fn judge(&self, protocol: EvalProtocol, task: &Task) -> Result<Report> {
         let texts = self.texts(&task.train)?;
-        let bar = self.bar("methods", 10);
+        let bar = self.bar("methods", 14);
         let progress = |done: usize| bar.set_position(done as u64);
         let settings = Settings {
             bootstrap: self.bootstrap(),

@@ -268,6 +268,8 @@ mod tests {
         for (setting, key) in [
             ("cart.kappa=-1", "cart.kappa"),
             ("cart.semantic_share=2", "cart.semantic_share"),
+            ("cart.semantic_share=0.5", "cart"),
+            ("cart.novelty=-1", "cart.novelty"),
             ("next.similar=-1", "next"),
         ] {
             let error = load("", &[], &[&format!("recommend.{setting}")]).unwrap_err();

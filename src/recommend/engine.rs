@@ -272,9 +272,10 @@ impl Engine {
         let (anchors, _) = rows(view, &query.anchors);
         let (config, behavior) = (&self.config, behavior.as_deref());
         let cart: Vec<u32> = in_cart(steps.iter().copied()).iter().map(|row| row.0).collect();
-        let orders_of = |cart: &[u32]| behavior.map_or(0.0, |behavior| behavior.knowledge().mean_orders(cart));
-        let weights = config.weights(query.intent, (!cart.is_empty()).then(|| orders_of(&cart)));
-        let cart: Vec<RowId> = cart.into_iter().map(RowId).collect();
+        let orders = || behavior.map_or_else(|| vec![0; cart.len()], |known| known.knowledge().orders_of(&cart));
+        let orders = (!cart.is_empty()).then(orders);
+        let weights = config.weights(query.intent, orders.as_deref());
+        let cart: Vec<RowId> = cart.iter().copied().map(RowId).collect();
         let starts = goes_with(&anchors, &cart, &steps);
         let pairs = self.pairs();
         let told = Told { view, pairs: &pairs };

@@ -11,6 +11,7 @@ use super::source::Source;
 use super::told::Told;
 use crate::behavior::{Behavior, Knowledge};
 use crate::catalog::Pairs;
+use crate::index::{WordQuery, words_of};
 use crate::live::View;
 use crate::rank::{RowId, ScoredRow};
 
@@ -32,6 +33,9 @@ pub trait Shop {
     ///
     /// Returns an error if the index cannot be searched.
     fn similar(&self, vector: &[f32], k: usize) -> Result<Vec<ScoredRow>, RecommendError>;
+
+    /// The `k` rows that may appear and share most words with `rows`, best first, by BM25; none where the shop keeps no words.
+    fn lexical(&self, rows: &[RowId], k: usize) -> Vec<ScoredRow>;
 
     /// The `k` past sessions nearest to `vector`: rows of [`Knowledge::session_of`].
     ///
@@ -87,6 +91,20 @@ impl Shop for LiveShop<'_> {
         let mut found = self.view.search(vector, k + out.len() as usize, rows, self.exact)?;
         found.retain(|scored| !out.contains(scored.row.0));
         Ok(found)
+    }
+
+    /// A product that came since the build is asked about with its words and is itself in no list: it is found by its vector.
+    fn lexical(&self, rows: &[RowId], k: usize) -> Vec<ScoredRow> {
+        let Some(words) = self.view.generation().words() else { return Vec::new() };
+        let mut query = WordQuery::new();
+        for &row in rows {
+            match self.view.is_new(row).then(|| self.view.product(row)) {
+                Some(Ok(product)) => words.add_words(&words_of(&product), &mut query),
+                Some(Err(_)) => {}
+                None => words.add_row(row, &mut query),
+            }
+        }
+        words.best(&query, k, |row| self.may_appear(row))
     }
 
     fn nearest_sessions(&self, vector: &[f32], k: usize) -> Result<Vec<ScoredRow>, RecommendError> {

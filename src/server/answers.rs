@@ -144,6 +144,12 @@ pub(super) struct Sources {
     /// Says that it is made for a product of the session.
     #[serde(skip_serializing_if = "Option::is_none")]
     compatibility: Option<f32>,
+    /// Lies where, by a map of texts learned from orders, what goes with the session's products lies, as a share of the best.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    complement: Option<f32>,
+    /// Shares words with the session's products, as a share of the best.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lexical: Option<f32>,
 }
 
 impl Sources {
@@ -159,6 +165,8 @@ impl Sources {
             bought: known(Source::Bought),
             relations: known(Source::Relations),
             compatibility: known(Source::Compatibility),
+            complement: known(Source::Complement),
+            lexical: known(Source::Lexical),
         }
     }
 }
