@@ -1,13 +1,17 @@
-//! Answers questions about one catalog.
+//! Answers questions about one catalog. What goes with a cart is in `engine/cart`.
+
+mod cart;
 
 use std::convert::Infallible;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use cart::{goes_with, read_pairs};
 use roaring::RoaringBitmap;
 
 use super::blend::Blend;
 use super::compare::{ComparedRow, compared};
+use super::cross_sell::Basket;
 use super::error::RecommendError;
 use super::filter::{Narrowed, allowed_rows, intersect};
 use super::fit::Fit;
@@ -18,9 +22,10 @@ use super::search::{Allowed, Search};
 use super::session::{SessionQuestion, in_cart};
 use super::settings::RecommendConfig;
 use super::shop::LiveShop;
+use super::told::Told;
 use super::upsell::{Anchor, Upsell};
 use crate::behavior::{Behavior, BehaviorConfig};
-use crate::catalog::TextTemplate;
+use crate::catalog::{Pairs, TextTemplate};
 use crate::embed::Embedder;
 use crate::events::EventKind;
 use crate::index::{CatalogDir, Generation, IndexError, ModelRecord};
@@ -45,6 +50,8 @@ pub struct Engine {
     /// answered with its own.
     behaviors: ArcSwap<Vec<(String, Option<Arc<Behavior>>)>>,
     rules: Rulebook,
+    /// The shop's own pairs, as they were when the generation came.
+    pairs: ArcSwap<Pairs>,
     embedder: Arc<Embedder>,
     config: RecommendConfig,
     behavior: BehaviorConfig,
@@ -76,9 +83,10 @@ impl Engine {
         check_model(&generation, &embedder)?;
         let behaviors = ArcSwap::from_pointee(vec![open_behavior(dir, &generation)?]);
         let rules = Rulebook::open(RuleStore::new(&dir.path()), &generation)?;
+        let pairs = ArcSwap::from_pointee(read_pairs(dir)?);
         let live = LiveCatalog::open(dir.live_path(), generation, embedder.clone(), template.clone())?;
         let (dir, config, behavior) = (dir.clone(), config.clone(), BehaviorConfig::default());
-        Ok(Self { dir, live, behaviors, rules, embedder, config, behavior })
+        Ok(Self { dir, live, behaviors, rules, pairs, embedder, config, behavior })
     }
 
     /// The same with other settings of what is learned from events.
@@ -93,6 +101,7 @@ impl Engine {
         check_model(&generation, &self.embedder)?;
         let opened = open_behavior(&self.dir, &generation)?;
         self.rules.prepare(&generation)?;
+        let pairs = read_pairs(&self.dir)?;
         let before = self.behaviors.load_full();
         let mut behaviors = Vec::clone(&before);
         behaviors.retain(|(name, _)| *name != opened.0);
@@ -100,6 +109,7 @@ impl Engine {
         behaviors.push(opened);
         self.behaviors.store(Arc::new(behaviors));
         self.live.take_over(generation).inspect_err(|_| self.behaviors.store(before))?;
+        self.pairs.store(Arc::new(pairs));
         Ok(())
     }
 
@@ -108,6 +118,11 @@ impl Engine {
         let behaviors = self.behaviors.load();
         let (_, behavior) = behaviors.iter().find(|(name, _)| name == view.generation().name())?;
         behavior.clone()
+    }
+
+    /// The shop's own pairs.
+    pub fn pairs(&self) -> Arc<Pairs> {
+        self.pairs.load_full()
     }
 
     /// The catalog's rules.
@@ -157,6 +172,7 @@ impl Engine {
         query.check()?;
         match query.intent {
             Intent::Upsell => self.answer_upsell(view, query, rules),
+            Intent::CrossSell => self.answer_cross_sell(view, query, rules),
             intent if intent.is_of_session() => self.answer_session(view, query, rules),
             _ => self.answer_similar(view, query, rules),
         }
@@ -258,7 +274,25 @@ impl Engine {
         let cart: Vec<u32> = in_cart(steps.iter().copied()).iter().map(|row| row.0).collect();
         let orders_of = |cart: &[u32]| behavior.map_or(0.0, |behavior| behavior.knowledge().mean_orders(cart));
         let weights = config.weights(query.intent, (!cart.is_empty()).then(|| orders_of(&cart)));
-        Explainer { view, query, answer, config, behavior, weights, steps: &steps, anchors: &anchors }.explain()
+        let cart: Vec<RowId> = cart.into_iter().map(RowId).collect();
+        let starts = goes_with(&anchors, &cart, &steps);
+        let pairs = self.pairs();
+        let told = Told { view, pairs: &pairs };
+        let basket = Basket::of(view, query, &starts, &cart);
+        let explainer = Explainer {
+            view,
+            query,
+            answer,
+            config,
+            behavior,
+            weights,
+            steps: &steps,
+            anchors: &anchors,
+            told,
+            starts: &starts,
+            basket,
+        };
+        explainer.explain()
     }
 
     /// What differs from the anchor of `answer` to the product of `row`, what is better first; `None` where the answer starts from no
@@ -293,7 +327,9 @@ impl Engine {
         let out = taken.iter().copied().chain(seen).chain(excluded).map(|row| row.0).collect();
         let newest_first: Vec<RowId> = steps.iter().rev().map(|(row, _)| *row).collect();
         let allowed = self.allowed(view, query, &newest_first, out)?;
-        let shop = LiveShop { view, behavior: self.behavior(view), allowed: &allowed, exact: query.exact };
+        let (pairs, behavior) = (self.pairs(), self.behavior(view));
+        let (unlike, exact) = (None, query.exact);
+        let shop = LiveShop { view, behavior, measured: None, pairs: &pairs, allowed: &allowed, unlike, exact };
         let bought = query.bought.iter().filter_map(|bought| Some((view.row(&bought.product)?, bought.num_orders)));
         let bought: Vec<(RowId, u32)> = bought.collect();
         let Query { intent, limit, min_score, .. } = *query;

@@ -3,9 +3,14 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use roaring::RoaringBitmap;
+
 use super::error::RecommendError;
 use super::search::Allowed;
+use super::source::Source;
+use super::told::Told;
 use crate::behavior::{Behavior, Knowledge};
+use crate::catalog::Pairs;
 use crate::live::View;
 use crate::rank::{RowId, ScoredRow};
 
@@ -32,21 +37,35 @@ pub trait Shop {
     ///
     /// Returns an error if the index cannot be searched.
     fn nearest_sessions(&self, vector: &[f32], k: usize) -> Result<Vec<ScoredRow>, RecommendError>;
+
+    /// What the feed and the shop itself say goes with `rows`, the newest last, scored from 0 to 1 in no order: [`Source::Relations`] and
+    /// [`Source::Compatibility`]. A shop of numbers alone has neither.
+    ///
+    /// Returns an error if a record or a bitmap cannot be read.
+    fn told(&self, _source: Source, _rows: &[RowId]) -> Result<Vec<ScoredRow>, RecommendError> {
+        Ok(Vec::new())
+    }
 }
 
 /// A view of a catalog with what was learned for its generation.
 pub(super) struct LiveShop<'a> {
     pub view: &'a View,
     pub behavior: Option<Arc<Behavior>>,
+    /// What was learned for a measurement, in place of that.
+    pub measured: Option<Knowledge<'a>>,
+    /// The shop's own pairs.
+    pub pairs: &'a Pairs,
     /// Which rows may be in the answer.
     pub allowed: &'a Allowed,
+    /// Rows that are not looked for by likeness, as nearness says nothing for them.
+    pub unlike: Option<&'a RoaringBitmap>,
     /// Whether every allowed product is scored instead of walking the graph.
     pub exact: bool,
 }
 
 impl Shop for LiveShop<'_> {
     fn knowledge(&self) -> Option<Knowledge<'_>> {
-        self.behavior.as_deref().map(Behavior::knowledge)
+        self.measured.or_else(|| self.behavior.as_deref().map(Behavior::knowledge))
     }
 
     fn may_appear(&self, row: RowId) -> bool {
@@ -63,12 +82,23 @@ impl Shop for LiveShop<'_> {
 
     fn similar(&self, vector: &[f32], k: usize) -> Result<Vec<ScoredRow>, RecommendError> {
         let Allowed { rows, out, .. } = self.allowed;
-        let mut found = self.view.search(vector, k + out.len() as usize, rows.as_ref(), self.exact)?;
+        let unlike = self.unlike.map(|unlike| rows.clone().unwrap_or_else(|| self.view.all_rows()) - unlike);
+        let rows = unlike.as_ref().or(rows.as_ref());
+        let mut found = self.view.search(vector, k + out.len() as usize, rows, self.exact)?;
         found.retain(|scored| !out.contains(scored.row.0));
         Ok(found)
     }
 
     fn nearest_sessions(&self, vector: &[f32], k: usize) -> Result<Vec<ScoredRow>, RecommendError> {
         Ok(self.behavior.as_deref().map_or(Ok(Vec::new()), |behavior| behavior.nearest_sessions(vector, k))?)
+    }
+
+    fn told(&self, source: Source, rows: &[RowId]) -> Result<Vec<ScoredRow>, RecommendError> {
+        let told = Told { view: self.view, pairs: self.pairs };
+        match source {
+            Source::Relations => told.relations(rows),
+            Source::Compatibility => told.compatible(rows, |row| self.may_appear(row)),
+            _ => Ok(Vec::new()),
+        }
     }
 }
