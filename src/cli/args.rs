@@ -9,7 +9,7 @@ use super::args_rules::RulesCommand;
 use crate::config;
 use crate::events::ColumnMap;
 use crate::live::FoldChanges;
-use crate::recommend::Intent;
+use crate::recommend::{Intent, Stage};
 
 /// A semantic recommender for online shops.
 ///
@@ -146,29 +146,34 @@ pub(super) enum Command {
         #[command(flatten)]
         ask: AskArgs,
     },
-    /// Show what a session wants next, what a shopper may like, what sells now, or what is better than the product looked at
+    /// Show what a session wants next, what a shopper may like, what sells now, what is better than the product looked at, or what a placement
+    /// shows
     ///
     /// Learned from the shop's events by the last build.
     Recommend {
         /// The catalog
         catalog: String,
-        /// What to show
-        #[arg(long, default_value = "next", value_name = "next|for_you|trending|upsell", value_parser = recommend_intent)]
-        intent: Intent,
-        /// A product that the session looked at, the oldest first; may be repeated
-        #[arg(long, value_name = "PRODUCT")]
-        viewed: Vec<String>,
-        /// A product in the cart; may be repeated
-        #[arg(long, value_name = "PRODUCT")]
-        cart: Vec<String>,
-        /// The product that is looked at now
-        #[arg(long, value_name = "PRODUCT")]
-        product: Option<String>,
-        /// Products that the session looked at may be shown again
-        #[arg(long)]
-        include_seen: bool,
+        #[command(flatten)]
+        session: SessionArgs,
         #[command(flatten)]
         ask: AskArgs,
+    },
+    /// Show how an answer comes about: what each source brings, what is left out and by what, scores, rules, the order
+    Explain {
+        /// The catalog
+        catalog: String,
+        #[command(flatten)]
+        session: SessionArgs,
+        /// Say at which step this product goes, and why
+        #[arg(long, value_name = "PRODUCT")]
+        why_not: Option<String>,
+        #[command(flatten)]
+        ask: AskArgs,
+    },
+    /// Show the catalog's placements: what each slot of a page shows, at which stage of a session
+    Placements {
+        /// The catalog
+        catalog: String,
     },
     /// Answer over HTTP until SIGINT or SIGTERM
     ///
@@ -511,9 +516,9 @@ pub(super) struct ChangesFile {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct AskArgs {
-    /// Most products to show
-    #[arg(long, default_value_t = 10)]
-    pub limit: usize,
+    /// Most products to show; 10, or what the placement says, when left out
+    #[arg(long)]
+    pub limit: Option<usize>,
     /// Leave out products with a lower score, 0 to 1
     #[arg(long)]
     pub min_score: Option<f32>,
@@ -528,10 +533,42 @@ pub(super) struct AskArgs {
     pub exact: bool,
 }
 
+/// A session, and what is asked of it.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(super) struct SessionArgs {
+    /// What to show; next when neither this nor a placement is given
+    #[arg(long, value_name = "next|for_you|trending|upsell|similar", value_parser = recommend_intent)]
+    pub intent: Option<Intent>,
+    /// Show what this placement shows; `kindred placements` lists them
+    #[arg(long, value_name = "NAME")]
+    pub placement: Option<String>,
+    /// How far the session has come, for the placement: discovery, consideration, cart, checkout, post_purchase; from the session when left out
+    #[arg(long, value_parser = stage, requires = "placement")]
+    pub stage: Option<Stage>,
+    /// A product that the session looked at, the oldest first; may be repeated
+    #[arg(long, value_name = "PRODUCT")]
+    pub viewed: Vec<String>,
+    /// A product in the cart; may be repeated
+    #[arg(long, value_name = "PRODUCT")]
+    pub cart: Vec<String>,
+    /// The product that is looked at now
+    #[arg(long, value_name = "PRODUCT")]
+    pub product: Option<String>,
+    /// Products that the session looked at may be shown again
+    #[arg(long)]
+    pub include_seen: bool,
+}
+
 fn recommend_intent(word: &str) -> Result<Intent, String> {
-    let known = [Intent::Next, Intent::ForYou, Intent::Trending, Intent::Upsell];
+    let known = [Intent::Next, Intent::ForYou, Intent::Trending, Intent::Upsell, Intent::Similar];
     let intent = known.into_iter().find(|intent| intent.word() == word);
-    intent.ok_or_else(|| format!("`{word}` is not next, for_you, trending or upsell"))
+    intent.ok_or_else(|| format!("`{word}` is not next, for_you, trending, upsell or similar"))
+}
+
+fn stage(word: &str) -> Result<Stage, String> {
+    let stage = Stage::ALL.into_iter().find(|stage| stage.word() == word);
+    let words = || Stage::ALL.map(Stage::word).join(", ");
+    stage.ok_or_else(|| format!("`{word}` is not one of {}", words()))
 }
 
 impl Args {

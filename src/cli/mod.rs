@@ -8,7 +8,7 @@
 //! | `progress` | progress bars |
 //! | `output` | tables and JSON |
 //! | `args_rules` | what can be typed after `kindred rules` |
-//! | `ask`, `bench`, `eval`, `events`, `index`, `init`, `model`, `products`, `rules`, `serve`, `validate` | one command each |
+//! | `ask`, `bench`, `eval`, `events`, `explain`, `index`, `init`, `model`, `placements`, `products`, `rules`, `serve`, `validate` | one command each |
 #![allow(clippy::print_stderr, reason = "a command line prints its errors")]
 
 mod args;
@@ -23,10 +23,12 @@ mod eval;
 mod eval_upsell;
 mod events;
 mod exit;
+mod explain;
 mod index;
 mod init;
 mod model;
 mod output;
+mod placements;
 mod products;
 mod progress;
 mod rules;
@@ -39,7 +41,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::recommend::Intent;
-use args::{Args, Command};
+use args::{Args, Command, SessionArgs};
 use context::Context;
 
 /// Runs the command of this process's arguments and returns its exit code. Errors go to standard error, in one line.
@@ -76,13 +78,15 @@ fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Search { catalog, text, ask } => ask::search(&context, &catalog, &text.join(" "), &ask),
         Command::Eval(args) => eval::run(&context, &args),
         Command::Upsell { catalog, product, viewed, cart, ask } => {
-            let session = ask::Session { viewed, cart, product: Some(product), include_seen: false };
-            ask::recommend(&context, &catalog, Intent::Upsell, session, &ask)
+            let (intent, product) = (Some(Intent::Upsell), Some(product));
+            let session = SessionArgs { intent, viewed, cart, product, ..SessionArgs::default() };
+            ask::recommend(&context, &catalog, session, &ask)
         }
-        Command::Recommend { catalog, intent, viewed, cart, product, include_seen, ask } => {
-            let session = ask::Session { viewed, cart, product, include_seen };
-            ask::recommend(&context, &catalog, intent, session, &ask)
+        Command::Recommend { catalog, session, ask } => ask::recommend(&context, &catalog, session, &ask),
+        Command::Explain { catalog, session, why_not, ask } => {
+            explain::run(&context, &catalog, session, why_not.as_deref(), &ask)
         }
+        Command::Placements { catalog } => placements::run(&context, &catalog),
         Command::Serve { bind } => serve::run(&context, bind),
     }
 }

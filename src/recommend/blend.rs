@@ -10,10 +10,12 @@ use super::candidates::Asked;
 use super::error::RecommendError;
 use super::query::Hit;
 use super::ruled::{Depth, Rank, Ranked};
+use super::search::similarity;
 use super::session::{SessionQuestion, Start};
 use super::settings::RecommendConfig;
 use super::shop::Shop;
 use super::source::{Source, SourceScores, SourceWeights};
+use super::trace::WouldBe;
 use crate::behavior::BehaviorConfig;
 use crate::rank::{RowId, ScoredRow, best_first};
 
@@ -58,7 +60,7 @@ pub(super) struct Blend<'a> {
     start: Start,
     /// What the session is about, of length 1.
     vector: Option<Vec<f32>>,
-    weights: SourceWeights,
+    pub(super) weights: SourceWeights,
     /// Whether a short list is filled.
     pub(super) is_fillable: bool,
     /// Every candidate that may appear, once asked for.
@@ -93,6 +95,23 @@ impl Rank for Blend<'_> {
     /// All candidates are scored before the first is known.
     fn is_cheap(&self) -> bool {
         true
+    }
+
+    fn found(&self) -> Result<Vec<Hit>, RecommendError> {
+        self.shop.unfiltered().map_or(Ok(Vec::new()), |shop| self.score(&*shop))
+    }
+
+    fn weights(&self) -> Option<SourceWeights> {
+        Some(self.weights)
+    }
+
+    fn would_be(&self, row: RowId) -> Option<WouldBe> {
+        let vector = self.vector.as_deref()?;
+        let similarity = similarity(vector, &self.shop.vector(row)?);
+        let best = self.shop.similar(vector, 1).ok()?.first()?.score;
+        let share = ((similarity - best) / self.behavior.semantic.temperature).exp();
+        let total: f32 = Source::ALL.into_iter().map(|source| self.weights.of(source)).sum();
+        Some(WouldBe { similarity, score: (total > 0.0).then(|| self.weights.similar * share.min(1.0) / total) })
     }
 }
 
@@ -129,16 +148,17 @@ impl<'a> Blend<'a> {
         if let Some(scored) = self.scored.get() {
             return Ok(scored);
         }
-        let scored = self.score()?;
+        let scored = self.score(self.shop)?;
         Ok(self.scored.get_or_init(|| scored))
     }
 
-    /// A score is the mean of the sources' shares, weighted as they count for the intent.
-    fn score(&self) -> Result<Vec<Hit>, RecommendError> {
+    /// Every candidate that may appear in `shop`, best first. A score is the mean of the sources' shares, weighted as they count for the
+    /// intent.
+    fn score(&self, shop: &dyn Shop) -> Result<Vec<Hit>, RecommendError> {
         let total: f32 = Source::ALL.into_iter().map(|source| self.weights.of(source)).sum();
         let mut scores: HashMap<u32, SourceScores> = HashMap::new();
         for source in Source::ALL.into_iter().filter(|&source| self.weights.of(source) > 0.0) {
-            let candidates = self.candidates(source)?;
+            let candidates = self.candidates(shop, source)?;
             let highest = if source == Source::Bought { ENOUGH_ORDERS.ln_1p() } else { highest(&candidates) };
             for candidate in candidates {
                 scores.entry(candidate.row.0).or_default().set(source, (candidate.score / highest).clamp(0.0, 1.0));
@@ -154,9 +174,9 @@ impl<'a> Blend<'a> {
         Ok(hits)
     }
 
-    /// The candidates of `source` that may appear.
-    fn candidates(&self, source: Source) -> Result<Vec<ScoredRow>, RecommendError> {
-        let (shop, vector) = (self.shop, self.vector.as_deref());
+    /// The candidates of `source` that may appear in `shop`.
+    fn candidates(&self, shop: &dyn Shop, source: Source) -> Result<Vec<ScoredRow>, RecommendError> {
+        let vector = self.vector.as_deref();
         if source == Source::Similar {
             let nearest = vector.map(|vector| shop.similar(vector, NUM_SIMILAR));
             return Ok(sharpened(nearest.transpose()?.unwrap_or_default(), self.behavior.semantic.temperature));
@@ -174,7 +194,7 @@ impl<'a> Blend<'a> {
 
     /// Fills the shelf with what is popular. A fill's score is its share of the most popular one's, at most the last hit's.
     fn fill(&self, hits: &mut Vec<Hit>, families: &mut HashSet<u32>, depth: &Depth<'_>) -> Result<(), RecommendError> {
-        let popular = self.candidates(Source::Popular)?;
+        let popular = self.candidates(self.shop, Source::Popular)?;
         let (highest, most) = (highest(&popular), hits.last().map_or(1.0, |hit| hit.score));
         let present: HashSet<u32> = hits.iter().map(|hit| hit.row.0).collect();
         for candidate in popular.into_iter().filter(|candidate| !present.contains(&candidate.row.0)) {

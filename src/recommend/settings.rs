@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::messages::Messages;
+use super::placement::Placements;
 use super::query::Intent;
 use super::source::SourceWeights;
 use super::upsell::UpsellConfig;
@@ -30,6 +31,8 @@ pub struct RecommendConfig {
     pub trending: SourceWeights,
     /// [`Intent::Upsell`].
     pub upsell: UpsellConfig,
+    /// The named slots of the shop's pages.
+    pub placements: Placements,
     /// Sentences of reasons, labels and titles by language and key, in place of the built-in ones: `messages.de."reason.more"`.
     pub messages: Messages,
 }
@@ -46,6 +49,7 @@ impl Default for RecommendConfig {
             cart: CartMix::default(),
             trending: SourceWeights::TRENDING,
             upsell: UpsellConfig::default(),
+            placements: Placements::default(),
             messages: Messages::default(),
         }
     }

@@ -32,6 +32,11 @@ pub trait Shop {
     ///
     /// Returns an error if the index cannot be searched.
     fn nearest_sessions(&self, vector: &[f32], k: usize) -> Result<Vec<ScoredRow>, RecommendError>;
+
+    /// The same shop where everything may appear, for traces; `None` where none are written.
+    fn unfiltered(&self) -> Option<Box<dyn Shop + '_>> {
+        None
+    }
 }
 
 /// A view of a catalog with what was learned for its generation.
@@ -70,5 +75,38 @@ impl Shop for LiveShop<'_> {
 
     fn nearest_sessions(&self, vector: &[f32], k: usize) -> Result<Vec<ScoredRow>, RecommendError> {
         Ok(self.behavior.as_deref().map_or(Ok(Vec::new()), |behavior| behavior.nearest_sessions(vector, k))?)
+    }
+
+    fn unfiltered(&self) -> Option<Box<dyn Shop + '_>> {
+        Some(Box::new(OpenShop(self)))
+    }
+}
+
+/// A live shop where everything may appear.
+struct OpenShop<'a>(&'a LiveShop<'a>);
+
+impl Shop for OpenShop<'_> {
+    fn knowledge(&self) -> Option<Knowledge<'_>> {
+        self.0.knowledge()
+    }
+
+    fn may_appear(&self, row: RowId) -> bool {
+        self.0.view.has_row(row)
+    }
+
+    fn family(&self, row: RowId) -> Option<u32> {
+        self.0.family(row)
+    }
+
+    fn vector(&self, row: RowId) -> Option<Cow<'_, [f32]>> {
+        self.0.vector(row)
+    }
+
+    fn similar(&self, vector: &[f32], k: usize) -> Result<Vec<ScoredRow>, RecommendError> {
+        Ok(self.0.view.search(vector, k, None, self.0.exact)?)
+    }
+
+    fn nearest_sessions(&self, vector: &[f32], k: usize) -> Result<Vec<ScoredRow>, RecommendError> {
+        self.0.nearest_sessions(vector, k)
     }
 }

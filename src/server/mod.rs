@@ -13,6 +13,8 @@
 //! | `app` | what all handlers share, and how a question is asked |
 //! | `router` | routes, layers, fallbacks |
 //! | `recommend_routes` | recommend, search, and the Shopify-shaped GET |
+//! | `trace_routes` | how an answer that was given came about |
+//! | `kept` | the questions of answers that can be explained |
 //! | `product_routes` | catalogs and products |
 //! | `change_routes` | changes of products |
 //! | `changes` | changes as JSON |
@@ -44,6 +46,7 @@ mod event_routes;
 mod event_stores;
 mod health_routes;
 mod json_body;
+mod kept;
 mod metrics;
 mod openapi;
 mod problem;
@@ -55,6 +58,7 @@ mod router;
 mod rules_routes;
 mod serve;
 mod shopify;
+mod trace_routes;
 mod visitor_routes;
 
 pub use config::{CatalogSettings, ServerConfig};

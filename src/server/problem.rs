@@ -39,6 +39,10 @@ pub(super) enum Code {
     CatalogNotFound,
     /// The catalog has no product of this id.
     ProductNotFound,
+    /// The catalog has no placement of this name.
+    PlacementNotFound,
+    /// No answer of this id is kept.
+    RecommendationNotFound,
     /// No such route.
     RouteNotFound,
     /// The route has no such method.
@@ -94,6 +98,14 @@ impl Code {
             }
             Self::CatalogNotFound => (StatusCode::NOT_FOUND, "No such catalog", "GET /v1/catalogs lists them"),
             Self::ProductNotFound => (StatusCode::NOT_FOUND, "No such product", "check the id against the shop's feed"),
+            Self::PlacementNotFound => {
+                (StatusCode::NOT_FOUND, "No such placement", "`kindred placements CATALOG` lists them")
+            }
+            Self::RecommendationNotFound => (
+                StatusCode::NOT_FOUND,
+                "No such answer",
+                "answers are kept for `server.trace_keep_seconds`, as many as `server.trace_keep_bytes` hold; ask again with `include: [\"trace\"]`",
+            ),
             Self::RouteNotFound => (StatusCode::NOT_FOUND, "No such route", "/openapi.json lists every route"),
             Self::MethodNotAllowed => {
                 (StatusCode::METHOD_NOT_ALLOWED, "Wrong method", "the `Allow` header names the methods of this route")
@@ -294,6 +306,10 @@ impl From<RecommendError> for Problem {
             RecommendError::UnknownField { path, field, known } => {
                 Self::field(Code::InvalidFilter, path, format!("no product has a field `{field}`"))
                     .hint(format!("the catalog has {known}"))
+            }
+            RecommendError::UnknownPlacement { name, known } => {
+                let message = format!("the catalog has no placement `{name}`");
+                Self::field(Code::PlacementNotFound, "placement", message).hint(format!("the catalog has {known}"))
             }
             RecommendError::IntentNotAvailable(_) => Self::field(Code::IntentNotAvailable, "intent", error),
             RecommendError::NotComparable(_) => {

@@ -3,6 +3,7 @@
 //! | file | subject |
 //! |---|---|
 //! | `finish` | the seam: hits before rules in, the answer out |
+//! | `examine` | what became of each product, for traces |
 //! | `select` | hits to list: pins, values, hidden, replaced, capped |
 //! | `scene` | what rules may know of a question |
 //! | `compiled` | a set for a generation: which rules count, which are about a product |
@@ -17,6 +18,7 @@ mod act;
 mod book;
 mod compiled;
 mod dry_run;
+mod examine;
 mod expr;
 mod facts;
 mod finish;
