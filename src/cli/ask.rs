@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result};
 use serde_json::json;
 
-use super::args::{AskArgs, SessionArgs};
+use super::args_ask::{AskArgs, SessionArgs};
 use super::context::Context;
 use super::exit::Unanswerable;
 use super::output::{number, print_json, say, table};

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-use super::args::{AskArgs, SessionArgs};
+use super::args_ask::{AskArgs, SessionArgs};
 use super::ask::question;
 use super::context::Context;
 use super::output::{number, print_json, say, table};
@@ -145,7 +145,7 @@ fn in_words(WhyNot { id, intent, step }: &WhyNot) -> String {
             format!("{id} scores {score:.3} for {intent}, below the lowest, {min_score:.3}")
         }
         Step::Rule { rule } => format!("the rule {rule} keeps {id} out"),
-        Step::Variant { shown } => format!("{shown}, of the same family or name as {id}, is in the list"),
+        Step::Variant { instead } => format!("{instead}, of the same family or name, stands for {id}"),
         Step::Diversity { place, before, after } => {
             format!("{id} had place {place} with {before:.3}; beside others of its category it is worth {after:.3}")
         }

@@ -7,11 +7,13 @@
 //! | `exit` | exit codes |
 //! | `progress` | progress bars |
 //! | `output` | tables and JSON |
+//! | `args_ask` | what can be typed of one question |
 //! | `args_rules` | what can be typed after `kindred rules` |
 //! | `ask`, `bench`, `eval`, `events`, `explain`, `index`, `init`, `model`, `placements`, `products`, `rules`, `serve`, `validate` | one command each |
 #![allow(clippy::print_stderr, reason = "a command line prints its errors")]
 
 mod args;
+mod args_ask;
 mod args_rules;
 mod ask;
 mod bench;
@@ -41,7 +43,8 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::recommend::Intent;
-use args::{Args, Command, SessionArgs};
+use args::{Args, Command};
+use args_ask::SessionArgs;
 use context::Context;
 
 /// Runs the command of this process's arguments and returns its exit code. Errors go to standard error, in one line.

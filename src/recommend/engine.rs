@@ -10,6 +10,7 @@ use super::blend::Blend;
 use super::compare::{ComparedRow, compared};
 use super::error::RecommendError;
 use super::fit::Fit;
+use super::placement::Fallback;
 use super::query::{Answer, FewerBecause, Hit, Intent, MAX_ANCHORS, MAX_LIMIT, MAX_QUERY_BYTES, Query, RelativePrice};
 use super::reason::{Explained, Explainer};
 use super::ruled::{Asked, Compiled, Rulebook};
@@ -75,7 +76,7 @@ impl Engine {
     ) -> Result<Self, RecommendError> {
         check_model(&generation, &embedder)?;
         let behaviors = ArcSwap::from_pointee(vec![open_behavior(dir, &generation)?]);
-        let rules = Rulebook::open(RuleStore::new(&dir.path()), &generation)?;
+        let rules = Rulebook::open(RuleStore::new(&dir.path()), &generation, config.placements.clone())?;
         let live = LiveCatalog::open(dir.live_path(), generation, embedder.clone(), template.clone())?;
         let (dir, config, behavior) = (dir.clone(), config.clone(), BehaviorConfig::default());
         Ok(Self { dir, live, behaviors, rules, embedder, config, behavior })
@@ -326,6 +327,7 @@ impl Engine {
         if let Some(slot) = &query.slot {
             blend.weights = slot.weights.times(blend.weights);
         }
+        let may_fill = query.slot.as_ref().is_none_or(|slot| slot.fallback != Some(Fallback::None));
         let asked = Asked {
             view,
             query,
@@ -333,7 +335,7 @@ impl Engine {
             cart: &scope.cart,
             taken: &scope.taken,
             allowed: &scope.allowed,
-            is_filled: blend.is_fillable && !query.is_part,
+            is_filled: blend.is_fillable && !query.is_part && may_fill,
             anchor: scope.newest_first.first().copied(),
             most: None,
             otherwise: scope.allowed.why_fewer(FewerBecause::Evidence),

@@ -55,7 +55,7 @@ pub(super) async fn recommend(
     let Path(catalog) = catalog.map_err(path_problem)?;
     let engine = app.catalogs().engine(&catalog)?;
     let JsonBody { value, deadline } = request?;
-    let (shopper, said, may_be_kept) = (value.shopper(), value.said(), value.may_be_kept());
+    let (shopper, said, consent) = (value.shopper(), value.said(), value.consent());
     let (mut query, placement, include) = value.into_query()?;
     let view = engine.view();
     if let Some(shopper) = &shopper
@@ -80,7 +80,7 @@ pub(super) async fn recommend(
     if include.contains(&Include::Trace) {
         response.trace = Some(trace(&app, &engine, &view, query.clone(), deadline).await?);
     }
-    if may_be_kept {
+    if app.events().may_keep(consent) {
         app.kept().keep(&response.recommendation_id, Kept::of(&catalog, query.clone(), (&view, &answer)));
     }
     json(&response)

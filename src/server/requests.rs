@@ -39,8 +39,8 @@ pub(super) struct RecommendRequest {
     /// Who is signed in: their session counts where `visitor_id` is absent, or not known, or has no session under way, and always what
     /// they bought in earlier orders. 1 to 256 bytes.
     user_id: Option<String>,
-    /// `false`: what is known of the visitor is not looked at, and nothing is kept of the request. Otherwise its products are held in
-    /// memory for `server.trace_keep_seconds`, without any id of a shopper, so that the answer can be explained.
+    /// `false`: what is known of the visitor is not looked at, and nothing is kept of the request. Otherwise (unless `events.require_consent` asks for
+    /// `true`) its products are held in memory for `server.trace_keep_seconds`, without any id of a shopper, so that the answer can be explained.
     consent: Option<bool>,
     /// Most products in the answer, 1 to 100; without it the placement's, and without that 10.
     #[schema(minimum = 1, maximum = 100)]
@@ -264,9 +264,9 @@ impl RecommendRequest {
         Said { intent: self.intent, limit: self.limit }
     }
 
-    /// Whether the request may be held until its answer is asked after.
-    pub(super) fn may_be_kept(&self) -> bool {
-        self.consent != Some(false)
+    /// What the shopper says of being remembered.
+    pub(super) fn consent(&self) -> Option<bool> {
+        self.consent
     }
 
     /// What is asked for; a placement tells of a session and says itself what to show.

@@ -59,7 +59,7 @@ impl Engine {
         rules: &Compiled,
     ) -> Result<Answer, RecommendError> {
         let parts = self.parts(view, query, slot, rules)?;
-        let fill = if slot.is_filled { self.popular(view, query, rules)? } else { Vec::new() };
+        let fill = if slot.is_filled() { self.popular(view, query, rules)? } else { Vec::new() };
         let scope = self.scope(view, query)?;
         let shelf = Shelf::new(view, (&scope.taken, slot, query.limit), &parts, fill);
         let (is_cut, why) = (shelf.is_cut, why_fewer(&parts));
@@ -71,7 +71,7 @@ impl Engine {
             taken: &scope.taken,
             allowed: &scope.allowed,
             missing_ids: scope.missing_ids.clone(),
-            is_filled: slot.is_filled,
+            is_filled: slot.is_filled(),
             anchor: parts.first().and_then(|part| part.answer.anchor),
             most: None,
             otherwise: if is_cut { FewerBecause::MinScore } else { why },
@@ -126,7 +126,7 @@ impl<'a> Shelf<'a> {
         let hits = spread(by_turns(view, parts), slot.diversity, POOL_FACTOR * limit + POOL_SLACK);
         let is_cut = parts.iter().any(|part| part.answer.fewer_because == Some(FewerBecause::MinScore));
         let is_strict = parts.iter().all(|part| part.part.intent == Intent::Upsell);
-        Self { view, taken, hits, fill, is_cut: is_cut && !slot.is_filled, is_strict }
+        Self { view, taken, hits, fill, is_cut: is_cut && !slot.is_filled(), is_strict }
     }
 
     /// What came from one intent.

@@ -16,15 +16,18 @@
 //! | `factors` | what sources count in a placement |
 //! | `stage` | how far a session has come |
 //! | `place` | a question in its placement |
+//! | `named` | placements that rules name |
 //! | `mix` | hits of several intents as one list |
 
 mod factors;
 mod mix;
+mod named;
 mod place;
 mod settings;
 mod stage;
 
 pub use factors::SourceFactors;
+pub(super) use named::unknown_placements;
 pub use place::{Said, Slot};
 pub use settings::{Fallback, MAX_PLACEMENT_CHARS, MixPart, Placement, PlacementChanges, Placements};
 pub use stage::Stage;

@@ -24,14 +24,19 @@ pub struct Slot {
     pub weights: SourceFactors,
     /// How much less each product of a category counts for every one of it that stands before it, 0 to 1.
     pub diversity: f32,
-    /// Whether a short list is filled with what is popular.
-    pub is_filled: bool,
+    /// What a short list is filled with; `None` where the settings of answers say, as for a request with an intent of its own.
+    pub fallback: Option<Fallback>,
 }
 
 impl Slot {
     /// Whether the list is more than its one intent's own answer.
     pub(in crate::recommend) fn is_mixed(&self) -> bool {
-        self.mix.len() > 1 || self.diversity > 0.0 || self.is_filled
+        self.mix.len() > 1 || self.diversity > 0.0 || self.is_filled()
+    }
+
+    /// Whether the placement fills a short list with what is popular.
+    pub(in crate::recommend) fn is_filled(&self) -> bool {
+        self.fallback == Some(Fallback::Popular)
     }
 }
 
@@ -91,7 +96,7 @@ fn slot(placement: &Placement, query: &Query, intent: Option<Intent>) -> Slot {
         mix,
         weights: placement.weights.clone(),
         diversity: if is_own { 0.0 } else { placement.diversity },
-        is_filled: !is_own && placement.fallback == Fallback::Popular,
+        fallback: (!is_own).then_some(placement.fallback),
     }
 }
 

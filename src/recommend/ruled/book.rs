@@ -12,6 +12,7 @@ use crate::index::Generation;
 use crate::live::View;
 use crate::recommend::error::RecommendError;
 use crate::recommend::filter::check_field;
+use crate::recommend::placement::{Placements, unknown_placements};
 use crate::rules::{
     Condition, Filter, FilterError, RuleCounts, RuleSet, RuleStore, RulesDiff, RulesError, Version, VersionInfo,
 };
@@ -34,6 +35,8 @@ impl InForce {
 /// The rules of one catalog.
 pub struct Rulebook {
     store: RuleStore,
+    /// What rules may name as a placement.
+    placements: Placements,
     in_force: ArcSwap<InForce>,
     /// Held by whoever replaces what is in force.
     replacing: Mutex<()>,
@@ -69,14 +72,18 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Rulebook {
-    /// The rules in `store`, compiled for `generation`.
+    /// The rules in `store`, compiled for `generation` of a catalog with `placements`.
     ///
     /// Returns an error if they cannot be read.
-    pub(in crate::recommend) fn open(store: RuleStore, generation: &Generation) -> Result<Self, RecommendError> {
+    pub(in crate::recommend) fn open(
+        store: RuleStore,
+        generation: &Generation,
+        placements: Placements,
+    ) -> Result<Self, RecommendError> {
         let version = store.current()?;
         let compiled = compile(&version, generation, Arc::new(Facts::new()))?;
         let in_force = ArcSwap::from_pointee(InForce { version, compiled: vec![Arc::new(compiled)] });
-        Ok(Self { store, in_force, replacing: Mutex::new(()), retired: Mutex::new(Vec::new()) })
+        Ok(Self { store, placements, in_force, replacing: Mutex::new(()), retired: Mutex::new(Vec::new()) })
     }
 
     /// The version in force.
@@ -141,7 +148,9 @@ impl Rulebook {
     ///
     /// Returns an error if it has no sense in it or names a field that no product of `view` has.
     pub fn check(&self, view: &View, set: &RuleSet) -> Result<Vec<FilterError>, RecommendError> {
-        check_products(set, view)
+        let mut warnings = check_products(set, view)?;
+        warnings.extend(unknown_placements(set, &self.placements));
+        Ok(warnings)
     }
 
     /// Keeps `set` as the next version and puts it in force: every answer that begins after this has it. `expected` is the version that
@@ -156,7 +165,7 @@ impl Rulebook {
         expected: Option<u64>,
         saver: Saver<'_>,
     ) -> Result<Saved, RecommendError> {
-        let warnings = check_products(&set, view)?;
+        let warnings = self.check(view, &set)?;
         let _replacing = lock(&self.replacing);
         let in_force = self.in_force.load_full();
         let next = Version { version: 0, set };
@@ -240,7 +249,7 @@ fn recompiled(version: &Version, old: &[Arc<Compiled>], view: &View) -> Result<V
 /// Warnings at products that the catalog does not have and filters that match none.
 ///
 /// Returns an error at a field that no product has.
-pub(in crate::recommend) fn check_products(set: &RuleSet, view: &View) -> Result<Vec<FilterError>, RecommendError> {
+fn check_products(set: &RuleSet, view: &View) -> Result<Vec<FilterError>, RecommendError> {
     set.check()?;
     let mut warnings = Vec::new();
     let shop = [("shop.clearance.filter", set.shop.clearance.as_ref().map(|scale| &scale.filter))];

@@ -8,7 +8,6 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::act::Act;
-use super::book::check_products;
 use super::compiled::Compiled;
 use super::sample::{SampleQuestion, sample, with_scene};
 use crate::events::History;
@@ -167,7 +166,7 @@ impl Engine {
     /// Returns an error if the set has no sense in it, names a field that no product has, or the index fails.
     pub fn dry_run(&self, view: &View, run: &DryRun<'_>) -> Result<DryRunReport, RecommendError> {
         let began = Instant::now();
-        let warnings = check_products(run.set, view)?;
+        let warnings = self.rules().check(view, run.set)?;
         let current = self.rules().current();
         let (old, new) = (self.rules().compiled(view)?, self.rules().trial(run.set, view)?);
         let questions = sample(view, run, &new, &current.set);

@@ -54,10 +54,10 @@ pub enum Step {
         /// The rule.
         rule: String,
     },
-    /// Another of its family, or of its name, is in the list.
+    /// Another of its family, or of its name, stands for them.
     Variant {
         /// Which.
-        shown: String,
+        instead: String,
     },
     /// It had a place before the list was spread over categories.
     Diversity {
@@ -123,7 +123,8 @@ impl Engine {
             _ => {
                 let num_parts = if steps.len() > 1 { steps.len() - 1 } else { steps.len() };
                 let parts = steps.into_iter().take(num_parts);
-                parts.reduce(|best, other| if other.1.depth() > best.1.depth() { other } else { best })
+                let furthest = parts.reduce(|best, other| if other.1.depth() > best.1.depth() { other } else { best });
+                furthest.map(|(intent, step)| (intent, kept_out_of_mix(&noted, &step).unwrap_or(step)))
             }
         };
         let nothing = Step::NotACandidate { similarity: None, would_be_score: None, would_be_place: None };
@@ -131,6 +132,13 @@ impl Engine {
             furthest.unwrap_or((query.intent, unexamined(view, &answer, query, row).unwrap_or(nothing)));
         Ok(told(intent, step))
     }
+}
+
+/// What keeps a product out of the list of several intents that one of them gave.
+fn kept_out_of_mix(noted: &[Examined], step: &Step) -> Option<Step> {
+    let is_given = matches!(step, Step::Limit { .. }) && noted.len() > 1;
+    let by = noted.last().filter(|_| is_given)?.target.as_ref()?.sieve?;
+    matches!(by, Sieve::InCart | Sieve::AskedAbout | Sieve::FamilyTaken).then_some(Step::KeptOut { by })
 }
 
 /// What keeps a product out of an answer that has nothing to start from.
@@ -171,7 +179,7 @@ impl Seeker<'_> {
             Fate::Shown | Fate::Limit => self.spread_away(judged).unwrap_or(Step::Limit { place, score }),
             Fate::BelowFloor => Step::MinScore { score, min_score: self.examined.floor.unwrap_or_default() },
             Fate::KeptOut(by) => Step::KeptOut { by: *by },
-            Fate::Variant(shown) => Step::Variant { shown: self.view.id(*shown).unwrap_or_default().to_owned() },
+            Fate::Variant(other) => Step::Variant { instead: self.view.id(*other).unwrap_or_default().to_owned() },
             Fate::Rule(rule) => Step::Rule { rule: rule.to_string() },
         }
     }
