@@ -6,12 +6,12 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use kindred::behavior::{BehaviorConfig, Learned, ProductFacts};
-use kindred::catalog::{CatalogConfig, ProductId};
+use kindred::catalog::ProductId;
 use kindred::eval::{ProductTexts, Question, Ranker, Scores, SemanticRanker, ServedRanker, Task, by_id};
 use kindred::events::{BoughtProduct, EventKind, History, HistoryBuilder, Interaction, NO_ORDER};
-use kindred::index::{CatalogDir, Check, IndexConfig};
-use kindred::live::{Change, FoldChanges};
-use kindred::pipeline::{Build, Built};
+use kindred::index::{CatalogDir, Check};
+use kindred::live::Change;
+use kindred::pipeline::Built;
 use kindred::recommend::{
     Answer, Engine, FewerBecause, Intent, Query, RecommendConfig, SessionEvent, Source, SourceWeights,
 };
@@ -70,20 +70,7 @@ fn history() -> History {
 }
 
 fn build(root: &Path, history: History) -> Built {
-    let feed_path = root.join("feed.jsonl");
-    std::fs::write(&feed_path, feed()).unwrap();
-    let dir = CatalogDir::new(root, "shop").unwrap();
-    let catalog = CatalogConfig { text: shop::template(), ..CatalogConfig::default() };
-    let build = Build {
-        dir: &dir,
-        catalog: &catalog,
-        index: &IndexConfig::default(),
-        live: FoldChanges::Newer,
-        behavior: &BehaviorConfig::default(),
-        history: &|| Ok(history.clone()),
-        embedder: &shop::EMBEDDER,
-    };
-    build.run(&feed_path, &|_| {}).unwrap()
+    shop::build(root, &feed(), history)
 }
 
 fn engine(history: History, config: &RecommendConfig) -> (tempfile::TempDir, Engine) {

@@ -3,7 +3,7 @@
 mod shop;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use half::f16;
 use kindred::behavior::{Behavior, BehaviorConfig, SESSION_VECTORS_FILE};
@@ -164,19 +164,6 @@ fn traces(place: &Place, name: &str) -> BTreeMap<&'static str, Vec<u8>> {
     ])
 }
 
-fn files_with(folder: &Path, needle: &[u8]) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(files_with(&path, needle));
-        } else if std::fs::read(&path).unwrap().windows(needle.len()).any(|window| window == needle) {
-            found.push(path);
-        }
-    }
-    found
-}
-
 /// Sessions, each by its end in seconds since 1970: ids of its products.
 type Sessions = Vec<(u32, Vec<String>)>;
 
@@ -214,7 +201,7 @@ fn the_bytes_of_the_session_are_in_no_file_and_nobody_elses_sessions_or_answers_
     let traces: Vec<_> = names.iter().map(|name| traces(&place, name)).collect();
     for (name, trace) in names.iter().zip(&traces) {
         for (what, needle) in trace {
-            assert!(!files_with(&place.dir.path().join(name), needle).is_empty(), "{what} is in {name} at first");
+            assert!(!shop::files_with(&place.dir.path().join(name), needle).is_empty(), "{what} is in {name} at first");
         }
     }
     let (generation, behavior) = place.opened("gen-000002");
@@ -235,7 +222,7 @@ fn the_bytes_of_the_session_are_in_no_file_and_nobody_elses_sessions_or_answers_
     assert_eq!(place.names(), ["gen-000001", "gen-000003"]);
     for trace in &traces {
         for (what, needle) in trace {
-            assert_eq!(files_with(place.root.path(), needle), Vec::<PathBuf>::new(), "{what}");
+            assert_eq!(shop::files_with(place.root.path(), needle), Vec::<PathBuf>::new(), "{what}");
         }
     }
     let current = place.dir.open_current(Check::Hashes).unwrap();
@@ -291,7 +278,7 @@ fn a_running_server_takes_over_what_is_left_and_answers_with_a_receipt() {
     assert_eq!((&receipt["events"], &receipt["generations"][1]["by"]), (&json!(4), &json!("gen-000003")), "{receipt}");
     assert_eq!(receipt["generations"][0]["done"], "replaced");
     assert!(!receipt.to_string().contains("gone"));
-    assert_eq!(files_with(place.root.path(), &needle), Vec::<PathBuf>::new());
+    assert_eq!(shop::files_with(place.root.path(), &needle), Vec::<PathBuf>::new());
     running.wait_until("/v1/catalogs", |reply| reply.text().contains("gen-000003"));
     assert!(!running.recommended(&json!({"intent": "next", "context": {"viewed": ["100"]}})).is_empty());
     let place = running.delete("/v1/shop/visitors/nobody", &Value::Null).json();

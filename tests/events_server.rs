@@ -3,7 +3,7 @@
 mod command;
 mod shop;
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use command::Workplace;
 use kindred::catalog::ProductId;
@@ -36,20 +36,6 @@ fn counts(reply: &shop::Reply) -> [u64; 3] {
 
 fn exported(running: &Running, id: &str) -> Vec<Value> {
     running.get(&format!("/v1/shop/visitors/{id}")).json()["events"].as_array().unwrap().clone()
-}
-
-/// Names of the files below `folder` that hold `needle`.
-fn files_with(folder: &Path, needle: &[u8]) -> Vec<String> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(files_with(&path, needle));
-        } else if std::fs::read(&path).unwrap().windows(needle.len()).any(|window| window == needle) {
-            found.push(path.display().to_string());
-        }
-    }
-    found
 }
 
 #[test]
@@ -265,7 +251,7 @@ fn nothing_is_written_of_who_did_not_agree_and_no_id_of_who_did() {
     }
     assert_eq!(counts(&running.post(EVENTS, &json!([refused, told]))), [1, 0, 0]);
     for id in ["anna-in-secret", "secret-session", "ben-in-clear", "clear-session", "clear-user", "clear-event"] {
-        assert_eq!(files_with(root.path(), id.as_bytes()), Vec::<String>::new(), "{id}");
+        assert_eq!(shop::files_with(root.path(), id.as_bytes()), Vec::<PathBuf>::new(), "{id}");
     }
 }
 
@@ -276,13 +262,13 @@ fn a_visitor_is_exported_and_erased_with_a_receipt() {
         |visitor: &str| json!({"event": "search", "visitor_id": visitor, "search_term": format!("words of {visitor}")});
     let events: Vec<Value> = ["a/b", "c"].iter().flat_map(|id| [view(id, "000"), search(id)]).collect();
     assert_eq!(counts(&running.post(EVENTS, &json!(events))), [4, 0, 0]);
-    assert!(!files_with(root.path(), b"words of a/b").is_empty());
+    assert!(!shop::files_with(root.path(), b"words of a/b").is_empty());
     let kept = exported(&running, "a/b");
     assert_eq!((kept.len(), &kept[1]["search_term"]), (2, &json!("words of a/b")), "{kept:?}");
     let receipt = running.send("DELETE", "/v1/shop/visitors/a%2Fb", &[], b"").json();
     assert_eq!((&receipt["events"], receipt["receipt_id"].as_str().unwrap().len()), (&json!(2), 26), "{receipt}");
     assert!(receipt["erased_at"].as_str().unwrap().ends_with('Z'));
-    assert_eq!(files_with(root.path(), b"words of a/b"), Vec::<String>::new());
+    assert_eq!(shop::files_with(root.path(), b"words of a/b"), Vec::<PathBuf>::new());
     assert_eq!((exported(&running, "a/b").len(), exported(&running, "c").len()), (0, 2));
     assert_eq!(running.send("DELETE", "/v1/shop/visitors/a/b", &[], b"").json()["events"], 0);
     // A session of nobody goes by its own id, which may be as long as that of any event.

@@ -6,12 +6,10 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use std::sync::LazyLock;
 
-use kindred::behavior::BehaviorConfig;
 use kindred::catalog::{CatalogConfig, Product, ProductId, read_feed};
 use kindred::events::{EventKind, History, HistoryBuilder, Interaction, NO_ORDER};
-use kindred::index::{CatalogDir, Check, IndexConfig};
-use kindred::live::{Change, FoldChanges};
-use kindred::pipeline::Build;
+use kindred::index::{CatalogDir, Check};
+use kindred::live::Change;
 use kindred::recommend::{
     Engine, FewerBecause, Intent, Query, Reason, RecommendConfig, RelativePrice, SessionEvent, UpsellConfig,
 };
@@ -27,7 +25,7 @@ impl Shop {
     fn new(records: &[Value], history: History, config: &RecommendConfig) -> Self {
         let root = tempfile::tempdir().unwrap();
         let lines: String = records.iter().map(|record| format!("{record}\n")).collect();
-        build(root.path(), &lines, history);
+        shop::build(root.path(), &lines, history);
         let dir = CatalogDir::new(root.path(), "shop").unwrap();
         let generation = dir.open_current(Check::Hashes).unwrap();
         let engine = Engine::new(&dir, generation, shop::EMBEDDER.clone(), &shop::template(), config).unwrap();
@@ -50,23 +48,6 @@ impl Shop {
     fn ids(&self, query: &Query) -> Vec<String> {
         self.ask(query).0
     }
-}
-
-fn build(root: &Path, lines: &str, history: History) {
-    let feed = root.join("feed.jsonl");
-    std::fs::write(&feed, lines).unwrap();
-    let dir = CatalogDir::new(root, "shop").unwrap();
-    let catalog = CatalogConfig { text: shop::template(), max_reject_share: 0.5, ..CatalogConfig::default() };
-    let build = Build {
-        dir: &dir,
-        catalog: &catalog,
-        index: &IndexConfig::default(),
-        live: FoldChanges::Newer,
-        behavior: &BehaviorConfig::default(),
-        history: &|| Ok(history.clone()),
-        embedder: &shop::EMBEDDER,
-    };
-    build.run(&feed, &|_| {}).unwrap();
 }
 
 fn upsell(anchor: &str) -> Query {
@@ -460,7 +441,7 @@ fn eval_finds_every_answer_inside_the_rules() {
 fn over_http_an_upsell_carries_its_reason_and_its_comparison() {
     let root = tempfile::tempdir().unwrap();
     let lines: String = phones().iter().map(|record| format!("{record}\n")).collect();
-    build(root.path(), &lines, HistoryBuilder::default().finish());
+    shop::build(root.path(), &lines, HistoryBuilder::default().finish());
     let running = shop::Running::start(root.path(), shop::config());
     let body = json!({"intent": "upsell", "context": {"product": "anchor", "cart": [{"id": "better dearer"}, {"id": "lost"}], "looked_s": 40},
         "include": ["reason", "comparison"], "limit": 3});

@@ -12,7 +12,7 @@ pub struct Currency([u8; 3]);
 impl Currency {
     /// The three-letter code, e.g. `USD`.
     pub fn code(&self) -> &str {
-        std::str::from_utf8(&self.0).unwrap_or("XXX")
+        std::str::from_utf8(&self.0).unwrap_or_default()
     }
 
     /// Number of decimal digits of the currency's minor unit: 2 for USD, 0 for JPY, 3 for KWD.

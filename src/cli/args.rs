@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use super::args_ask::{AskArgs, SessionArgs};
+use super::args_eval::EvalArgs;
+use super::args_events::EventsCommand;
 use super::args_rules::RulesCommand;
 use crate::config;
-use crate::events::ColumnMap;
 use crate::live::FoldChanges;
 
 /// A semantic recommender for online shops.
@@ -306,89 +307,6 @@ pub(super) struct AnnArgs {
     pub recall: f64,
 }
 
-#[derive(Debug, clap::Args)]
-pub(super) struct EvalArgs {
-    /// The catalog whose products are ranked, with their texts, and whose events are asked about unless a file is given
-    #[arg(required_unless_present_any = ["train", "orders"])]
-    pub catalog: Option<String>,
-    /// Sessions to learn from: tab-separated SessionId, ItemId, Time; .gz and .zst are read too
-    #[arg(long, value_name = "FILE", requires = "test", conflicts_with = "orders")]
-    pub train: Option<PathBuf>,
-    /// Sessions to ask about, in the same form
-    #[arg(long, value_name = "FILE", requires = "train")]
-    pub test: Option<PathBuf>,
-    /// Orders in the place of the catalog's events, read as `events import` reads them: CSV with order_id, product_id, timestamp and, where there are such, quantity, unit_price and customer_id
-    #[arg(long, value_name = "FILE")]
-    pub orders: Option<PathBuf>,
-    /// What is asked; sessions for --train, all others for --orders, and all that the events allow for a catalog when left out
-    #[arg(long, value_enum, value_delimiter = ',', value_name = "PROTOCOL")]
-    pub protocol: Vec<EvalProtocol>,
-    /// The part that is asked about: the last fifth, or the last fifth before that
-    #[arg(long, value_enum, default_value_t = EvalWindow::Test)]
-    pub window: EvalWindow,
-    /// Learn from what came before this time instead, e.g. 2026-09-01
-    #[arg(long, value_name = "DATE")]
-    pub cut: Option<jiff::civil::Date>,
-    /// With --cut: use nothing from this time on
-    #[arg(long, value_name = "DATE", requires = "cut")]
-    pub until: Option<jiff::civil::Date>,
-    /// Length of the lists; 20 for sessions and 10 for the others when left out
-    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1000))]
-    pub k: Option<u64>,
-    /// Leave what a session already holds out of its lists
-    #[arg(long)]
-    pub drop_seen: bool,
-    /// Draws hidden lines, held-out products and the sessions of the intervals
-    #[arg(long, default_value_t = 1)]
-    pub seed: u64,
-    /// Draws of the bootstrap
-    #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u64).range(1..=100_000))]
-    pub draws: u64,
-    /// Leave out orders of more products when asking: wholesale
-    #[arg(long, default_value_t = 50)]
-    pub max_products: usize,
-    /// Most pairs of an order and a product that the cold protocols and the ladder ask about
-    #[arg(long, default_value_t = 4000)]
-    pub pairs: usize,
-    /// The method that the others are compared with; the last of the table when left out
-    #[arg(long, value_name = "METHOD")]
-    pub reference: Option<String>,
-    /// Print popularity deciles and evidence buckets too
-    #[arg(long)]
-    pub slices: bool,
-    /// Draw the evidence ladder, which must be asked for, to this SVG file
-    #[arg(long, value_name = "FILE")]
-    pub plot: Option<PathBuf>,
-}
-
-/// What `eval` asks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum EvalProtocol {
-    /// The next product of a session, revealed step by step
-    Sessions,
-    /// A hidden line of an order
-    Baskets,
-    /// The rest of an order, by a product that is new since the cut
-    ColdAnchors,
-    /// A product that is new since the cut, by the rest of its order
-    ColdCandidates,
-    /// Another product of a session that ends with a new one
-    ColdSessions,
-    /// The rest of an order, by a product that was given back its first 0 to 100 orders
-    Ladder,
-    /// Something better than a product: rules kept, coverage and price ratio, on 100 of the catalog's products drawn by --seed
-    Upsell,
-}
-
-/// The part of the events that is asked about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum EvalWindow {
-    /// The last fifth
-    Test,
-    /// The last fifth of what comes before
-    Validation,
-}
-
 #[derive(Debug, Subcommand)]
 pub(super) enum IndexCommand {
     /// Read a feed, embed what is new, build an index, check it, and put it in use
@@ -456,50 +374,6 @@ pub(super) enum ProductsCommand {
     Delete {
         #[command(flatten)]
         file: ChangesFile,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum EventsCommand {
-    /// Keep the events of a file of orders or interactions; again is harmless, as what is known already counts once
-    ///
-    /// Reads CSV of order lines (usual column names are known; --map names others), Amazon Personalize interactions CSV, and JSON Lines of
-    /// GA4 or Google Retail events; plain, .gz or .zst. Lines with a negative quantity and orders numbered C and digits are refunds.
-    Import {
-        /// The catalog
-        catalog: String,
-        /// The file
-        file: PathBuf,
-        /// Which column says what: order, product, quantity, time, price, visitor, user, session, event, event_id, currency, value, recommendation_id
-        #[arg(long, value_name = "ROLE=COLUMN,…")]
-        map: Option<ColumnMap>,
-        /// Write the lines that cannot be used to this file as JSON Lines
-        #[arg(long, value_name = "FILE")]
-        rejects: Option<PathBuf>,
-    },
-    /// Count the events, read every page of their file, and hold every event against its digest
-    Status {
-        /// The catalog
-        catalog: String,
-    },
-    /// Print all that is kept of one visitor or user, as JSON
-    Export {
-        /// The catalog
-        catalog: String,
-        /// The visitor's or user's id, as events bear it, or that of a session whose events bear neither
-        id: String,
-    },
-    /// Erase all that is kept of one visitor or user, and print a receipt
-    Erase {
-        /// The catalog
-        catalog: String,
-        /// The visitor's or user's id, as events bear it, or that of a session whose events bear neither
-        id: String,
-    },
-    /// Forget the events that are past their retention [setting: events.retention_days]
-    Purge {
-        /// The catalog
-        catalog: String,
     },
 }
 

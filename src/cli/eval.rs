@@ -7,7 +7,7 @@ use anyhow::Result;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
-use super::args::{EvalArgs, EvalProtocol, EvalWindow};
+use super::args_eval::{EvalArgs, EvalProtocol, EvalWindow};
 use super::context::Context;
 use super::exit::Unanswerable;
 use super::output::{number, print_json, say, table, thousands};

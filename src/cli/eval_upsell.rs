@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-use super::args::EvalArgs;
+use super::args_eval::EvalArgs;
 use super::ask::comparison_table;
 use super::context::Context;
 use super::exit::Unanswerable;

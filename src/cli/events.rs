@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use serde_json::json;
 
-use super::args::EventsCommand;
+use super::args_events::EventsCommand;
 use super::context::Context;
 use super::exit::Unanswerable;
 use super::output::{bytes, number, print_json, say, table, thousands};

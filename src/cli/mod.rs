@@ -8,12 +8,16 @@
 //! | `progress` | progress bars |
 //! | `output` | tables and JSON |
 //! | `args_ask` | what can be typed of one question |
+//! | `args_eval` | what can be typed after `kindred eval` |
+//! | `args_events` | what can be typed after `kindred events` |
 //! | `args_rules` | what can be typed after `kindred rules` |
 //! | `ask`, `bench`, `eval`, `events`, `explain`, `index`, `init`, `model`, `placements`, `products`, `rules`, `serve`, `validate` | one command each |
 #![allow(clippy::print_stderr, reason = "a command line prints its errors")]
 
 mod args;
 mod args_ask;
+mod args_eval;
+mod args_events;
 mod args_rules;
 mod ask;
 mod bench;

@@ -11,7 +11,7 @@ use super::compare::{ComparedRow, compared};
 use super::error::RecommendError;
 use super::fit::Fit;
 use super::placement::Fallback;
-use super::query::{Answer, FewerBecause, Hit, Intent, MAX_ANCHORS, MAX_LIMIT, MAX_QUERY_BYTES, Query, RelativePrice};
+use super::query::{Answer, FewerBecause, Hit, Intent, Query, RelativePrice};
 use super::reason::{Explained, Explainer};
 use super::ruled::{Asked, Compiled, Rulebook};
 use super::scope::{named, rows, steps};
@@ -155,7 +155,7 @@ impl Engine {
 
     /// The answer under `rules` in place of those in force.
     pub(super) fn answer_ruled(&self, view: &View, query: &Query, rules: &Compiled) -> Result<Answer, RecommendError> {
-        check(query)?;
+        query.check()?;
         match (query.intent, &query.slot) {
             (_, Some(slot)) if slot.is_mixed() && !query.is_part => self.answer_mixed(view, query, slot, rules),
             (Intent::Upsell, _) => self.answer_upsell(view, query, rules),
@@ -392,57 +392,4 @@ fn check_model(generation: &Generation, embedder: &Embedder) -> Result<(), Recom
         loaded: describe(embedder.name(), embedder.precision().name(), embedder.fingerprint()),
         setting: setting_that_differs(model, embedder),
     })
-}
-
-fn check(query: &Query) -> Result<(), RecommendError> {
-    let invalid = |field, message: String| Err(RecommendError::Invalid { field, message });
-    let is_share = |x: f64| (0.0..=1.0).contains(&x);
-    let is_factor = |x: &Option<f64>| x.is_none_or(|x| x.is_finite() && x >= 0.0);
-    let is_session = query.intent.is_of_session();
-    if !matches!(query.intent, Intent::Similar | Intent::Upsell) && !is_session {
-        return Err(RecommendError::IntentNotAvailable(query.intent.word()));
-    }
-    if !(1..=MAX_LIMIT).contains(&query.limit) {
-        return invalid("limit", format!("{} is not between 1 and {MAX_LIMIT}", query.limit));
-    }
-    if query.min_score.is_some_and(|score| !is_share(score.into())) {
-        return invalid("min_score", "give a number between 0 and 1".into());
-    }
-    if query.anchors.len() > MAX_ANCHORS {
-        return invalid("context.products", format!("at most {MAX_ANCHORS} products are allowed"));
-    }
-    if query.session.len() > MAX_ANCHORS {
-        return invalid("context.viewed", format!("at most {MAX_ANCHORS} products are allowed"));
-    }
-    if query.exclude.len() > MAX_ANCHORS {
-        return invalid("exclude", format!("at most {MAX_ANCHORS} products are allowed"));
-    }
-    if query.price.is_some_and(|band| !is_factor(&band.relative_min) || !is_factor(&band.relative_max)) {
-        return invalid(
-            "price",
-            "relative_min and relative_max are multiples of the product's price, 0 or more".into(),
-        );
-    }
-    if let Some(RelativePrice { relative_min: Some(low), relative_max: Some(high) }) = query.price
-        && low > high
-    {
-        return invalid("price", format!("relative_min {low} is above relative_max {high}"));
-    }
-    match &query.text {
-        Some(text) if text.trim().is_empty() => invalid("context.query", "the text is empty".into()),
-        Some(text) if text.len() > MAX_QUERY_BYTES => invalid(
-            "context.query",
-            format!("the text has {} bytes, at most {MAX_QUERY_BYTES} are allowed", text.len()),
-        ),
-        _ if query.intent == Intent::Upsell && query.anchors.is_empty() && query.session.is_empty() => {
-            invalid("context", "give `product`, `viewed` or `cart` to step up from".into())
-        }
-        _ if query.looked_s.is_some_and(|seconds| !(0.0..=86_400.0).contains(&seconds)) => {
-            invalid("context.looked_s", "give seconds from 0 to 86400".into())
-        }
-        None if query.anchors.is_empty() && !is_session && query.intent != Intent::Upsell => {
-            invalid("context", "give `product`, `products`, `viewed`, `cart` or `query` to start from".into())
-        }
-        _ => Ok(()),
-    }
 }

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::error::RecommendError;
 use super::placement::{Slot, Stage};
 use super::source::{Source, SourceScores};
 use super::trace::TraceLog;
@@ -132,6 +133,60 @@ impl Query {
         let mix = self.slot.as_ref().filter(|_| !self.is_part).map_or(&[][..], |slot| slot.mix.as_slice());
         let own = Some(self.intent).filter(|_| mix.is_empty());
         mix.iter().map(|part| part.intent).chain(own)
+    }
+
+    /// Returns an error at the first field that is out of its range.
+    pub(super) fn check(&self) -> Result<(), RecommendError> {
+        let invalid = |field, message: String| Err(RecommendError::Invalid { field, message });
+        let is_share = |x: f64| (0.0..=1.0).contains(&x);
+        let is_factor = |x: &Option<f64>| x.is_none_or(|x| x.is_finite() && x >= 0.0);
+        let is_session = self.intent.is_of_session();
+        if !matches!(self.intent, Intent::Similar | Intent::Upsell) && !is_session {
+            return Err(RecommendError::IntentNotAvailable(self.intent.word()));
+        }
+        if !(1..=MAX_LIMIT).contains(&self.limit) {
+            return invalid("limit", format!("{} is not between 1 and {MAX_LIMIT}", self.limit));
+        }
+        if self.min_score.is_some_and(|score| !is_share(score.into())) {
+            return invalid("min_score", "give a number between 0 and 1".into());
+        }
+        if self.anchors.len() > MAX_ANCHORS {
+            return invalid("context.products", format!("at most {MAX_ANCHORS} products are allowed"));
+        }
+        if self.session.len() > MAX_ANCHORS {
+            return invalid("context.viewed", format!("at most {MAX_ANCHORS} products are allowed"));
+        }
+        if self.exclude.len() > MAX_ANCHORS {
+            return invalid("exclude", format!("at most {MAX_ANCHORS} products are allowed"));
+        }
+        if self.price.is_some_and(|band| !is_factor(&band.relative_min) || !is_factor(&band.relative_max)) {
+            return invalid(
+                "price",
+                "relative_min and relative_max are multiples of the product's price, 0 or more".into(),
+            );
+        }
+        if let Some(RelativePrice { relative_min: Some(low), relative_max: Some(high) }) = self.price
+            && low > high
+        {
+            return invalid("price", format!("relative_min {low} is above relative_max {high}"));
+        }
+        match &self.text {
+            Some(text) if text.trim().is_empty() => invalid("context.query", "the text is empty".into()),
+            Some(text) if text.len() > MAX_QUERY_BYTES => invalid(
+                "context.query",
+                format!("the text has {} bytes, at most {MAX_QUERY_BYTES} are allowed", text.len()),
+            ),
+            _ if self.intent == Intent::Upsell && self.anchors.is_empty() && self.session.is_empty() => {
+                invalid("context", "give `product`, `viewed` or `cart` to step up from".into())
+            }
+            _ if self.looked_s.is_some_and(|seconds| !(0.0..=86_400.0).contains(&seconds)) => {
+                invalid("context.looked_s", "give seconds from 0 to 86400".into())
+            }
+            None if self.anchors.is_empty() && !is_session && self.intent != Intent::Upsell => {
+                invalid("context", "give `product`, `products`, `viewed`, `cart` or `query` to start from".into())
+            }
+            _ => Ok(()),
+        }
     }
 }
 

@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::path::ErrorKind;
-use axum::extract::rejection::PathRejection;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
@@ -131,18 +129,5 @@ impl App {
         });
         let done = timeout_at(deadline, task).await.map_err(too_late)?;
         done.map_err(|error| Problem::internal(&error))
-    }
-}
-
-/// Why the parts of a path could not be read.
-pub(super) fn path_problem(rejection: PathRejection) -> Problem {
-    match rejection {
-        PathRejection::FailedToDeserializePathParams(error) => match error.into_kind() {
-            ErrorKind::InvalidUtf8InPathParam { key } => {
-                Problem::field(Code::InvalidAddress, key, "it is not percent-encoded UTF-8")
-            }
-            kind => Problem::new(Code::InvalidAddress, kind.to_string()),
-        },
-        other => Problem::internal(&other),
     }
 }

@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
-use super::app::{App, path_problem};
+use super::address::{CatalogAddress, ProductAddress};
+use super::app::App;
 use super::changes::{ChangesResponse, DeleteRequest, OfferChange, Sorted};
 use super::json_body::{JsonBody, RecordsBody};
-use super::problem::{Code, Problem, ProblemDocument};
+use super::problem::{Code, Problem, RefusedChanges};
 use super::recommend_routes::json;
 use crate::catalog::{CatalogConfig, ProductId, Record, RecordFault, RecordReader, RejectCode, split_records};
 use crate::live::{Change, Receipt};
@@ -25,21 +25,19 @@ const SMALL_BODY_BYTES: usize = 16 * 1024;
 /// The body is one change, a list of them, or JSON Lines (`application/x-ndjson`). A bad one never stops the others.
 #[utoipa::path(
     patch, path = "/v1/{catalog}/products", tag = "products",
-    params(("catalog" = String, Path, description = "The catalog's name")),
+    params(CatalogAddress),
     request_body(content((Vec<OfferChange> = "application/json"), (String = "application/x-ndjson"))),
     responses(
         (status = 200, description = "What became of the changes", body = ChangesResponse),
-        (status = "4XX", description = "The request is wrong", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = "5XX", description = "Nothing was changed", body = ProblemDocument, content_type = "application/problem+json"),
+        RefusedChanges,
     ),
 )]
 pub(super) async fn patch_products(
     State(app): State<App>,
-    catalog: Result<Path<String>, PathRejection>,
+    address: Result<CatalogAddress, Problem>,
     body: Result<RecordsBody, Problem>,
 ) -> Result<Response, Problem> {
-    let Path(catalog) = catalog.map_err(path_problem)?;
-    let engine = app.catalogs().engine(&catalog)?;
+    let CatalogAddress { catalog, engine } = address?;
     let body = body?;
     let (deadline, is_small) = (body.deadline, body.text.len() <= SMALL_BODY_BYTES);
     let config = app.catalogs().settings(&catalog).clone();
@@ -56,21 +54,19 @@ pub(super) async fn patch_products(
 /// texts are embedded before the answer.
 #[utoipa::path(
     post, path = "/v1/{catalog}/products", tag = "products",
-    params(("catalog" = String, Path, description = "The catalog's name")),
+    params(CatalogAddress),
     request_body(content((Vec<Object> = "application/json"), (String = "application/x-ndjson"))),
     responses(
         (status = 200, description = "What became of the products", body = ChangesResponse),
-        (status = "4XX", description = "The request is wrong", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = "5XX", description = "Nothing was changed", body = ProblemDocument, content_type = "application/problem+json"),
+        RefusedChanges,
     ),
 )]
 pub(super) async fn put_products(
     State(app): State<App>,
-    catalog: Result<Path<String>, PathRejection>,
+    address: Result<CatalogAddress, Problem>,
     body: Result<RecordsBody, Problem>,
 ) -> Result<Response, Problem> {
-    let Path(catalog) = catalog.map_err(path_problem)?;
-    let engine = app.catalogs().engine(&catalog)?;
+    let CatalogAddress { catalog, engine } = address?;
     let body = body?;
     let deadline = body.deadline;
     let config = app.catalogs().settings(&catalog).clone();
@@ -89,21 +85,19 @@ pub(super) async fn put_products(
 /// Deletes products.
 #[utoipa::path(
     delete, path = "/v1/{catalog}/products", tag = "products",
-    params(("catalog" = String, Path, description = "The catalog's name")),
+    params(CatalogAddress),
     request_body = DeleteRequest,
     responses(
         (status = 200, description = "What became of the products; those that there are not are counted", body = ChangesResponse),
-        (status = "4XX", description = "The request is wrong", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = "5XX", description = "Nothing was changed", body = ProblemDocument, content_type = "application/problem+json"),
+        RefusedChanges,
     ),
 )]
 pub(super) async fn delete_products(
     State(app): State<App>,
-    catalog: Result<Path<String>, PathRejection>,
+    address: Result<CatalogAddress, Problem>,
     request: Result<JsonBody<DeleteRequest>, Problem>,
 ) -> Result<Response, Problem> {
-    let Path(catalog) = catalog.map_err(path_problem)?;
-    let engine = app.catalogs().engine(&catalog)?;
+    let CatalogAddress { catalog, engine } = address?;
     let JsonBody { value, deadline } = request?;
     keep(&app, &catalog, &engine, Sorted::of(value.ids.into_iter().map(deletion)), deadline, true).await
 }
@@ -111,22 +105,16 @@ pub(super) async fn delete_products(
 /// Deletes one product. The id is all that follows `/products/`, slashes included, percent-encoded where need be.
 #[utoipa::path(
     delete, path = "/v1/{catalog}/products/{*id}", tag = "products",
-    params(
-        ("catalog" = String, Path, description = "The catalog's name"),
-        ("id" = String, Path, description = "The product's id; slashes may stand as they are"),
-    ),
+    params(ProductAddress),
     responses(
         (status = 200, description = "It is gone, or there was none", body = ChangesResponse),
-        (status = "4XX", description = "The request is wrong", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = "5XX", description = "Nothing was changed", body = ProblemDocument, content_type = "application/problem+json"),
+        RefusedChanges,
     ),
 )]
 pub(super) async fn delete_product(
     State(app): State<App>,
-    path: Result<Path<(String, String)>, PathRejection>,
+    ProductAddress { catalog, id, engine }: ProductAddress,
 ) -> Result<Response, Problem> {
-    let Path((catalog, id)) = path.map_err(path_problem)?;
-    let engine = app.catalogs().engine(&catalog)?;
     keep(&app, &catalog, &engine, Sorted::of([deletion(id)]), app.deadline(), true).await
 }
 

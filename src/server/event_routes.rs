@@ -2,15 +2,15 @@
 
 use std::collections::HashSet;
 
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 use utoipa::ToSchema;
 
-use super::app::{App, path_problem};
+use super::address::CatalogName;
+use super::app::App;
 use super::json_body::EventsBody;
 use super::problem::{Code, Problem, ProblemDocument};
 use super::recommend_routes::json;
@@ -85,7 +85,7 @@ pub(super) struct StorefrontEvent {
 /// tells more of than is known, what is more is kept. A refund is known by its `event_id`, or else by its `transaction_id` and time.
 #[utoipa::path(
     post, path = "/v1/{catalog}/events", tag = "events",
-    params(("catalog" = String, Path, description = "The catalog's name")),
+    params(CatalogName),
     request_body(content((Vec<StorefrontEvent> = "application/json"), (String = "application/x-ndjson"), (String = "text/plain"))),
     responses(
         (status = 200, description = "What became of the events", body = EventsResponse),
@@ -95,10 +95,10 @@ pub(super) struct StorefrontEvent {
 )]
 pub(super) async fn post_events(
     State(app): State<App>,
-    catalog: Result<Path<String>, PathRejection>,
+    address: Result<CatalogName, Problem>,
     body: Result<EventsBody, Problem>,
 ) -> Result<Response, Problem> {
-    let Path(catalog) = catalog.map_err(path_problem)?;
+    let CatalogName { catalog } = address?;
     let store = app.events().of(&catalog)?;
     let EventsBody { bytes, form, deadline } = body?;
     let began = Instant::now();

@@ -60,11 +60,7 @@ impl FromRequest<App> for RecordsBody {
         if !is_lines {
             check_media_type(request.headers())?;
         }
-        let bytes = read_body(request, app, deadline).await?;
-        if bytes.iter().all(u8::is_ascii_whitespace) {
-            return Err(Problem::new(Code::InvalidJson, "the body is empty"));
-        }
-        let text = String::from_utf8(bytes).map_err(|error| not_utf8(error.utf8_error().valid_up_to()))?;
+        let text = read_text(request, app, deadline).await?;
         Ok(Self { text, form: if is_lines { RecordForm::JsonLines } else { RecordForm::Json }, deadline })
     }
 }
@@ -85,8 +81,7 @@ impl FromRequest<App> for RulesBody {
         if !is_toml {
             check_media_type(request.headers())?;
         }
-        let bytes = read_body(request, app, deadline).await?;
-        let text = String::from_utf8(bytes).map_err(|error| not_utf8(error.utf8_error().valid_up_to()))?;
+        let text = read_text(request, app, deadline).await?;
         Ok(Self { text, notation: if is_toml { Notation::Toml } else { Notation::Json }, deadline })
     }
 }
@@ -110,9 +105,7 @@ impl FromRequest<App> for EventsBody {
             check_media_type(request.headers())?;
         }
         let bytes = read_body(request, app, deadline).await?;
-        if bytes.iter().all(u8::is_ascii_whitespace) {
-            return Err(Problem::new(Code::InvalidJson, "the body is empty"));
-        }
+        check_not_empty(&bytes)?;
         let is_lines = is_lines || is_beacon && holds_lines(&bytes);
         Ok(Self { bytes, form: if is_lines { RecordForm::JsonLines } else { RecordForm::Json }, deadline })
     }
@@ -130,6 +123,19 @@ async fn read_body(request: Request, app: &App, deadline: Instant) -> Result<Vec
     let is_waiting = head.headers.contains_key(EXPECT);
     let bytes = timeout_at(deadline, read(body, app.max_body_bytes(), is_waiting)).await;
     bytes.map_err(|_| Problem::new(Code::RequestTimeout, "the body did not arrive in time"))?
+}
+
+async fn read_text(request: Request, app: &App, deadline: Instant) -> Result<String, Problem> {
+    let bytes = read_body(request, app, deadline).await?;
+    check_not_empty(&bytes)?;
+    String::from_utf8(bytes).map_err(|error| not_utf8(error.utf8_error().valid_up_to()))
+}
+
+fn check_not_empty(bytes: &[u8]) -> Result<(), Problem> {
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        return Err(Problem::new(Code::InvalidJson, "the body is empty"));
+    }
+    Ok(())
 }
 
 fn not_utf8(at: usize) -> Problem {
@@ -178,9 +184,7 @@ async fn read(mut body: Body, max_bytes: usize, is_waiting: bool) -> Result<Vec<
 
 /// Parses `bytes`; the way to a mistake is traced only once there is one.
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    if bytes.iter().all(u8::is_ascii_whitespace) {
-        return Err(Problem::new(Code::InvalidJson, "the body is empty"));
-    }
+    check_not_empty(bytes)?;
     let text = std::str::from_utf8(bytes).map_err(|error| not_utf8(error.valid_up_to()))?;
     if text.trim_start().starts_with('[') {
         return Err(Problem::field(Code::InvalidField, "body", "the body is a list; send one JSON object"));

@@ -11,6 +11,7 @@
 //! | `serve` | [`serve()`]: bind, watch, answer, stop |
 //! | `error` | [`ServerError`] |
 //! | `app` | what all handlers share, and how a question is asked |
+//! | `address` | the parts of a path: catalog, product, visitor |
 //! | `router` | routes, layers, fallbacks |
 //! | `recommend_routes` | recommend, search, and the Shopify-shaped GET |
 //! | `trace_routes` | how an answer that was given came about |
@@ -34,6 +35,7 @@
 //! | `metrics` | figures for Prometheus |
 //! | `openapi` | the description of the API, from the router |
 
+mod address;
 mod answers;
 mod app;
 mod catalogs;

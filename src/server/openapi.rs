@@ -1,6 +1,8 @@
 //! The description of the API, made from the router, so that the two cannot differ.
 
-use utoipa::openapi::{Info, OpenApi, OpenApiBuilder};
+use utoipa::openapi::{ComponentsBuilder, Info, OpenApi, OpenApiBuilder};
+
+use super::problem::ProblemDocument;
 
 /// The document's frame; the router adds the paths.
 pub(super) fn frame() -> OpenApi {
@@ -10,7 +12,8 @@ pub(super) fn frame() -> OpenApi {
          application/problem+json document with `code`, `field` and `hint`."
             .to_owned(),
     );
-    OpenApiBuilder::new().info(info).build()
+    let components = ComponentsBuilder::new().schema_from::<ProblemDocument>().build();
+    OpenApiBuilder::new().info(info).components(Some(components)).build()
 }
 
 /// The document as JSON text. OpenAPI has no wildcards, so `{*id}` is written `{id}`.

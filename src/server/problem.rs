@@ -1,13 +1,15 @@
 //! Every error that the server answers, as an RFC 9457 problem document. Causes and paths of the machine are logged, never sent.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::error::Error;
 
 use axum::http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::openapi::{self, ContentBuilder, Ref, RefOr};
+use utoipa::{IntoResponses, ToSchema};
 
 use crate::events::EventError;
 use crate::index::IndexError;
@@ -82,98 +84,117 @@ pub(super) enum Code {
 }
 
 impl Code {
-    /// HTTP status, title, and what to do unless a problem says it better.
-    fn facts(self) -> (StatusCode, &'static str, &'static str) {
-        const SEE: &str = "/openapi.json describes every field and its range";
+    /// The HTTP status.
+    fn status(self) -> StatusCode {
         match self {
-            Self::InvalidJson => (StatusCode::BAD_REQUEST, "The body is not JSON", "send one JSON object"),
-            Self::InvalidField => (StatusCode::BAD_REQUEST, "A field is wrong", SEE),
-            Self::UnknownField => (StatusCode::BAD_REQUEST, "A field does not exist", SEE),
-            Self::InvalidFilter => (StatusCode::BAD_REQUEST, "The filter cannot be used", SEE),
-            Self::InvalidAddress => {
-                (StatusCode::BAD_REQUEST, "The address is wrong", "percent-encode its parts as UTF-8")
+            Self::InvalidJson
+            | Self::InvalidField
+            | Self::UnknownField
+            | Self::InvalidFilter
+            | Self::InvalidAddress
+            | Self::IntentNotAvailable
+            | Self::InvalidRules => StatusCode::BAD_REQUEST,
+            Self::CatalogNotFound
+            | Self::ProductNotFound
+            | Self::PlacementNotFound
+            | Self::RecommendationNotFound
+            | Self::RouteNotFound
+            | Self::VersionNotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
+            Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::IndexDamaged
+            | Self::LiveDamaged
+            | Self::EventsDamaged
+            | Self::RulesDamaged
+            | Self::EventsUnavailable
+            | Self::NotReady
+            | Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
+            Self::RulesConflict => StatusCode::PRECONDITION_FAILED,
+            Self::PreconditionRequired => StatusCode::PRECONDITION_REQUIRED,
+            Self::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
+        }
+    }
+
+    /// What kind of problem it is, in words.
+    fn title(self) -> &'static str {
+        match self {
+            Self::InvalidJson => "The body is not JSON",
+            Self::InvalidField => "A field is wrong",
+            Self::UnknownField => "A field does not exist",
+            Self::InvalidFilter => "The filter cannot be used",
+            Self::InvalidAddress => "The address is wrong",
+            Self::IntentNotAvailable => "The intent is not available",
+            Self::CatalogNotFound => "No such catalog",
+            Self::ProductNotFound => "No such product",
+            Self::PlacementNotFound => "No such placement",
+            Self::RecommendationNotFound => "No such answer",
+            Self::RouteNotFound => "No such route",
+            Self::MethodNotAllowed => "Wrong method",
+            Self::RequestTimeout => "The body came too slowly",
+            Self::BodyTooLarge => "The body is too long",
+            Self::UnsupportedMediaType => "The body is not JSON",
+            Self::Internal => "The server failed",
+            Self::IndexDamaged => "The index is damaged",
+            Self::LiveDamaged => "The live changes are damaged",
+            Self::EventsDamaged => "The events are damaged",
+            Self::RulesDamaged => "The rules are damaged",
+            Self::InvalidRules => "The rules have no sense in them",
+            Self::RulesConflict => "Somebody else has saved rules meanwhile",
+            Self::VersionNotFound => "No such version",
+            Self::PreconditionRequired => "The version is missing",
+            Self::EventsUnavailable => "The events cannot be reached now",
+            Self::DiskFull => "The disk is full",
+            Self::NotReady => "Not every catalog serves",
+            Self::Overloaded => "The server is at its limit",
+        }
+    }
+
+    /// What to do, unless a problem says it better.
+    fn hint(self) -> &'static str {
+        match self {
+            Self::InvalidField | Self::UnknownField | Self::InvalidFilter => {
+                "/openapi.json describes every field and its range"
             }
-            Self::IntentNotAvailable => {
-                (StatusCode::BAD_REQUEST, "The intent is not available", "use `similar` (`related`)")
+            Self::InvalidJson => "send one JSON object",
+            Self::InvalidAddress => "percent-encode its parts as UTF-8",
+            Self::IntentNotAvailable => "use `similar` (`related`)",
+            Self::CatalogNotFound => "GET /v1/catalogs lists them",
+            Self::ProductNotFound => "check the id against the shop's feed",
+            Self::PlacementNotFound => "`kindred placements CATALOG` lists them",
+            Self::RecommendationNotFound => {
+                "answers are kept for `server.trace_keep_seconds`, as many as `server.trace_keep_bytes` hold; ask again with `include: [\"trace\"]`"
             }
-            Self::CatalogNotFound => (StatusCode::NOT_FOUND, "No such catalog", "GET /v1/catalogs lists them"),
-            Self::ProductNotFound => (StatusCode::NOT_FOUND, "No such product", "check the id against the shop's feed"),
-            Self::PlacementNotFound => {
-                (StatusCode::NOT_FOUND, "No such placement", "`kindred placements CATALOG` lists them")
+            Self::RouteNotFound => "/openapi.json lists every route",
+            Self::MethodNotAllowed => "the `Allow` header names the methods of this route",
+            Self::RequestTimeout => "send the body at once",
+            Self::BodyTooLarge => "ask for less in one request",
+            Self::UnsupportedMediaType => "send `Content-Type: application/json`",
+            Self::Internal => "the server's log has the cause",
+            Self::IndexDamaged => "rebuild it with `kindred index build` or go back with `kindred index rollback`",
+            Self::LiveDamaged => {
+                "restore `live.sqlite` from a backup, or move it away, which gives up the changes since the last build"
             }
-            Self::RecommendationNotFound => (
-                StatusCode::NOT_FOUND,
-                "No such answer",
-                "answers are kept for `server.trace_keep_seconds`, as many as `server.trace_keep_bytes` hold; ask again with `include: [\"trace\"]`",
-            ),
-            Self::RouteNotFound => (StatusCode::NOT_FOUND, "No such route", "/openapi.json lists every route"),
-            Self::MethodNotAllowed => {
-                (StatusCode::METHOD_NOT_ALLOWED, "Wrong method", "the `Allow` header names the methods of this route")
+            Self::EventsDamaged => {
+                "the server's log names the file: restore `events.sqlite` or `events.key` from a backup, or move them away, which gives up the events"
             }
-            Self::RequestTimeout => (StatusCode::REQUEST_TIMEOUT, "The body came too slowly", "send the body at once"),
-            Self::BodyTooLarge => {
-                (StatusCode::PAYLOAD_TOO_LARGE, "The body is too long", "ask for less in one request")
+            Self::RulesDamaged => "restore `rules.sqlite` from a backup, or move it away, which gives up the rules",
+            Self::InvalidRules => "nothing was changed; `field` names the place",
+            Self::RulesConflict => {
+                "nothing was changed; `diff` says what they changed: get the rules, put your change into them, and send them with their ETag"
             }
-            Self::UnsupportedMediaType => {
-                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body is not JSON", "send `Content-Type: application/json`")
+            Self::VersionNotFound => "GET /v1/{catalog}/rules/history lists them",
+            Self::PreconditionRequired => {
+                "send `If-Match` with the ETag of the rules that you have changed, or `*` to overwrite whatever there is"
             }
-            Self::Internal => {
-                (StatusCode::INTERNAL_SERVER_ERROR, "The server failed", "the server's log has the cause")
+            Self::EventsUnavailable => {
+                "another process holds the events, or their disk fails, of which the server's log tells: nothing was kept, send it again"
             }
-            Self::IndexDamaged => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "The index is damaged",
-                "rebuild it with `kindred index build` or go back with `kindred index rollback`",
-            ),
-            Self::LiveDamaged => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "The live changes are damaged",
-                "restore `live.sqlite` from a backup, or move it away, which gives up the changes since the last build",
-            ),
-            Self::EventsDamaged => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "The events are damaged",
-                "the server's log names the file: restore `events.sqlite` or `events.key` from a backup, or move them away, which gives up the events",
-            ),
-            Self::RulesDamaged => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "The rules are damaged",
-                "restore `rules.sqlite` from a backup, or move it away, which gives up the rules",
-            ),
-            Self::InvalidRules => (
-                StatusCode::BAD_REQUEST,
-                "The rules have no sense in them",
-                "nothing was changed; `field` names the place",
-            ),
-            Self::RulesConflict => (
-                StatusCode::PRECONDITION_FAILED,
-                "Somebody else has saved rules meanwhile",
-                "nothing was changed; `diff` says what they changed: get the rules, put your change into them, and send them with their ETag",
-            ),
-            Self::VersionNotFound => {
-                (StatusCode::NOT_FOUND, "No such version", "GET /v1/{catalog}/rules/history lists them")
-            }
-            Self::PreconditionRequired => (
-                StatusCode::PRECONDITION_REQUIRED,
-                "The version is missing",
-                "send `If-Match` with the ETag of the rules that you have changed, or `*` to overwrite whatever there is",
-            ),
-            Self::EventsUnavailable => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "The events cannot be reached now",
-                "another process holds the events, or their disk fails, of which the server's log tells: nothing was kept, send it again",
-            ),
-            Self::DiskFull => (
-                StatusCode::INSUFFICIENT_STORAGE,
-                "The disk is full",
-                "nothing was changed; free some space and send it again",
-            ),
-            Self::NotReady => {
-                (StatusCode::SERVICE_UNAVAILABLE, "Not every catalog serves", "`catalogs` says which and why")
-            }
-            Self::Overloaded => {
-                (StatusCode::SERVICE_UNAVAILABLE, "The server is at its limit", "try again in a second")
-            }
+            Self::DiskFull => "nothing was changed; free some space and send it again",
+            Self::NotReady => "`catalogs` says which and why",
+            Self::Overloaded => "try again in a second",
         }
     }
 }
@@ -246,24 +267,50 @@ impl Problem {
 
     /// The document that the client gets.
     pub(super) fn document(self) -> ProblemDocument {
-        let (status, title, hint) = self.code.facts();
         // A unit variant serializes to its name.
         let code = serde_json::to_value(self.code).unwrap_or_default();
         ProblemDocument {
             kind: format!("urn:kindred:problem:{}", code.as_str().unwrap_or_default()),
-            title,
-            status: status.as_u16(),
+            title: self.code.title(),
+            status: self.code.status().as_u16(),
             detail: self.detail,
             code: self.code,
             field: self.field,
-            hint: self.hint.map_or(hint.into(), Cow::from),
+            hint: self.hint.map_or(self.code.hint().into(), Cow::from),
         }
     }
 
     /// The HTTP status.
     pub(super) fn status(&self) -> StatusCode {
-        self.code.facts().0
+        self.code.status()
     }
+}
+
+/// The refusals that a route may answer with, for the API's description.
+pub(super) struct Refusals;
+
+/// The same of a route that changes something.
+pub(super) struct RefusedChanges;
+
+impl IntoResponses for Refusals {
+    fn responses() -> BTreeMap<String, RefOr<openapi::Response>> {
+        refusals("The server cannot answer now")
+    }
+}
+
+impl IntoResponses for RefusedChanges {
+    fn responses() -> BTreeMap<String, RefOr<openapi::Response>> {
+        refusals("Nothing was changed")
+    }
+}
+
+fn refusals(failed: &str) -> BTreeMap<String, RefOr<openapi::Response>> {
+    let document = |description: &str| {
+        let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(ProblemDocument::name()))).build();
+        openapi::ResponseBuilder::new().description(description).content(PROBLEM_JSON, content).build()
+    };
+    let responses = [("4XX", "The request is wrong"), ("5XX", failed)];
+    responses.map(|(status, description)| (status.to_owned(), document(description).into())).into()
 }
 
 /// An error and its causes on one line.

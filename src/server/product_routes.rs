@@ -1,12 +1,12 @@
 //! Catalogs and their products.
 
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 
+use super::address::ProductAddress;
 use super::answers::{CatalogsResponse, ProductResponse};
-use super::app::{App, path_problem};
-use super::problem::{Code, Problem, ProblemDocument};
+use super::app::App;
+use super::problem::{Code, Problem, Refusals};
 use super::recommend_routes::json;
 
 /// Lists the catalogs and how each stands.
@@ -21,22 +21,13 @@ pub(super) async fn catalogs(State(app): State<App>) -> Result<Response, Problem
 /// Shows one product. The id is all that follows `/products/`, slashes included, percent-encoded where need be.
 #[utoipa::path(
     get, path = "/v1/{catalog}/products/{*id}", tag = "catalogs",
-    params(
-        ("catalog" = String, Path, description = "The catalog's name"),
-        ("id" = String, Path, description = "The product's id; slashes may stand as they are"),
-    ),
+    params(ProductAddress),
     responses(
         (status = 200, description = "The product", body = ProductResponse),
-        (status = "4XX", description = "The request is wrong", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = "5XX", description = "The server cannot answer now", body = ProblemDocument, content_type = "application/problem+json"),
+        Refusals,
     ),
 )]
-pub(super) async fn product(
-    State(app): State<App>,
-    path: Result<Path<(String, String)>, PathRejection>,
-) -> Result<Response, Problem> {
-    let Path((catalog, id)) = path.map_err(path_problem)?;
-    let engine = app.catalogs().engine(&catalog)?;
+pub(super) async fn product(ProductAddress { catalog, id, engine }: ProductAddress) -> Result<Response, Problem> {
     let view = engine.view();
     let unknown = || Problem::field(Code::ProductNotFound, "id", format!("catalog `{catalog}` has no product `{id}`"));
     let row = view.row(&id).ok_or_else(unknown)?;

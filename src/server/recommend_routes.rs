@@ -2,19 +2,19 @@
 
 use std::sync::Arc;
 
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::http::HeaderValue;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use tokio::time::Instant;
 
+use super::address::CatalogAddress;
 use super::answers::{Extras, RecommendResponse, SearchResponse, results, why_fewer};
-use super::app::{App, path_problem};
+use super::app::App;
 use super::json_body::JsonBody;
 use super::kept::Kept;
-use super::problem::{Code, Problem, ProblemDocument, with_causes};
+use super::problem::{Code, Problem, Refusals, with_causes};
 use super::query_string::QueryString;
 use super::requests::{DEFAULT_LIMIT, Include, RecommendRequest, SearchRequest, Shopper, VisitorKind};
 use super::shopify::ShopifyResponse;
@@ -39,21 +39,19 @@ pub(super) fn json(body: &impl Serialize) -> Result<Response, Problem> {
 /// answer is empty and `fewer_because` is `unknown_products`.
 #[utoipa::path(
     post, path = "/v1/{catalog}/recommend", tag = "recommend",
-    params(("catalog" = String, Path, description = "The catalog's name")),
+    params(CatalogAddress),
     request_body = RecommendRequest,
     responses(
         (status = 200, description = "Products, best first", body = RecommendResponse),
-        (status = "4XX", description = "The request is wrong", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = "5XX", description = "The server cannot answer now", body = ProblemDocument, content_type = "application/problem+json"),
+        Refusals,
     ),
 )]
 pub(super) async fn recommend(
     State(app): State<App>,
-    catalog: Result<Path<String>, PathRejection>,
+    address: Result<CatalogAddress, Problem>,
     request: Result<JsonBody<RecommendRequest>, Problem>,
 ) -> Result<Response, Problem> {
-    let Path(catalog) = catalog.map_err(path_problem)?;
-    let engine = app.catalogs().engine(&catalog)?;
+    let CatalogAddress { catalog, engine } = address?;
     let JsonBody { value, deadline } = request?;
     let (shopper, said, consent) = (value.shopper(), value.said(), value.consent());
     let (mut query, placement, include) = value.into_query()?;
@@ -149,21 +147,19 @@ async fn bought(app: &App, catalog: &str, buyer: String, deadline: Instant) -> V
 /// Searches products by free text.
 #[utoipa::path(
     post, path = "/v1/{catalog}/search", tag = "search",
-    params(("catalog" = String, Path, description = "The catalog's name")),
+    params(CatalogAddress),
     request_body = SearchRequest,
     responses(
         (status = 200, description = "Products, best first", body = SearchResponse),
-        (status = "4XX", description = "The request is wrong", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = "5XX", description = "The server cannot answer now", body = ProblemDocument, content_type = "application/problem+json"),
+        Refusals,
     ),
 )]
 pub(super) async fn search(
     State(app): State<App>,
-    catalog: Result<Path<String>, PathRejection>,
+    address: Result<CatalogAddress, Problem>,
     request: Result<JsonBody<SearchRequest>, Problem>,
 ) -> Result<Response, Problem> {
-    let Path(catalog) = catalog.map_err(path_problem)?;
-    let engine = app.catalogs().engine(&catalog)?;
+    let CatalogAddress { engine, .. } = address?;
     let JsonBody { value, deadline } = request?;
     answer_search(&app, &engine, value, deadline)
         .await
@@ -174,23 +170,20 @@ pub(super) async fn search(
 #[utoipa::path(
     get, path = "/v1/{catalog}/search", tag = "search",
     params(
-        ("catalog" = String, Path, description = "The catalog's name"),
+        CatalogAddress,
         ("q" = String, Query, description = "The text, 1 to 2000 bytes"),
         ("limit" = Option<usize>, Query, description = "Most products, 1 to 100; 10 when absent"),
     ),
     responses(
         (status = 200, description = "Products, best first", body = SearchResponse),
-        (status = "4XX", description = "The request is wrong", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = "5XX", description = "The server cannot answer now", body = ProblemDocument, content_type = "application/problem+json"),
+        Refusals,
     ),
 )]
 pub(super) async fn search_by_address(
     State(app): State<App>,
-    catalog: Result<Path<String>, PathRejection>,
+    CatalogAddress { engine, .. }: CatalogAddress,
     RawQuery(raw): RawQuery,
 ) -> Result<Response, Problem> {
-    let Path(catalog) = catalog.map_err(path_problem)?;
-    let engine = app.catalogs().engine(&catalog)?;
     let query = QueryString::parse(raw.as_deref(), &["q", "limit"])?;
     let limit = query.number("limit", 1..=MAX_LIMIT, DEFAULT_LIMIT)?;
     let request = SearchRequest::plain(query.required("q")?.to_owned(), limit);
@@ -224,24 +217,21 @@ async fn answer_search(
 #[utoipa::path(
     get, path = "/v1/{catalog}/recommendations/products.json", tag = "recommend",
     params(
-        ("catalog" = String, Path, description = "The catalog's name"),
+        CatalogAddress,
         ("product_id" = String, Query, description = "The product on the page"),
         ("limit" = Option<usize>, Query, description = "Most products, 1 to 10; 10 when absent"),
         ("intent" = Option<String>, Query, description = "`related` when absent, `complementary` or `upsell`"),
     ),
     responses(
         (status = 200, description = "Products, best first", body = ShopifyResponse),
-        (status = "4XX", description = "The request is wrong", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = "5XX", description = "The server cannot answer now", body = ProblemDocument, content_type = "application/problem+json"),
+        Refusals,
     ),
 )]
 pub(super) async fn shopify_recommendations(
     State(app): State<App>,
-    catalog: Result<Path<String>, PathRejection>,
+    CatalogAddress { catalog, engine }: CatalogAddress,
     RawQuery(raw): RawQuery,
 ) -> Result<Response, Problem> {
-    let Path(catalog) = catalog.map_err(path_problem)?;
-    let engine = app.catalogs().engine(&catalog)?;
     let parameters = QueryString::parse(raw.as_deref(), &["product_id", "limit", "intent"])?;
     let product_id = parameters.required("product_id")?;
     let intent = shopify_intent(parameters.get("intent"))?;

@@ -1,8 +1,7 @@
 //! The shop's rules: read, saved with the version that they change, tried, and what they did. For the shop's own people, never for the
 //! browser.
 
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::http::header::{ETAG, IF_MATCH};
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::Response;
@@ -10,9 +9,10 @@ use jiff::{Timestamp, ToSpan};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::app::{App, path_problem};
+use super::address::CatalogAddress;
+use super::app::App;
 use super::json_body::RulesBody;
-use super::problem::{Code, Problem, ProblemDocument, problem_response};
+use super::problem::{Code, Problem, ProblemDocument, Refusals, problem_response};
 use super::query_string::QueryString;
 use super::recommend_routes::json;
 use crate::events::HistoryPart;
@@ -93,19 +93,14 @@ pub(super) struct RulesReportResponse {
 /// Shows the rules in force.
 #[utoipa::path(
     get, path = "/v1/{catalog}/rules", tag = "rules",
-    params(("catalog" = String, Path, description = "The catalog's name")),
+    params(CatalogAddress),
     responses(
         (status = 200, description = "The rules; `ETag` is their version", body = RulesResponse),
-        (status = "4XX", description = "The request is wrong", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = "5XX", description = "The server cannot answer now", body = ProblemDocument, content_type = "application/problem+json"),
+        Refusals,
     ),
 )]
-pub(super) async fn get_rules(
-    State(app): State<App>,
-    catalog: Result<Path<String>, PathRejection>,
-) -> Result<Response, Problem> {
-    let Path(catalog) = catalog.map_err(path_problem)?;
-    let current = app.catalogs().engine(&catalog)?.rules().current();
+pub(super) async fn get_rules(CatalogAddress { engine, .. }: CatalogAddress) -> Result<Response, Problem> {
+    let current = engine.rules().current();
     tagged(json(&RulesResponse { version: current.version, document: current.set })?, current.version)
 }
 
@@ -117,7 +112,7 @@ pub(super) async fn get_rules(
 #[utoipa::path(
     put, path = "/v1/{catalog}/rules", tag = "rules",
     params(
-        ("catalog" = String, Path, description = "The catalog's name"),
+        CatalogAddress,
         ("If-Match" = String, Header, description = "ETag of the rules that were changed, or `*`"),
     ),
     request_body(content((RuleSet = "application/json"), (String = "application/toml"))),
@@ -130,12 +125,11 @@ pub(super) async fn get_rules(
 )]
 pub(super) async fn put_rules(
     State(app): State<App>,
-    catalog: Result<Path<String>, PathRejection>,
+    address: Result<CatalogAddress, Problem>,
     headers: HeaderMap,
     body: Result<RulesBody, Problem>,
 ) -> Result<Response, Problem> {
-    let Path(catalog) = catalog.map_err(path_problem)?;
-    let engine = app.catalogs().engine(&catalog)?;
+    let CatalogAddress { engine, .. } = address?;
     let expected = expected_version(&headers)?;
     let RulesBody { text, notation, deadline } = body?;
     let (who, note) = (word(&headers, WHO_HEADER, "api")?, word(&headers, NOTE_HEADER, "")?);
@@ -168,7 +162,7 @@ pub(super) async fn put_rules(
 #[utoipa::path(
     post, path = "/v1/{catalog}/rules/dry-run", tag = "rules",
     params(
-        ("catalog" = String, Path, description = "The catalog's name"),
+        CatalogAddress,
         ("questions" = Option<usize>, Query, description = "How many are drawn, 1 to 5000; 200 when absent"),
         ("seed" = Option<usize>, Query, description = "Fixes what is drawn; 1 when absent"),
         ("at" = Option<String>, Query, description = "When they are asked, RFC 3339; now when absent"),
@@ -182,12 +176,11 @@ pub(super) async fn put_rules(
 )]
 pub(super) async fn dry_run(
     State(app): State<App>,
-    catalog: Result<Path<String>, PathRejection>,
+    address: Result<CatalogAddress, Problem>,
     RawQuery(raw): RawQuery,
     body: Result<RulesBody, Problem>,
 ) -> Result<Response, Problem> {
-    let Path(catalog) = catalog.map_err(path_problem)?;
-    let engine = app.catalogs().engine(&catalog)?;
+    let CatalogAddress { catalog, engine } = address?;
     let RulesBody { text, notation, deadline } = body?;
     let parameters = QueryString::parse(raw.as_deref(), &["questions", "seed", "at"])?;
     let num_questions = parameters.number("questions", 1..=QUESTIONS.1, QUESTIONS.0)?;
@@ -210,22 +203,19 @@ pub(super) async fn dry_run(
 #[utoipa::path(
     get, path = "/v1/{catalog}/rules/history", tag = "rules",
     params(
-        ("catalog" = String, Path, description = "The catalog's name"),
+        CatalogAddress,
         ("limit" = Option<usize>, Query, description = "Most versions, 1 to 1000; 20 when absent"),
     ),
     responses(
         (status = 200, description = "The newest first", body = RulesHistoryResponse),
-        (status = "4XX", description = "The request is wrong", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = "5XX", description = "The server cannot answer now", body = ProblemDocument, content_type = "application/problem+json"),
+        Refusals,
     ),
 )]
 pub(super) async fn history(
     State(app): State<App>,
-    catalog: Result<Path<String>, PathRejection>,
+    CatalogAddress { engine, .. }: CatalogAddress,
     RawQuery(raw): RawQuery,
 ) -> Result<Response, Problem> {
-    let Path(catalog) = catalog.map_err(path_problem)?;
-    let engine = app.catalogs().engine(&catalog)?;
     let limit = QueryString::parse(raw.as_deref(), &["limit"])?.number("limit", 1..=HISTORY.1, HISTORY.0)?;
     let versions = app.apart(app.deadline(), move || engine.rules().history(limit)).await??;
     json(&RulesHistoryResponse { versions })
@@ -236,22 +226,19 @@ pub(super) async fn history(
 #[utoipa::path(
     get, path = "/v1/{catalog}/rules/report", tag = "rules",
     params(
-        ("catalog" = String, Path, description = "The catalog's name"),
+        CatalogAddress,
         ("days" = Option<usize>, Query, description = "How many days, today included, 1 to 400; 1 when absent"),
     ),
     responses(
         (status = 200, description = "By day and rule", body = RulesReportResponse),
-        (status = "4XX", description = "The request is wrong", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = "5XX", description = "The server cannot answer now", body = ProblemDocument, content_type = "application/problem+json"),
+        Refusals,
     ),
 )]
 pub(super) async fn report(
     State(app): State<App>,
-    catalog: Result<Path<String>, PathRejection>,
+    CatalogAddress { engine, .. }: CatalogAddress,
     RawQuery(raw): RawQuery,
 ) -> Result<Response, Problem> {
-    let Path(catalog) = catalog.map_err(path_problem)?;
-    let engine = app.catalogs().engine(&catalog)?;
     let days = QueryString::parse(raw.as_deref(), &["days"])?.number("days", 1..=REPORT_DAYS.1, REPORT_DAYS.0)?;
     let today = Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
     let first = today.saturating_sub((days as i64 - 1).days());

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::app::{App, path_problem};
+use super::address::AnswerAddress;
+use super::app::App;
 use super::kept::Kept;
-use super::problem::{Code, Problem, ProblemDocument};
+use super::problem::{Code, Problem, Refusals};
 use super::query_string::QueryString;
 use super::recommend_routes::{json, trace};
 use crate::live::View;
@@ -42,23 +42,19 @@ pub(super) struct TraceResponse {
 #[utoipa::path(
     get, path = "/v1/{catalog}/recommendations/{recommendation_id}/trace", tag = "recommend",
     params(
-        ("catalog" = String, Path, description = "The catalog's name"),
-        ("recommendation_id" = String, Path, description = "The answer's `recommendation_id`"),
+        AnswerAddress,
         ("why_not" = Option<String>, Query, description = "A product whose absence is to be explained"),
     ),
     responses(
         (status = 200, description = "How the answer comes about", body = TraceResponse),
-        (status = "4XX", description = "The request is wrong, or no such answer is kept", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = "5XX", description = "The server cannot answer now", body = ProblemDocument, content_type = "application/problem+json"),
+        Refusals,
     ),
 )]
 pub(super) async fn trace_of(
     State(app): State<App>,
-    path: Result<Path<(String, String)>, PathRejection>,
+    AnswerAddress { catalog, recommendation_id, engine }: AnswerAddress,
     RawQuery(raw): RawQuery,
 ) -> Result<Response, Problem> {
-    let Path((catalog, recommendation_id)) = path.map_err(path_problem)?;
-    let engine = app.catalogs().engine(&catalog)?;
     let parameters = QueryString::parse(raw.as_deref(), &["why_not"])?;
     let unknown = || {
         let message = format!("no answer `{recommendation_id}` of catalog `{catalog}` is kept");

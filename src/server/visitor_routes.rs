@@ -1,13 +1,13 @@
 //! What is kept of one visitor, user or nameless session: shown, and erased.
 
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::app::{App, path_problem};
-use super::problem::{Problem, ProblemDocument};
+use super::address::VisitorAddress;
+use super::app::App;
+use super::problem::{Problem, ProblemDocument, Refusals};
 use super::recommend_routes::json;
 use crate::events::ExportedEvent;
 use crate::pipeline::{Erasure, erase_shopper};
@@ -22,21 +22,16 @@ pub(super) struct VisitorResponse {
 /// Shows all that is kept of one visitor or user. For the shop's own systems, never for the browser.
 #[utoipa::path(
     get, path = "/v1/{catalog}/visitors/{*id}", tag = "events",
-    params(
-        ("catalog" = String, Path, description = "The catalog's name"),
-        ("id" = String, Path, description = "The visitor's or user's id, as events bear it, or that of a session whose events bear neither; slashes may stand as they are"),
-    ),
+    params(VisitorAddress),
     responses(
         (status = 200, description = "The events; none of an id that is not known", body = VisitorResponse),
-        (status = "4XX", description = "The request is wrong", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = "5XX", description = "The server cannot answer now", body = ProblemDocument, content_type = "application/problem+json"),
+        Refusals,
     ),
 )]
 pub(super) async fn export_visitor(
     State(app): State<App>,
-    path: Result<Path<(String, String)>, PathRejection>,
+    VisitorAddress { catalog, id }: VisitorAddress,
 ) -> Result<Response, Problem> {
-    let Path((catalog, id)) = path.map_err(path_problem)?;
     let store = app.events().of(&catalog)?;
     let events = app.apart(app.deadline(), move || store.export(&id)).await??;
     json(&VisitorResponse { events })
@@ -53,10 +48,7 @@ pub(super) async fn export_visitor(
 /// runs, is answered 503; it may go on, asking again does what is left, and the receipt counts what all of them erased.
 #[utoipa::path(
     delete, path = "/v1/{catalog}/visitors/{*id}", tag = "events",
-    params(
-        ("catalog" = String, Path, description = "The catalog's name"),
-        ("id" = String, Path, description = "The visitor's or user's id, as events bear it, or that of a session whose events bear neither; slashes may stand as they are"),
-    ),
+    params(VisitorAddress),
     responses(
         (status = 200, description = "It is erased, or there was nothing", body = Erasure),
         (status = "4XX", description = "The request is wrong", body = ProblemDocument, content_type = "application/problem+json"),
@@ -65,9 +57,8 @@ pub(super) async fn export_visitor(
 )]
 pub(super) async fn erase_visitor(
     State(app): State<App>,
-    path: Result<Path<(String, String)>, PathRejection>,
+    VisitorAddress { catalog, id }: VisitorAddress,
 ) -> Result<Response, Problem> {
-    let Path((catalog, id)) = path.map_err(path_problem)?;
     let store = app.events().of(&catalog)?;
     let dir = app.catalogs().dir(&catalog)?;
     let behavior = app.catalogs().behavior().clone();

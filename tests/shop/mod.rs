@@ -13,11 +13,45 @@ use std::time::{Duration, Instant};
 use kindred::behavior::BehaviorConfig;
 use kindred::catalog::{CatalogConfig, Product, TextTemplate};
 use kindred::embed::{EmbedConfig, Embedder};
-use kindred::events::EventsConfig;
+use kindred::events::{EventsConfig, History};
 use kindred::index::{CatalogDir, GenerationInput, IndexConfig, Manifest, ModelRecord, write_generation};
+use kindred::live::FoldChanges;
+use kindred::pipeline::{Build, Built};
 use kindred::recommend::RecommendConfig;
 use kindred::server::{CatalogSettings, Serve, ServerConfig, ServerError, serve};
 use serde_json::{Value, json};
+
+/// The files below `folder` that hold `needle`.
+pub fn files_with(folder: &Path, needle: &[u8]) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files_with(&path, needle));
+        } else if std::fs::read(&path).unwrap().windows(needle.len()).any(|window| window == needle) {
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// Builds the catalog `shop` from the lines of a feed, as `kindred index build` does, and puts it in use. Half of them may be bad.
+pub fn build(root: &Path, lines: &str, history: History) -> Built {
+    let feed = root.join("feed.jsonl");
+    std::fs::write(&feed, lines).unwrap();
+    let dir = CatalogDir::new(root, "shop").unwrap();
+    let catalog = CatalogConfig { text: template(), max_reject_share: 0.5, ..CatalogConfig::default() };
+    let build = Build {
+        dir: &dir,
+        catalog: &catalog,
+        index: &IndexConfig::default(),
+        live: FoldChanges::Newer,
+        behavior: &BehaviorConfig::default(),
+        history: &|| Ok(history.clone()),
+        embedder: &EMBEDDER,
+    };
+    build.run(&feed, &|_| {}).unwrap()
+}
 
 /// The real model, loaded once a test binary.
 pub static EMBEDDER: LazyLock<Arc<Embedder>> = LazyLock::new(|| {

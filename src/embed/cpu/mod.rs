@@ -25,6 +25,8 @@ mod attention;
 mod bert;
 mod byte_product;
 mod bytes;
+#[cfg(test)]
+mod function_tests;
 mod functions;
 mod lanes;
 mod linear;
