@@ -8,12 +8,15 @@ use std::collections::{HashMap, HashSet};
 
 use super::candidates::Asked;
 use super::error::RecommendError;
+use super::placement::Slot;
 use super::query::Hit;
 use super::ruled::{Depth, Rank, Ranked};
+use super::search::similarity;
 use super::session::{SessionQuestion, Start};
 use super::settings::RecommendConfig;
 use super::shop::Shop;
 use super::source::{Source, SourceScores, SourceWeights};
+use super::trace::WouldBe;
 use crate::behavior::BehaviorConfig;
 use crate::rank::{RowId, ScoredRow, best_first};
 
@@ -94,6 +97,23 @@ impl Rank for Blend<'_> {
     fn is_cheap(&self) -> bool {
         true
     }
+
+    fn found(&self) -> Result<Vec<Hit>, RecommendError> {
+        self.shop.unfiltered().map_or(Ok(Vec::new()), |shop| self.score(&*shop))
+    }
+
+    fn weights(&self) -> Option<SourceWeights> {
+        Some(self.weights)
+    }
+
+    fn would_be(&self, row: RowId) -> Option<WouldBe> {
+        let vector = self.vector.as_deref()?;
+        let similarity = similarity(vector, &self.shop.vector(row)?);
+        let best = self.shop.similar(vector, 1).ok()?.first()?.score;
+        let share = ((similarity - best) / self.behavior.semantic.temperature).exp();
+        let total: f32 = Source::ALL.into_iter().map(|source| self.weights.of(source)).sum();
+        Some(WouldBe { similarity, score: (total > 0.0).then(|| self.weights.similar * share.min(1.0) / total) })
+    }
 }
 
 impl<'a> Blend<'a> {
@@ -118,6 +138,11 @@ impl<'a> Blend<'a> {
         Self { shop, question, behavior, start, vector, weights, is_fillable, scored: OnceCell::new() }
     }
 
+    /// Counts sources as `slot` says.
+    pub(super) fn weigh_in(&mut self, slot: Option<&Slot>) {
+        self.weights = slot.map_or(self.weights, |slot| slot.weights.times(self.weights));
+    }
+
     /// Whether the row's family may have one hit more.
     fn is_free(&self, row: RowId, families: &mut HashSet<u32>, depth: &Depth<'_>) -> bool {
         let Some(family) = self.shop.family(row) else { return false };
@@ -129,16 +154,17 @@ impl<'a> Blend<'a> {
         if let Some(scored) = self.scored.get() {
             return Ok(scored);
         }
-        let scored = self.score()?;
+        let scored = self.score(self.shop)?;
         Ok(self.scored.get_or_init(|| scored))
     }
 
-    /// A score is the mean of the sources' shares, weighted as they count for the intent.
-    fn score(&self) -> Result<Vec<Hit>, RecommendError> {
+    /// Every candidate that may appear in `shop`, best first. A score is the mean of the sources' shares, weighted as they count for the
+    /// intent.
+    fn score(&self, shop: &dyn Shop) -> Result<Vec<Hit>, RecommendError> {
         let total: f32 = Source::ALL.into_iter().map(|source| self.weights.of(source)).sum();
         let mut scores: HashMap<u32, SourceScores> = HashMap::new();
         for source in Source::ALL.into_iter().filter(|&source| self.weights.of(source) > 0.0) {
-            let candidates = self.candidates(source)?;
+            let candidates = self.candidates(shop, source)?;
             let highest = match source {
                 Source::Bought => ENOUGH_ORDERS.ln_1p(),
                 // They are shares already.
@@ -159,9 +185,9 @@ impl<'a> Blend<'a> {
         Ok(hits)
     }
 
-    /// The candidates of `source` that may appear.
-    fn candidates(&self, source: Source) -> Result<Vec<ScoredRow>, RecommendError> {
-        let (shop, vector) = (self.shop, self.vector.as_deref());
+    /// The candidates of `source` that may appear in `shop`.
+    fn candidates(&self, shop: &dyn Shop, source: Source) -> Result<Vec<ScoredRow>, RecommendError> {
+        let vector = self.vector.as_deref();
         if source == Source::Similar {
             let nearest = vector.map(|vector| shop.similar(vector, NUM_SIMILAR));
             return Ok(sharpened(nearest.transpose()?.unwrap_or_default(), self.behavior.semantic.temperature));
@@ -184,7 +210,7 @@ impl<'a> Blend<'a> {
 
     /// Fills the shelf with what is popular. A fill's score is its share of the most popular one's, at most the last hit's.
     fn fill(&self, hits: &mut Vec<Hit>, families: &mut HashSet<u32>, depth: &Depth<'_>) -> Result<(), RecommendError> {
-        let popular = self.candidates(Source::Popular)?;
+        let popular = self.candidates(self.shop, Source::Popular)?;
         let (highest, most) = (highest(&popular), hits.last().map_or(1.0, |hit| hit.score));
         let present: HashSet<u32> = hits.iter().map(|hit| hit.row.0).collect();
         for candidate in popular.into_iter().filter(|candidate| !present.contains(&candidate.row.0)) {

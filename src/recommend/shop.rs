@@ -45,6 +45,11 @@ pub trait Shop {
     fn told(&self, _source: Source, _rows: &[RowId]) -> Result<Vec<ScoredRow>, RecommendError> {
         Ok(Vec::new())
     }
+
+    /// The same shop where everything may appear, for traces; `None` where none are written.
+    fn unfiltered(&self) -> Option<Box<dyn Shop + '_>> {
+        None
+    }
 }
 
 /// A view of a catalog with what was learned for its generation.
@@ -94,11 +99,60 @@ impl Shop for LiveShop<'_> {
     }
 
     fn told(&self, source: Source, rows: &[RowId]) -> Result<Vec<ScoredRow>, RecommendError> {
+        self.told_of(source, rows, |row| self.may_appear(row))
+    }
+
+    fn unfiltered(&self) -> Option<Box<dyn Shop + '_>> {
+        Some(Box::new(OpenShop(self)))
+    }
+}
+
+impl LiveShop<'_> {
+    /// What `source` tells goes with `rows`, of the rows that `may_appear`.
+    fn told_of(
+        &self,
+        source: Source,
+        rows: &[RowId],
+        may_appear: impl Fn(RowId) -> bool,
+    ) -> Result<Vec<ScoredRow>, RecommendError> {
         let told = Told { view: self.view, pairs: self.pairs };
         match source {
             Source::Relations => told.relations(rows),
-            Source::Compatibility => told.compatible(rows, |row| self.may_appear(row)),
+            Source::Compatibility => told.compatible(rows, may_appear),
             _ => Ok(Vec::new()),
         }
+    }
+}
+
+/// A live shop where everything may appear.
+struct OpenShop<'a>(&'a LiveShop<'a>);
+
+impl Shop for OpenShop<'_> {
+    fn knowledge(&self) -> Option<Knowledge<'_>> {
+        self.0.knowledge()
+    }
+
+    fn may_appear(&self, row: RowId) -> bool {
+        self.0.view.has_row(row)
+    }
+
+    fn family(&self, row: RowId) -> Option<u32> {
+        self.0.family(row)
+    }
+
+    fn vector(&self, row: RowId) -> Option<Cow<'_, [f32]>> {
+        self.0.vector(row)
+    }
+
+    fn similar(&self, vector: &[f32], k: usize) -> Result<Vec<ScoredRow>, RecommendError> {
+        Ok(self.0.view.search(vector, k, None, self.0.exact)?)
+    }
+
+    fn nearest_sessions(&self, vector: &[f32], k: usize) -> Result<Vec<ScoredRow>, RecommendError> {
+        self.0.nearest_sessions(vector, k)
+    }
+
+    fn told(&self, source: Source, rows: &[RowId]) -> Result<Vec<ScoredRow>, RecommendError> {
+        self.0.told_of(source, rows, |row| self.may_appear(row))
     }
 }
