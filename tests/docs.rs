@@ -124,6 +124,41 @@ fn the_limits_of_rules_in_the_readme_are_those_of_the_program() {
 }
 
 #[test]
+fn the_placements_and_steps_of_the_readme_are_those_of_the_program() {
+    use kindred::recommend::{Fallback, MixPart, Placements, Stage};
+    let (readme, config, placements) = (readme(), Config::default(), Placements::default());
+    let in_words = |mix: &[MixPart]| match mix {
+        [only] => format!("`{}`", only.intent.word()),
+        mix => mix.iter().map(|part| format!("`{}` {}", part.intent.word(), part.share)).collect::<Vec<_>>().join(", "),
+    };
+    for (name, placement) in placements.iter() {
+        let by_stage = if placement.stages.is_empty() { "" } else { "; by stage as below" };
+        let score = placement.min_score.map_or_else(String::new, |score| format!("{score} "));
+        let fallback = if placement.fallback == Fallback::Popular { "popular" } else { "none" };
+        let (shows, limit, diversity) = (in_words(&placement.mix), placement.limit, placement.diversity);
+        let row = format!("| `{name}` | {shows}{by_stage} | {limit} | {score}| {diversity} | {fallback} |");
+        assert!(readme.contains(&row), "{row}");
+    }
+    assert_eq!(first_column("| placement | shows |").len(), placements.iter().count());
+    let home = placements.get("home").unwrap();
+    let stages = first_column("| stage | when |");
+    let by_stage = readme.split("| stage | when |").nth(1).unwrap();
+    assert_eq!(stages, Stage::ALL.map(|stage| format!("`{}`", stage.word())));
+    for stage in home.stages.keys() {
+        let shows = in_words(home.mix_at(*stage));
+        let row = by_stage.lines().find(|line| line.starts_with(&format!("| `{}` |", stage.word()))).unwrap();
+        assert!(row.contains(&shows), "{row}: {shows}");
+    }
+    let kept = [
+        format!("{} seconds (`server.trace_keep_seconds`)", config.server.trace_keep_seconds),
+        format!("{} MiB at most (`server.trace_keep_bytes`)", config.server.trace_keep_bytes >> 20),
+    ];
+    kept.iter().for_each(|kept| assert!(readme.contains(kept), "{kept}"));
+    let steps = "unknown_product kept_out not_a_candidate min_score rule variant diversity limit shown";
+    assert_eq!(first_column("| `step` | the product |").join(" ").replace('`', ""), steps);
+}
+
+#[test]
 fn the_sample_rules_can_be_read_and_are_ten() {
     let text = std::fs::read_to_string(project("data/phones/rules.toml")).unwrap();
     let set = kindred::rules::RuleSet::read(&text, kindred::rules::Notation::Toml).unwrap();

@@ -7,19 +7,22 @@ use std::time::Instant;
 use anyhow::{Context as _, Result};
 use serde_json::json;
 
-use super::args::AskArgs;
+use super::args_ask::{AskArgs, SessionArgs};
 use super::context::Context;
 use super::exit::Unanswerable;
 use super::output::{number, print_json, say, table};
-use crate::catalog::{CATEGORY_SEPARATOR, Money, Product, Verdict};
+use crate::catalog::{CATEGORY_SEPARATOR, Product, Verdict};
 use crate::events::EventKind;
 use crate::index::Check;
 use crate::live::View;
 use crate::recommend::{
-    Answer, ComparedRow, Engine, Explained, FewerBecause, Hit, Intent, Query, Reason, RecommendError, SessionEvent,
-    Source,
+    Answer, ComparedRow, Engine, Explained, FewerBecause, Hit, Intent, Query, Reason, RecommendError, Said,
+    SessionEvent, Source,
 };
 use crate::rules::{Filter, FilterError};
+
+/// Products in an answer unless a flag or a placement says otherwise.
+const DEFAULT_LIMIT: usize = 10;
 
 pub(super) fn similar(context: &Context, catalog: &str, products: Vec<String>, ask: &AskArgs) -> Result<ExitCode> {
     let engine = context.engine(catalog, Check::Hashes)?;
@@ -49,44 +52,42 @@ pub(super) fn search(context: &Context, catalog: &str, text: &str, ask: &AskArgs
     print(context, (&engine, &view), &query, &answer, took_ms)
 }
 
-/// What a session has done, as it is typed.
-#[derive(Default)]
-pub(super) struct Session {
-    pub(super) viewed: Vec<String>,
-    pub(super) cart: Vec<String>,
-    pub(super) product: Option<String>,
-    pub(super) include_seen: bool,
-    /// The value of a cart from which on delivery is free.
-    pub(super) free_shipping_over: Option<Money>,
-}
-
-pub(super) fn recommend(
-    context: &Context,
-    catalog: &str,
-    intent: Intent,
-    session: Session,
-    ask: &AskArgs,
-) -> Result<ExitCode> {
-    let engine = context.engine(catalog, Check::Hashes)?;
+/// The question of `session`, in its placement.
+///
+/// Returns an error if the filter cannot be read or there is no such placement.
+pub(super) fn question(engine: &Engine, session: SessionArgs, ask: &AskArgs) -> Result<Query> {
     let event = |kind| move |id: String| SessionEvent { id, kind };
     let in_cart = session.cart.into_iter().map(event(EventKind::AddToCart));
     let viewed = session.viewed.into_iter().map(event(EventKind::ViewItem));
-    let query = Query {
-        intent,
+    let told = Query {
+        intent: Intent::Next,
         session: in_cart.chain(viewed).collect(),
         anchors: session.product.into_iter().collect(),
         include_seen: session.include_seen.then_some(true),
         free_shipping_over: session.free_shipping_over,
+        placement: session.placement,
+        stage: session.stage,
         ..query(ask)?
     };
+    let asked = session.intent.map_or_else(|| told.clone(), |intent| told.asking(intent));
+    Ok(engine.place(asked, Said { intent: session.intent, limit: ask.limit })?)
+}
+
+pub(super) fn recommend(context: &Context, catalog: &str, session: SessionArgs, ask: &AskArgs) -> Result<ExitCode> {
+    let engine = context.engine(catalog, Check::Hashes)?;
+    let query = question(&engine, session, ask)?;
     let view = engine.view();
     let (answer, took_ms) = answer(&engine, &view, &query)?;
-    if intent == Intent::Upsell {
+    if let (false, Some(name), Some(slot)) = (context.json, &query.placement, &query.slot) {
+        say!("placement {name}, stage {}", slot.stage.word())?;
+    }
+    let is_one = answer.parts.is_empty();
+    if is_one && query.intent == Intent::Upsell {
         let row = answer.anchor.ok_or_else(|| unknown_products(catalog, &query.anchors))?;
         if !context.json {
             say!("a step up from {}", line(&view.product(row)?))?;
         }
-    } else if intent == Intent::CrossSell {
+    } else if is_one && query.intent == Intent::CrossSell {
         answer.anchor.ok_or_else(|| unknown_products(catalog, &answer.missing_ids))?;
     } else if !context.json && engine.behavior(&view).is_none() {
         say!("nothing was learned from events yet: only texts speak")?;
@@ -98,7 +99,7 @@ fn query(ask: &AskArgs) -> Result<Query> {
     let bad_filter = |e: serde_json::Error| RecommendError::Filter(FilterError::new("--filter", e.to_string()));
     let filter = ask.filter.as_deref().map(serde_json::from_str::<Filter>).transpose().map_err(bad_filter)?;
     Ok(Query {
-        limit: ask.limit,
+        limit: ask.limit.unwrap_or(DEFAULT_LIMIT),
         min_score: ask.min_score,
         filter: filter.unwrap_or_default(),
         exclude: ask.exclude.clone(),

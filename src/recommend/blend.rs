@@ -9,12 +9,15 @@ use std::collections::{HashMap, HashSet};
 
 use super::candidates::Asked;
 use super::error::RecommendError;
+use super::placement::Slot;
 use super::query::Hit;
 use super::ruled::{Depth, Rank, Ranked};
+use super::search::similarity;
 use super::session::{SessionQuestion, Start};
 use super::settings::RecommendConfig;
 use super::shop::Shop;
 use super::source::{Source, SourceScores, SourceWeights};
+use super::trace::WouldBe;
 use crate::behavior::BehaviorConfig;
 use crate::rank::{RowId, ScoredRow, best_first};
 
@@ -97,6 +100,23 @@ impl Rank for Blend<'_> {
     fn is_cheap(&self) -> bool {
         true
     }
+
+    fn found(&self) -> Result<Vec<Hit>, RecommendError> {
+        self.shop.unfiltered().map_or(Ok(Vec::new()), |shop| self.score(&*shop))
+    }
+
+    fn weights(&self) -> Option<SourceWeights> {
+        Some(self.weights)
+    }
+
+    fn would_be(&self, row: RowId) -> Option<WouldBe> {
+        let vector = self.vector.as_deref()?;
+        let similarity = similarity(vector, &self.shop.vector(row)?);
+        let best = self.shop.similar(vector, 1).ok()?.first()?.score;
+        let share = ((similarity - best) / self.behavior.semantic.temperature).exp();
+        let total: f32 = Source::ALL.into_iter().map(|source| self.weights.of(source)).sum();
+        Some(WouldBe { similarity, score: (total > 0.0).then(|| self.weights.similar * share.min(1.0) / total) })
+    }
 }
 
 impl<'a> Blend<'a> {
@@ -124,6 +144,11 @@ impl<'a> Blend<'a> {
         Self { shop, question, behavior, start, vector, weights, novelty, is_fillable, scored: OnceCell::new() }
     }
 
+    /// Counts sources as `slot` says.
+    pub(super) fn weigh_in(&mut self, slot: Option<&Slot>) {
+        self.weights = slot.map_or(self.weights, |slot| slot.weights.times(self.weights));
+    }
+
     /// Whether the row's family may have one hit more.
     fn is_free(&self, row: RowId, families: &mut HashSet<u32>, depth: &Depth<'_>) -> bool {
         let Some(family) = self.shop.family(row) else { return false };
@@ -135,16 +160,17 @@ impl<'a> Blend<'a> {
         if let Some(scored) = self.scored.get() {
             return Ok(scored);
         }
-        let scored = self.score()?;
+        let scored = self.score(self.shop)?;
         Ok(self.scored.get_or_init(|| scored))
     }
 
-    /// A score is the mean of the sources' shares, weighted as they count for the intent.
-    fn score(&self) -> Result<Vec<Hit>, RecommendError> {
+    /// Every candidate that may appear in `shop`, best first. A score is the mean of the sources' shares, weighted as they count for the
+    /// intent.
+    fn score(&self, shop: &dyn Shop) -> Result<Vec<Hit>, RecommendError> {
         let total: f32 = Source::ALL.into_iter().map(|source| self.weights.of(source)).sum();
         let mut scores: HashMap<u32, SourceScores> = HashMap::new();
         for source in Source::ALL.into_iter().filter(|&source| self.weights.of(source) > 0.0) {
-            let candidates = self.candidates(source)?;
+            let candidates = self.candidates(shop, source)?;
             let highest = match source {
                 Source::Bought => ENOUGH_ORDERS.ln_1p(),
                 // They are shares already.
@@ -181,9 +207,9 @@ impl<'a> Blend<'a> {
         Weighed { row, sources, texts: sum(Source::is_of_texts), lift, rest: sum(|source| !source.is_of_texts()) }
     }
 
-    /// The candidates of `source` that may appear.
-    fn candidates(&self, source: Source) -> Result<Vec<ScoredRow>, RecommendError> {
-        let (shop, vector) = (self.shop, self.vector.as_deref());
+    /// The candidates of `source` that may appear in `shop`.
+    fn candidates(&self, shop: &dyn Shop, source: Source) -> Result<Vec<ScoredRow>, RecommendError> {
+        let vector = self.vector.as_deref();
         if source == Source::Similar {
             let nearest = vector.map(|vector| shop.similar(vector, NUM_SIMILAR));
             return Ok(sharpened(nearest.transpose()?.unwrap_or_default(), self.behavior.semantic.temperature));
@@ -194,7 +220,7 @@ impl<'a> Blend<'a> {
             return Ok(rows.filter(|scored| shop.may_appear(scored.row)).collect());
         }
         match source {
-            Source::Complement => return self.complement(),
+            Source::Complement => return self.complement(shop),
             Source::Lexical => {
                 let rows: Vec<RowId> = self.start.steps.iter().map(|(row, _)| *row).collect();
                 return Ok(shop.lexical(&rows, NUM_SIMILAR));
@@ -213,11 +239,11 @@ impl<'a> Blend<'a> {
     }
 
     /// The rows nearest to where, by the map, what goes with the session's products lies, each as much as its category is bought with theirs.
-    fn complement(&self) -> Result<Vec<ScoredRow>, RecommendError> {
-        let Some(known) = self.shop.knowledge() else { return Ok(Vec::new()) };
-        let mapped = |row| Some(Cow::Owned(known.complement?.apply(&self.shop.vector(row)?)?));
+    fn complement(&self, shop: &dyn Shop) -> Result<Vec<ScoredRow>, RecommendError> {
+        let Some(known) = shop.knowledge() else { return Ok(Vec::new()) };
+        let mapped = |row| Some(Cow::Owned(known.complement?.apply(&shop.vector(row)?)?));
         let Some(vector) = self.start.vector(mapped, None, self.behavior) else { return Ok(Vec::new()) };
-        let nearest = self.shop.similar(&vector, NUM_SIMILAR)?;
+        let nearest = shop.similar(&vector, NUM_SIMILAR)?;
         let mut nearest = sharpened(nearest, self.behavior.semantic.temperature);
         let shares = known.category_shares(&self.start.rows());
         nearest.iter_mut().for_each(|near| near.score *= known.category_factor(&shares, near.row.0));
@@ -226,7 +252,7 @@ impl<'a> Blend<'a> {
 
     /// Fills the shelf with what is popular. A fill's score is its share of the most popular one's, at most the last hit's.
     fn fill(&self, hits: &mut Vec<Hit>, families: &mut HashSet<u32>, depth: &Depth<'_>) -> Result<(), RecommendError> {
-        let popular = self.candidates(Source::Popular)?;
+        let popular = self.candidates(self.shop, Source::Popular)?;
         let (highest, most) = (highest(&popular), hits.last().map_or(1.0, |hit| hit.score));
         let present: HashSet<u32> = hits.iter().map(|hit| hit.row.0).collect();
         for candidate in popular.into_iter().filter(|candidate| !present.contains(&candidate.row.0)) {

@@ -30,6 +30,14 @@ pub enum RecommendError {
         /// The fields there are.
         known: String,
     },
+    /// The question names a placement that the shop does not have.
+    #[error("no placement `{name}`; the catalog has {known}")]
+    UnknownPlacement {
+        /// The name.
+        name: String,
+        /// The names there are.
+        known: String,
+    },
     /// The intent needs something that is not there.
     #[error(
         "intent `{0}` is not available; this version answers `similar`, `upsell`, `cross_sell`, `next`, `for_you` and `trending`"

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cross_sell::CrossSellConfig;
 use super::messages::Messages;
+use super::placement::Placements;
 use super::query::Intent;
 use super::source::SourceWeights;
 use super::upsell::UpsellConfig;
@@ -33,6 +34,8 @@ pub struct RecommendConfig {
     pub upsell: UpsellConfig,
     /// [`Intent::CrossSell`].
     pub cross_sell: CrossSellConfig,
+    /// The named slots of the shop's pages.
+    pub placements: Placements,
     /// Sentences of reasons, labels and titles by language and key, in place of the built-in ones: `messages.de."reason.more"`.
     pub messages: Messages,
 }
@@ -50,6 +53,7 @@ impl Default for RecommendConfig {
             trending: SourceWeights::TRENDING,
             upsell: UpsellConfig::default(),
             cross_sell: CrossSellConfig::default(),
+            placements: Placements::default(),
             messages: Messages::default(),
         }
     }

@@ -182,6 +182,23 @@ impl SourceWeights {
         }
     }
 
+    /// What `source` counts, to be changed.
+    pub(super) fn of_mut(&mut self, source: Source) -> &mut f32 {
+        match source {
+            Source::Similar => &mut self.similar,
+            Source::Copurchase => &mut self.copurchase,
+            Source::Session => &mut self.session,
+            Source::SessionSemantic => &mut self.session_semantic,
+            Source::Next => &mut self.next,
+            Source::Popular => &mut self.popular,
+            Source::Bought => &mut self.bought,
+            Source::Relations => &mut self.relations,
+            Source::Compatibility => &mut self.compatibility,
+            Source::Complement => &mut self.complement,
+            Source::Lexical => &mut self.lexical,
+        }
+    }
+
     /// Whether every weight is a number from 0 to 1000.
     pub fn is_in_range(&self) -> bool {
         Source::ALL.into_iter().all(|source| (0.0..=1000.0).contains(&self.of(source)))

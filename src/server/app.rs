@@ -9,6 +9,7 @@ use tokio::time::{Instant, timeout_at};
 use super::catalogs::Catalogs;
 use super::config::ServerConfig;
 use super::event_stores::EventStores;
+use super::kept::KeptQuestions;
 use super::metrics::Metrics;
 use super::problem::{Code, Problem};
 use crate::live::View;
@@ -26,6 +27,7 @@ struct Shared {
     request_timeout: Duration,
     /// Places for questions that keep a core busy for long.
     heavy: Arc<Semaphore>,
+    kept: KeptQuestions,
     openapi: String,
 }
 
@@ -46,6 +48,7 @@ impl App {
             max_body_bytes: config.max_body_bytes,
             request_timeout: Duration::from_millis(config.request_timeout_ms),
             heavy: Arc::new(Semaphore::new(num_cores)),
+            kept: KeptQuestions::new(Duration::from_secs(config.trace_keep_seconds), config.trace_keep_bytes),
             openapi,
         }))
     }
@@ -63,6 +66,11 @@ impl App {
     /// The figures.
     pub(super) fn metrics(&self) -> &Metrics {
         &self.0.metrics
+    }
+
+    /// The questions whose answers can be explained.
+    pub(super) fn kept(&self) -> &KeptQuestions {
+        &self.0.kept
     }
 
     /// The OpenAPI document.
@@ -91,7 +99,7 @@ impl App {
         &self,
         engine: &Arc<Engine>,
         view: &View,
-        query: Query,
+        query: Arc<Query>,
         deadline: Instant,
     ) -> Result<(Answer, f64), Problem> {
         let began = Instant::now();

@@ -196,7 +196,11 @@ impl Catalogs {
             return Ok(engine);
         }
         let template = &self.settings.of(dir.catalog()).text;
-        let engine = Engine::new(dir, generation, self.embedder.clone(), template, &self.config)?;
+        let mut config = self.config.clone();
+        if let Some(placements) = self.settings.placements.get(dir.catalog()) {
+            config.placements = placements.clone();
+        }
+        let engine = Engine::new(dir, generation, self.embedder.clone(), template, &config)?;
         Ok(Arc::new(engine.with_behavior(self.behavior.clone())))
     }
 

@@ -14,6 +14,8 @@
 //! | `address` | the parts of a path: catalog, product, visitor |
 //! | `router` | routes, layers, fallbacks |
 //! | `recommend_routes` | recommend, search, and the Shopify-shaped GET |
+//! | `trace_routes` | how an answer that was given came about |
+//! | `kept` | the questions of answers that can be explained |
 //! | `product_routes` | catalogs and products |
 //! | `change_routes` | changes of products |
 //! | `changes` | changes as JSON |
@@ -46,6 +48,7 @@ mod event_routes;
 mod event_stores;
 mod health_routes;
 mod json_body;
+mod kept;
 mod metrics;
 mod openapi;
 mod problem;
@@ -57,6 +60,7 @@ mod router;
 mod rules_routes;
 mod serve;
 mod shopify;
+mod trace_routes;
 mod visitor_routes;
 
 pub use config::{CatalogSettings, ServerConfig};

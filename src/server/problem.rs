@@ -41,6 +41,10 @@ pub(super) enum Code {
     CatalogNotFound,
     /// The catalog has no product of this id.
     ProductNotFound,
+    /// The catalog has no placement of this name.
+    PlacementNotFound,
+    /// No answer of this id is kept.
+    RecommendationNotFound,
     /// No such route.
     RouteNotFound,
     /// The route has no such method.
@@ -90,9 +94,12 @@ impl Code {
             | Self::InvalidAddress
             | Self::IntentNotAvailable
             | Self::InvalidRules => StatusCode::BAD_REQUEST,
-            Self::CatalogNotFound | Self::ProductNotFound | Self::RouteNotFound | Self::VersionNotFound => {
-                StatusCode::NOT_FOUND
-            }
+            Self::CatalogNotFound
+            | Self::ProductNotFound
+            | Self::PlacementNotFound
+            | Self::RecommendationNotFound
+            | Self::RouteNotFound
+            | Self::VersionNotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -122,6 +129,8 @@ impl Code {
             Self::IntentNotAvailable => "The intent is not available",
             Self::CatalogNotFound => "No such catalog",
             Self::ProductNotFound => "No such product",
+            Self::PlacementNotFound => "No such placement",
+            Self::RecommendationNotFound => "No such answer",
             Self::RouteNotFound => "No such route",
             Self::MethodNotAllowed => "Wrong method",
             Self::RequestTimeout => "The body came too slowly",
@@ -154,6 +163,10 @@ impl Code {
             Self::IntentNotAvailable => "use `similar` (`related`)",
             Self::CatalogNotFound => "GET /v1/catalogs lists them",
             Self::ProductNotFound => "check the id against the shop's feed",
+            Self::PlacementNotFound => "`kindred placements CATALOG` lists them",
+            Self::RecommendationNotFound => {
+                "answers are kept for `server.trace_keep_seconds`, as many as `server.trace_keep_bytes` hold; ask again with `include: [\"trace\"]`"
+            }
             Self::RouteNotFound => "/openapi.json lists every route",
             Self::MethodNotAllowed => "the `Allow` header names the methods of this route",
             Self::RequestTimeout => "send the body at once",
@@ -340,6 +353,10 @@ impl From<RecommendError> for Problem {
             RecommendError::UnknownField { path, field, known } => {
                 Self::field(Code::InvalidFilter, path, format!("no product has a field `{field}`"))
                     .hint(format!("the catalog has {known}"))
+            }
+            RecommendError::UnknownPlacement { name, known } => {
+                let message = format!("the catalog has no placement `{name}`");
+                Self::field(Code::PlacementNotFound, "placement", message).hint(format!("the catalog has {known}"))
             }
             RecommendError::IntentNotAvailable(_) => Self::field(Code::IntentNotAvailable, "intent", error),
             RecommendError::NotComparable(_) => {

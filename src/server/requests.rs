@@ -8,13 +8,11 @@ use utoipa::ToSchema;
 use super::problem::{Code, Problem};
 use crate::catalog::Money;
 use crate::events::{EventKind, MAX_ID_BYTES};
-use crate::recommend::{Intent, MAX_ANCHORS, Query, RelativePrice, SessionEvent};
+use crate::recommend::{Intent, MAX_ANCHORS, MAX_PLACEMENT_CHARS, Query, RelativePrice, Said, SessionEvent, Stage};
 use crate::rules::Filter;
 
 /// Products in an answer unless the request says otherwise.
 pub(super) const DEFAULT_LIMIT: usize = 10;
-/// Longest placement name in characters.
-const MAX_PLACEMENT_CHARS: usize = 64;
 /// Most segments of a shopper.
 const MAX_SEGMENTS: usize = 20;
 /// Longest language tag in characters.
@@ -25,11 +23,12 @@ const MAX_LANGUAGE_CHARS: usize = 35;
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"placement": "pdp-similar", "context": {"product": "85099B"}, "limit": 4, "include": ["product"]}))]
 pub(super) struct RecommendRequest {
-    /// The shop's name for the slot, 1 to 64 characters; comes back in the answer.
+    /// The slot of the page: one of the catalog's placements. What the request leaves out of `intent`, `limit` and `min_score` is as the
+    /// placement says for the stage of the session. Comes back in the answer.
     placement: Option<String>,
-    /// What to show; this version answers `similar`, `upsell`, `cross_sell`, `next`, `for_you` and `trending`.
-    #[serde(default)]
-    intent: Intent,
+    /// What to show; this version answers `similar`, `upsell`, `cross_sell`, `next`, `for_you` and `trending`. Without it what the placement
+    /// shows, and without that `similar`.
+    intent: Option<Intent>,
     /// What the shopper looks at now.
     #[serde(default)]
     context: Context,
@@ -41,12 +40,12 @@ pub(super) struct RecommendRequest {
     /// Who is signed in: their session counts where `visitor_id` is absent, or not known, or has no session under way, and always what
     /// they bought in earlier orders. 1 to 256 bytes.
     user_id: Option<String>,
-    /// `false`: what is known of the visitor is not looked at. Nothing is kept of a request either way.
+    /// `false`: what is known of the visitor is not looked at, and nothing is kept of the request. Otherwise (unless `events.require_consent` asks for
+    /// `true`) its products are held in memory for `server.trace_keep_seconds`, without any id of a shopper, so that the answer can be explained.
     consent: Option<bool>,
-    /// Most products in the answer, 1 to 100.
-    #[serde(default = "default_limit")]
-    #[schema(minimum = 1, maximum = 100, default = 10)]
-    limit: usize,
+    /// Most products in the answer, 1 to 100; without it the placement's, and without that 10.
+    #[schema(minimum = 1, maximum = 100)]
+    limit: Option<usize>,
     /// Who asks, for the shop's rules.
     #[serde(default)]
     shopper: ShopperContext,
@@ -98,6 +97,8 @@ pub(super) struct Context {
     comparing: bool,
     /// The value of a cart from which on delivery is free, such as `50.00 USD`: `cross_sell` favors what closes the gap.
     free_shipping_over: Option<String>,
+    /// How far the session has come, for the placement; from the cart and the visitor's events when left out.
+    stage: Option<Stage>,
 }
 
 /// What the shop says of who asks: the context of its rules. Each text has 1 to 64 characters.
@@ -196,6 +197,8 @@ pub(super) enum Include {
     Reason,
     /// What differs from the product that the answer starts from, what is better first.
     Comparison,
+    /// How the answer came about, step by step.
+    Trace,
 }
 
 /// A search by free text.
@@ -259,12 +262,29 @@ impl RecommendRequest {
         (is_named && self.consent != Some(false)).then_some(Shopper { visitor, user, session })
     }
 
-    /// The question, the placement to echo, and what results carry.
+    /// What the request itself says of what its placement could.
+    pub(super) fn said(&self) -> Said {
+        Said { intent: self.intent, limit: self.limit }
+    }
+
+    /// What the shopper says of being remembered.
+    pub(super) fn consent(&self) -> Option<bool> {
+        self.consent
+    }
+
+    /// What is asked for; a placement tells of a session and says itself what to show.
+    fn intent(&self) -> Intent {
+        let of_placement = if self.placement.is_some() { Intent::Next } else { Intent::Similar };
+        self.intent.unwrap_or(of_placement)
+    }
+
+    /// The question, the placement to echo, and what results carry. It is to be [placed](crate::recommend::Engine::place).
     ///
     /// Returns an error at the first field that is out of its range.
     pub(super) fn into_query(self) -> Result<(Query, Option<String>, Vec<Include>), Problem> {
         self.check()?;
-        let Context { product, products, query: text, viewed, cart, looked_s, comparing, free_shipping_over } =
+        let intent = self.intent();
+        let Context { product, products, query: text, viewed, cart, looked_s, comparing, free_shipping_over, stage } =
             self.context;
         let several = cart.iter().filter(|line| line.quantity > 1).map(|line| (line.id.clone(), line.quantity));
         let quantities = several.collect();
@@ -273,11 +293,11 @@ impl RecommendRequest {
         let of_rules = cart.clone();
         let (mut anchors, mut session) = (Vec::new(), Vec::new());
         let mut exclude = self.exclude;
-        if self.intent != Intent::Similar {
+        if intent != Intent::Similar {
             session.extend(cart.into_iter().map(|id| SessionEvent { id, kind: EventKind::AddToCart }));
             session.extend(viewed.into_iter().map(|id| SessionEvent { id, kind: EventKind::ViewItem }));
             anchors.extend(products.into_iter().chain(product));
-            if self.intent == Intent::Upsell {
+            if intent == Intent::Upsell {
                 // Stepped up from the first, which is what is looked at now.
                 anchors.reverse();
             }
@@ -290,13 +310,12 @@ impl RecommendRequest {
         }
         keep_first(&mut anchors, &mut exclude);
         let query = Query {
-            intent: self.intent,
+            intent,
             anchors,
             session,
-            bought: Vec::new(),
             include_seen: self.include_seen,
             text,
-            limit: self.limit,
+            limit: self.limit.unwrap_or(DEFAULT_LIMIT),
             min_score: self.min_score,
             filter: self.filter,
             exclude,
@@ -310,8 +329,9 @@ impl RecommendRequest {
             quantities,
             free_shipping_over,
             shopper: self.shopper.into_shopper(),
-            at: None,
             is_counted: true,
+            stage,
+            ..Query::default()
         };
         Ok((query, self.placement, self.include))
     }
@@ -322,7 +342,7 @@ impl RecommendRequest {
         let num_products = context.products.len() + usize::from(context.product.is_some());
         at_most("context.products", num_products)?;
         at_most("context.viewed", context.viewed.len())?;
-        if self.intent != Intent::Similar {
+        if self.intent() != Intent::Similar {
             at_most("context.viewed", context.viewed.len() + context.cart.len())?;
         }
         at_most("context.cart", context.cart.len())?;

@@ -62,6 +62,8 @@ pub(super) async fn erase_visitor(
     let store = app.events().of(&catalog)?;
     let dir = app.catalogs().dir(&catalog)?;
     let behavior = app.catalogs().behavior().clone();
-    let erasure = app.apart(app.deadline(), move || erase_shopper(&dir, &store, &id, &behavior)).await??;
-    json(&erasure)
+    let erasure = app.apart(app.deadline(), move || erase_shopper(&dir, &store, &id, &behavior)).await;
+    // Whose questions are held is not known, so all go, also where something else could not be erased.
+    app.kept().forget(&catalog);
+    json(&erasure??)
 }

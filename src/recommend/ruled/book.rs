@@ -13,6 +13,7 @@ use super::facts::Facts;
 use crate::index::Generation;
 use crate::live::View;
 use crate::recommend::error::RecommendError;
+use crate::recommend::placement::{Placements, unknown_placements};
 use crate::rules::{FilterError, RuleCounts, RuleSet, RuleStore, RulesDiff, RulesError, Version, VersionInfo};
 
 /// Generations that rules are compiled for: the one in use and the one before it.
@@ -33,6 +34,8 @@ impl InForce {
 /// The rules of one catalog.
 pub struct Rulebook {
     store: RuleStore,
+    /// What rules may name as a placement.
+    placements: Placements,
     in_force: ArcSwap<InForce>,
     /// Held by whoever replaces what is in force.
     replacing: Mutex<()>,
@@ -68,14 +71,18 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Rulebook {
-    /// The rules in `store`, compiled for `generation`.
+    /// The rules in `store`, compiled for `generation` of a catalog with `placements`.
     ///
     /// Returns an error if they cannot be read.
-    pub(in crate::recommend) fn open(store: RuleStore, generation: &Generation) -> Result<Self, RecommendError> {
+    pub(in crate::recommend) fn open(
+        store: RuleStore,
+        generation: &Generation,
+        placements: Placements,
+    ) -> Result<Self, RecommendError> {
         let version = store.current()?;
         let compiled = compile(&version, generation, Arc::new(Facts::new()))?;
         let in_force = ArcSwap::from_pointee(InForce { version, compiled: vec![Arc::new(compiled)] });
-        Ok(Self { store, in_force, replacing: Mutex::new(()), retired: Mutex::new(Vec::new()) })
+        Ok(Self { store, placements, in_force, replacing: Mutex::new(()), retired: Mutex::new(Vec::new()) })
     }
 
     /// The version in force.
@@ -151,7 +158,21 @@ impl Rulebook {
     /// Returns an error as [`Rulebook::check`] does.
     pub(super) fn warnings(&self, view: &View, set: &RuleSet) -> Result<Vec<FilterError>, RecommendError> {
         set.check()?;
-        check_against(set, view, &named_fields(&self.in_force.load().version.set))
+        self.warnings_knowing(view, set, &named_fields(&self.in_force.load().version.set))
+    }
+
+    /// The warnings of a set at products, filters and placements of the catalog.
+    ///
+    /// Returns an error if it names a field that no product has and that is not `known`.
+    fn warnings_knowing(
+        &self,
+        view: &View,
+        set: &RuleSet,
+        known: &HashSet<&str>,
+    ) -> Result<Vec<FilterError>, RecommendError> {
+        let mut warnings = check_against(set, view, known)?;
+        warnings.extend(unknown_placements(set, &self.placements));
+        Ok(warnings)
     }
 
     /// Keeps `set` as the next version and puts it in force: every answer that begins after this has it. `expected` is the version that
@@ -198,7 +219,7 @@ impl Rulebook {
         let to = to.unwrap_or(current.saturating_sub(1));
         let old = if to == 0 { Version::default() } else { self.store.version(to)? };
         let mut warnings: Vec<FilterError> = old.set.check().err().into_iter().collect();
-        warnings.extend(check_against(&old.set, view, &named_fields(&old.set))?);
+        warnings.extend(self.warnings_knowing(view, &old.set, &named_fields(&old.set))?);
         self.keep(view, old.set, Some(current), saver, warnings)
     }
 

@@ -3,6 +3,7 @@
 //! | file | subject |
 //! |---|---|
 //! | `finish` | the seam: hits before rules in, the answer out |
+//! | `examine` | what became of each product, for traces |
 //! | `select` | hits to list: pins, values, hidden, replaced, capped |
 //! | `scene` | what rules may know of a question |
 //! | `compiled` | a set for a generation: which rules count, which are about a product |
@@ -19,6 +20,7 @@ mod book;
 mod check;
 mod compiled;
 mod dry_run;
+mod examine;
 mod expr;
 mod facts;
 mod finish;
@@ -33,4 +35,4 @@ pub(super) use compiled::Compiled;
 pub use dry_run::{
     BrokenPin, DryRun, DryRunReport, HiddenPin, ListChange, Orders, PlacementReport, RuleReach, Thinned,
 };
-pub(super) use finish::{Asked, Depth, Rank, Ranked};
+pub(super) use finish::{Asked, Depth, Rank, Ranked, is_of_families};
