@@ -67,6 +67,7 @@ fn numbers_in_the_readme_are_the_defaults() {
         ),
         format!("up to {} hours ahead of the clock", MAX_AHEAD_MS / 3_600_000),
         format!("{} minutes without an event (`events.session_idle_minutes`)", config.events.session_idle_minutes),
+        format!("more than {} days (`events.max_clock_jump_days`)", config.events.max_clock_jump_days),
     ];
     bounds.iter().for_each(|bound| assert!(readme.contains(bound), "{bound}"));
     let pairs = config.behavior.complement.min_pairs;

@@ -42,8 +42,8 @@ pub struct Knowledge<'a> {
     pub sessions: Sessions<'a>,
     /// The session of each vector.
     pub session_of: &'a [u32],
-    /// When the newest event was, in seconds since 1970: the "now" of every decay, so that answers do not change with the tables' age.
-    pub last_s: u32,
+    /// The "now" of every decay, in seconds since 1970: that of the events, so that answers do not change with the tables' age.
+    pub now_s: u32,
 }
 
 impl Knowledge<'_> {
@@ -57,7 +57,7 @@ impl Knowledge<'_> {
     /// say, no product is new.
     pub fn novelty(&self, product: u32) -> f32 {
         let first_s = self.first_orders.get(product as usize).copied().unwrap_or(NEVER);
-        self.share_ordered * novelty(first_s, self.last_s)
+        self.share_ordered * novelty(first_s, self.now_s)
     }
 
     /// For each category the highest share of what is bought with the category of one of `anchors`; empty where no category of theirs is known.
@@ -106,7 +106,7 @@ impl Learned {
             num_orders: &self.num_orders,
             sessions: self.sessions.view(),
             session_of: vectors.map_or(&[], |vectors| &vectors.sessions),
-            last_s: self.sessions.last_s.iter().copied().max().unwrap_or(0),
+            now_s: self.now_s,
         }
     }
 }
@@ -128,7 +128,7 @@ impl Behavior {
             num_orders: self.num_orders(),
             sessions: self.sessions(),
             session_of: self.session_of(),
-            last_s: self.last_s(),
+            now_s: self.now_s(),
         }
     }
 }

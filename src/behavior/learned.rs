@@ -54,6 +54,8 @@ pub struct Learned {
     pub attribute_steps: AttributeSteps,
     /// Past sessions.
     pub sessions: SessionIndex,
+    /// The "now" of all fading: [`History::now_s`], or the end of the last session with a step if that came before.
+    pub now_s: u32,
     /// How many orders hold each product.
     pub num_orders: Vec<u32>,
     /// Each product's category.
@@ -114,6 +116,7 @@ impl Learned {
             price_steps: PriceSteps::count(history, category_of, *num_categories, price_of),
             attribute_steps: AttributeSteps::count(history, category_of, *num_categories, attributes_of),
             sessions: SessionIndex::new(&trails, config.num_candidates()),
+            now_s: trails.now_s,
             num_orders,
             category_of: category_of.clone(),
             first_orders,

@@ -1,8 +1,8 @@
 //! What is learned from what shoppers did: counts and neighbors, as plain learners in memory and as mapped tables of a generation.
 //!
 //! Every learner takes a [`History`](crate::events::History) or what was made from one, and speaks of products by their number there:
-//! [`Baskets::of`] orders, [`Trails::of`] sessions. Nothing here knows prices of today, stock or rules. The newest event of the history is
-//! the "now" of every decay, so the same events and settings give the same tables.
+//! [`Baskets::of`] orders, [`Trails::of`] sessions. Nothing here knows prices of today, stock or rules. The "now" of every decay is that of
+//! the history ([`History::now_s`](crate::events::History::now_s)), so the same events and settings give the same tables.
 //!
 //! ```
 //! use kindred::behavior::{BehaviorConfig, Baskets, SessionIndex, SessionScratch, Step, Trails, copurchases, session_votes, sum_rows};

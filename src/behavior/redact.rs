@@ -45,8 +45,8 @@ pub fn redact(behavior: &Behavior, own: &OwnSessions, dir: &Path) -> Result<Reda
         files.push((SESSION_VECTORS_FILE.to_owned(), vectors.write_without(&dir.join(SESSION_VECTORS_FILE), &rows)?));
     }
     let (tables, num_pairs) = without_backing(behavior, &own.backed);
-    let last_s = kept.index.last_s.iter().copied().max().unwrap_or(0);
-    files.push((BEHAVIOR_FILE.to_owned(), rewrite_tables(behavior, &tables, last_s, &dir.join(BEHAVIOR_FILE))?));
+    let now_s = kept.index.last_s.iter().copied().max().unwrap_or(0).min(behavior.now_s());
+    files.push((BEHAVIOR_FILE.to_owned(), rewrite_tables(behavior, &tables, now_s, &dir.join(BEHAVIOR_FILE))?));
     Ok(Redacted { files, num_sessions: gone.len(), num_pairs })
 }
 

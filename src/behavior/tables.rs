@@ -6,7 +6,7 @@
 //!
 //! | tag | element | count | meaning |
 //! |---|---|---|---|
-//! | `META` | u32 | 3 | `n`, `c`, time of the newest event in seconds since 1970 |
+//! | `META` | u32 | 3 | `n`, `c`, the "now" of all fading in seconds since 1970 |
 //! | `CPND` `CPEN` | | `n` rows | bought together, by shrunk asymmetric cosine |
 //! | `EAND` `EAEN` | | `n` rows | bought together, by EASE |
 //! | `NXND` `NXEN` | | `n` rows | met next in a session |
@@ -97,8 +97,7 @@ pub fn write(
 
 fn write_behavior(path: &Path, learned: &Learned) -> Result<FileDigest, IndexError> {
     let num_categories = learned.next_categories.rows().len() as u32;
-    let last_s = learned.sessions.last_s.iter().copied().max().unwrap_or(0);
-    let meta = [learned.category_of.len() as u32, num_categories, last_s];
+    let meta = [learned.category_of.len() as u32, num_categories, learned.now_s];
     let mut sections = vec![Section::new(*b"META", &meta)];
     let tables: [((Tag, Tag), &RelatedTable); 7] = [
         (COPURCHASE, &learned.copurchase),
@@ -151,19 +150,19 @@ pub(super) fn rewrite_sessions(
     behavior.sessions.write_changed(path, VERSION, SESSIONS_KIND, &sections)
 }
 
-/// Writes the tables of `behavior` to `path` with `pairs` in the place of [`PAIR_TABLES`], and another time of the newest event.
+/// Writes the tables of `behavior` to `path` with `pairs` in the place of [`PAIR_TABLES`], and another "now" of all fading.
 ///
 /// Returns an error if the file is damaged or the new one cannot be written.
 pub(super) fn rewrite_tables(
     behavior: &Behavior,
     pairs: &[RelatedTable],
-    last_s: u32,
+    now_s: u32,
     path: &Path,
 ) -> Result<FileDigest, IndexError> {
     let &[num_rows, num_categories, _] = behavior.tables.section::<u32>(*b"META")? else {
         return Err(behavior.tables.damaged("section META has another length"));
     };
-    let meta = [num_rows, num_categories, last_s];
+    let meta = [num_rows, num_categories, now_s];
     let mut sections = vec![Section::new(*b"META", &meta)];
     for ((ends_tag, entries_tag), table) in PAIR_TABLES.into_iter().zip(pairs) {
         let (ends, entries) = table.parts();
@@ -179,7 +178,7 @@ pub struct Behavior {
     sessions: SectionFile,
     vectors: Option<Hnsw>,
     complement: Option<ComplementMap>,
-    last_s: u32,
+    now_s: u32,
     share_ordered: f32,
 }
 
@@ -198,7 +197,7 @@ impl Behavior {
             return Ok(None);
         }
         let tables = SectionFile::open(&path(BEHAVIOR_FILE), BEHAVIOR_KIND, VERSION)?;
-        let last_s = check_tables(&tables, num_rows)?;
+        let now_s = check_tables(&tables, num_rows)?;
         let sessions = SectionFile::open(&path(SESSIONS_FILE), SESSIONS_KIND, VERSION)?;
         check_sessions(&sessions, num_rows)?;
         let has_vectors = files.clone().any(|name| name == SESSION_VECTORS_FILE);
@@ -206,7 +205,7 @@ impl Behavior {
         let has_map = files.any(|name| name == COMPLEMENT_FILE);
         let complement = has_map.then(|| read_map(&path(COMPLEMENT_FILE))).transpose()?;
         let share_ordered = share_ordered(tables.section(*b"FRST").unwrap_or_default());
-        let behavior = Self { tables, sessions, vectors, complement, last_s, share_ordered };
+        let behavior = Self { tables, sessions, vectors, complement, now_s, share_ordered };
         let num_vectors = behavior.vectors.as_ref().map_or(0, Hnsw::num_rows);
         if behavior.session_of().len() != num_vectors {
             return Err(behavior.sessions.damaged("its vectors are not those of the file beside it"));
@@ -214,9 +213,9 @@ impl Behavior {
         Ok(Some(behavior))
     }
 
-    /// When the newest event was, in seconds since 1970.
-    pub fn last_s(&self) -> u32 {
-        self.last_s
+    /// The "now" of all fading, in seconds since 1970.
+    pub fn now_s(&self) -> u32 {
+        self.now_s
     }
 
     /// Bought together, by shrunk asymmetric cosine.
@@ -332,9 +331,9 @@ impl Behavior {
     }
 }
 
-/// Checks that the sections fit together and to the generation; returns the time of the newest event.
+/// Checks that the sections fit together and to the generation; returns the "now" of all fading.
 fn check_tables(file: &SectionFile, num_rows: usize) -> Result<u32, IndexError> {
-    let &[rows, num_categories, last_s] = file.section::<u32>(*b"META")? else {
+    let &[rows, num_categories, now_s] = file.section::<u32>(*b"META")? else {
         return Err(file.damaged("section META has another length"));
     };
     let categories = num_categories as usize;
@@ -355,7 +354,7 @@ fn check_tables(file: &SectionFile, num_rows: usize) -> Result<u32, IndexError> 
         let (ends, entries) = (file.section::<u64>(ends)?, file.section::<Related>(entries)?);
         fits &= ends.len() == length && ends.last().is_none_or(|&end| end == entries.len() as u64);
     }
-    if fits { Ok(last_s) } else { Err(file.damaged("its sections do not fit together or to the products")) }
+    if fits { Ok(now_s) } else { Err(file.damaged("its sections do not fit together or to the products")) }
 }
 
 fn check_sessions(file: &SectionFile, num_rows: usize) -> Result<(), IndexError> {

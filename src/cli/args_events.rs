@@ -47,5 +47,8 @@ pub(super) enum EventsCommand {
     Purge {
         /// The catalog
         catalog: String,
+        /// The clock is right, however far it has moved on since the last time [setting: events.max_clock_jump_days]
+        #[arg(long)]
+        force: bool,
     },
 }

@@ -211,6 +211,8 @@ impl Config {
         range("embed.batch_tokens", self.embed.batch_tokens > 0, "give at least 1")?;
         let idle = self.events.session_idle_minutes;
         range("events.session_idle_minutes", (1..=1440).contains(&idle), "give minutes from 1 to 1440")?;
+        let jump = self.events.max_clock_jump_days;
+        range("events.max_clock_jump_days", (1..=36_500).contains(&jump), "give days from 1 to 36500")?;
         let threads = format!("give 0, which takes every core, or a number up to {MAX_THREADS}");
         range("embed.threads", self.embed.threads <= MAX_THREADS, &threads)?;
         check_catalog(&self.catalog, "catalog")

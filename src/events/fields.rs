@@ -23,8 +23,6 @@ const TIME: &[&str] =
     &["timestamp", "timestamp_micros", "event_timestamp", "eventTime", "event_time", "time", "TIMESTAMP", "sentAt"];
 const CONSENT: &[&str] = &["consent", "user_consent"];
 const ORDER: &[&str] = &["transaction_id", "transactionId", "order_id", "orderId"];
-/// What tags write in place of an order's number: orders of that name would all be one.
-const NO_ORDERS: &[&str] = &["", "0", "null", "none", "undefined", "nan", "(not set)", "[object object]"];
 const CURRENCY: &[&str] = &["currency", "currencyCode", "currency_code"];
 const PLACEMENT: &[&str] = &["item_list_id", "placement"];
 const RECOMMENDATION: &[&str] = &["recommendation_id", "recommendationId", "attributionToken", "RECOMMENDATION_ID"];
@@ -131,8 +129,7 @@ impl<'a> Fields<'a> {
                 own.map(|id| text("purchaseTransaction.id", id, MAX_ID_BYTES)).transpose()?
             }
         };
-        let order = order.map(orders::number_of);
-        Ok(order.filter(|order| !NO_ORDERS.contains(&order.trim().to_ascii_lowercase().as_str())))
+        Ok(order.and_then(|order| orders::number_of(&order)))
     }
 
     fn currency(&self) -> Result<Option<Currency>, EventFault> {

@@ -14,10 +14,11 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, Transactio
 use super::error::{EventError, Step};
 use super::event::{Event, Item};
 use super::identity::IdentityKey;
+use super::kind::EventKind;
 use super::live::{LiveSessions, SignIn};
 use super::orders::{Known, is_known_by_order};
 use super::restore;
-use super::row::{COLUMNS, Columns, Hashes, StoredItem, pack_items};
+use super::row::{COLUMNS, Columns, Hashes, StoredItem, pack_items, set_apart, with_kind};
 use super::tables::{self, is_there, pragma};
 
 /// Name of the file in a catalog's folder.
@@ -236,8 +237,29 @@ impl Append<'_> {
             device: event.device.as_deref(),
             query: event.query.as_deref(),
         };
-        let is_new = self.insert(&row).map_err(|error| Step::Write.failed(self.path, error))?;
+        let is_new = self.keep(&event, row).map_err(|error| Step::Write.failed(self.path, error))?;
         Ok(is_new.then_some(event))
+    }
+
+    /// Adds the row of `event`, which was not known by its order. Returns whether it was not known by its key either.
+    fn keep(&mut self, event: &Event, row: Columns<'_>) -> rusqlite::Result<bool> {
+        let Hashes { key, .. } = row.hashes;
+        if is_known_by_order(event) {
+            // Another part of the order may have come under the same key: this one is new all the same.
+            let apart = Columns { hashes: Hashes { key: set_apart(key), ..row.hashes }, ..row };
+            return Ok(self.insert(&row)? || self.insert(&apart)?);
+        }
+        // Files of old bear events' ids without their kinds.
+        if event.ids.event.is_some() && self.has(with_kind(key, event.kind), event.kind)? {
+            return Ok(false);
+        }
+        self.insert(&row)
+    }
+
+    fn has(&self, key: [u8; 16], kind: EventKind) -> rusqlite::Result<bool> {
+        let mut select =
+            self.transaction.prepare_cached("SELECT EXISTS (SELECT 1 FROM events WHERE key = ?1 AND kind = ?2)")?;
+        select.query_row(params![key, kind.number()], |row| row.get(0))
     }
 
     /// What of an order's event is not there yet; `None` when that is all of it, or it is of no order.

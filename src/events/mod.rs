@@ -22,7 +22,8 @@
 //! | `live`, `restore` | the session that each shopper is in · after a restart |
 //! | `sessions`, `sessions/refunds` | stored events to a [`History`] · which sales refunds take back |
 //! | `sessions/one_shopper`, `bought` | one shopper's purchases read · what they bought before, counted |
-//! | `erase`, `scrub` | erasure, export, retention · erased bytes are in no file |
+//! | `erase`, `scrub` | erasure, export · erased bytes are in no file |
+//! | `purge` | retention |
 //! | `import`, `columns` | [`Import`]: files of orders and interactions · what their columns say |
 //! | `status` | what there is, counted |
 //! | `history` | [`History`]: interactions by session, in memory |
@@ -43,6 +44,7 @@ mod live;
 mod names;
 mod orders;
 mod parse;
+mod purge;
 mod reject;
 mod restore;
 mod row;

@@ -12,8 +12,9 @@ use super::kind::EventKind;
 /// The columns, in the order of [`Columns`].
 pub(super) const COLUMNS: &str = "visitor, user, session, order_hash, key, kind, time_ms, items, currency, placement, recommendation, device, query, digest";
 
-/// First bytes of a refund's key, which tell its order and the time that was told of it, whatever the clock made of that time.
-pub(super) const REFUND_BYTES: usize = 8;
+/// First bytes of the key of an order's event. Those of a refund tell its id, or else its order and the time that was told of it, whatever
+/// the clock made of that time; the others keep rows apart that hold parts of what was told.
+pub(super) const ORDER_BYTES: usize = 8;
 
 /// A product of a stored event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,8 +36,8 @@ pub(super) struct Hashes {
 }
 
 impl Hashes {
-    /// An event with an id is known by it. A refund without one has a key that begins as those of its order and told time do
-    /// ([`REFUND_BYTES`]). Any other is known by all that was told of it, its time included; where no time was told
+    /// An event with an id is known by it and its kind. A refund without one has a key that begins as those of its order and told time do
+    /// ([`ORDER_BYTES`]). Any other is known by all that was told of it, its time included; where no time was told
     /// either, it is like no other.
     pub(super) fn of(event: &Event, key: &IdentityKey) -> Self {
         let hash = |domain, text: &Option<String>| text.as_deref().map(|text| key.hash(domain, text));
@@ -47,7 +48,7 @@ impl Hashes {
             session: hash(Domain::Session, &ids.session),
             order: hash(Domain::Order, &event.order),
             key: match (&ids.event, event.told_ms) {
-                (Some(id), _) => key.digest(Domain::Event, id.as_bytes()),
+                (Some(id), _) => with_kind(key.digest(Domain::Event, id.as_bytes()), event.kind),
                 (None, Some(told_ms)) if event.kind == EventKind::Refund && event.order.is_some() => {
                     refund_key(event, told_ms, key)
                 }
@@ -58,12 +59,25 @@ impl Hashes {
     }
 }
 
+/// The `key` of an event's id for an event of `kind`. Doing it twice gives `key` back.
+pub(super) fn with_kind(mut key: [u8; 16], kind: EventKind) -> [u8; 16] {
+    key[15] ^= kind.number() + 1;
+    key
+}
+
+/// A key that begins as `key` does ([`ORDER_BYTES`]) and is like no other.
+pub(super) fn set_apart(mut key: [u8; 16]) -> [u8; 16] {
+    let random = ulid::Ulid::generate().to_bytes();
+    key[ORDER_BYTES..].copy_from_slice(&random[16 - ORDER_BYTES..]);
+    key
+}
+
 /// The key of a refund that is known by its order and its told time: these first, then all that was told.
 fn refund_key(event: &Event, told_ms: i64, key: &IdentityKey) -> [u8; 16] {
     let order = event.order.as_deref().unwrap_or_default();
     let refund = key.digest(Domain::Refund, &[&told_ms.to_le_bytes(), order.as_bytes()].concat());
     let mut joined = key.digest(Domain::Content, &content(event, told_ms));
-    joined[..REFUND_BYTES].copy_from_slice(&refund[..REFUND_BYTES]);
+    joined[..ORDER_BYTES].copy_from_slice(&refund[..ORDER_BYTES]);
     joined
 }
 

@@ -29,7 +29,8 @@ pub(super) fn write(
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<Written, BuildError> {
     let ids = (0..rows.products.num_rows() as u32).map(|row| rows.products.id(RowId(row)).unwrap_or_default());
-    let history = history.for_products(ids.clone());
+    let now_s = u32::try_from(jiff::Timestamp::now().as_second()).unwrap_or(u32::MAX);
+    let history = history.for_products(ids.clone()).as_of(now_s);
     if history.num_interactions() == 0 {
         return Ok((Vec::new(), LearnedCounts::default()));
     }

@@ -55,7 +55,7 @@ impl Asked<'_> {
         let step = |&(row, kind): &super::RowStep| Step { product: row.0, weight: self.config.weights.of(kind) };
         let steps: Vec<Step> = self.start.steps.iter().map(step).collect();
         SCRATCH.with_borrow_mut(|(scratch, _)| {
-            session_votes(known.sessions, &steps, known.last_s, self.config, PER_SOURCE, scratch)
+            session_votes(known.sessions, &steps, known.now_s, self.config, PER_SOURCE, scratch)
         })
     }
 

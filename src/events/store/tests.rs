@@ -259,8 +259,31 @@ fn retention_forgets_each_kind_at_its_age_and_no_byte_of_it_stays_in_a_page() {
     store.submit(events.map(|(visitor, kind, days)| aged(visitor, kind, days)).to_vec()).unwrap();
     assert_eq!(store.purge(now()).unwrap(), 1);
     assert_eq!(["old", "young", "buyer"].map(|id| store.export(id).unwrap().len()), [0, 1, 1]);
-    assert_eq!(store.purge(now() + 60 * DAY_MS).unwrap(), 2);
+    assert_eq!(store.purge_anyway(now() + 60 * DAY_MS).unwrap(), 2);
     assert_eq!(store.purge(now() + 60 * DAY_MS).unwrap(), 0);
+}
+
+#[test]
+fn a_clock_that_jumps_ahead_forgets_nothing_until_a_person_says_that_it_is_right() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = opened(dir.path());
+    store.submit(vec![event("v", "a", now() - DAY_MS)]).unwrap();
+    assert_eq!(store.purge(now()).unwrap(), 0);
+    let ahead = now() + 500 * DAY_MS;
+    // What was told by the wrong clock does not vouch for it, nor does asking again, nor a restart.
+    store.submit(vec![event("w", "b", ahead)]).unwrap();
+    for _ in 0..2 {
+        assert!(matches!(store.purge(ahead), Err(EventError::ClockJump { days: 499..=500, .. })));
+    }
+    drop(store);
+    let store = opened(dir.path());
+    assert!(store.purge(ahead).unwrap_err().to_string().contains("--force"));
+    // Nothing is old yet: there is nothing to refuse.
+    assert_eq!((store.purge(now() + 60 * DAY_MS).unwrap(), store.purge(now()).unwrap()), (0, 0));
+    assert_eq!(store.export("v").unwrap().len(), 1);
+    // Day by day the clock may go on for years.
+    assert_eq!((1..=14).map(|step| store.purge(now() + step * 29 * DAY_MS).unwrap()).sum::<u64>(), 1);
+    assert_eq!(store.purge_anyway(ahead + 401 * DAY_MS).unwrap(), 1);
 }
 
 #[test]
@@ -450,12 +473,16 @@ fn a_file_of_the_version_before_is_made_the_present_one() {
     let path = store.path().to_owned();
     drop(store);
     let connection = Connection::open(&path).unwrap();
-    let old = "DROP INDEX events_by_order; DROP INDEX events_by_session; ALTER TABLE erasures DROP COLUMN whose;
+    let old = "ALTER TABLE store DROP COLUMN clock_ms; DROP INDEX events_by_order; DROP INDEX events_by_session; ALTER TABLE erasures DROP COLUMN whose;
         ALTER TABLE erasures DROP COLUMN links; PRAGMA user_version = 1";
     connection.execute_batch(old).unwrap();
     drop(connection);
     let store = opened(dir.path());
     assert_eq!(counts(store.submit(vec![Event { told_ms: None, ..sale() }]).unwrap()), (0, 1));
+    // The newest event stands for the clock that the file does not know.
+    store.submit(vec![event("w", "a", now() - 50 * DAY_MS)]).unwrap();
+    assert!(matches!(store.purge(now() + 500 * DAY_MS), Err(EventError::ClockJump { .. })));
+    assert_eq!(store.purge(now()).unwrap(), 0);
     assert_eq!(store.erase("v").unwrap().events, 1);
     store.check().unwrap();
     drop(store);
