@@ -48,6 +48,11 @@ impl EventStores {
         Self { root, config, metrics, stores: ArcSwap::default() }
     }
 
+    /// Whether nobody's events count who has not agreed.
+    pub(super) fn requires_consent(&self) -> bool {
+        self.config.require_consent
+    }
+
     /// The events of `catalog`.
     ///
     /// Returns a problem if there is no such catalog or its events cannot be used.

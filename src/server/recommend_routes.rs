@@ -52,7 +52,7 @@ pub(super) async fn recommend(
 ) -> Result<Response, Problem> {
     let CatalogAddress { catalog, engine } = address?;
     let JsonBody { value, deadline } = request?;
-    let shopper = value.shopper();
+    let shopper = value.shopper(app.events().requires_consent());
     let (mut query, placement, include) = value.into_query()?;
     let view = engine.view();
     if let Some(shopper) = shopper {

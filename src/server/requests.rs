@@ -40,7 +40,8 @@ pub(super) struct RecommendRequest {
     /// Who is signed in: their session counts where `visitor_id` is absent, or not known, or has no session under way, and always what
     /// they bought in earlier orders. 1 to 256 bytes.
     user_id: Option<String>,
-    /// `false`: what is known of the visitor is not looked at. Nothing is kept of a request either way.
+    /// `false` (with `events.require_consent`, anything but `true`): what is known of the visitor is not looked at. Nothing is kept of a request
+    /// either way.
     consent: Option<bool>,
     /// Most products in the answer, 1 to 100.
     #[serde(default = "default_limit")]
@@ -248,12 +249,12 @@ impl Shopper {
 }
 
 impl RecommendRequest {
-    /// Whose events may count for the answer; `None` where nobody is named or consent is refused.
-    pub(super) fn shopper(&self) -> Option<Shopper> {
+    /// Whose events may count for the answer; `None` where nobody is named or consent is refused, or where it is required, not given.
+    pub(super) fn shopper(&self, requires_consent: bool) -> Option<Shopper> {
         let Self { visitor_id, user_id, session_id, .. } = self;
         let is_named = visitor_id.is_some() || user_id.is_some() || session_id.is_some();
         let (visitor, user, session) = (visitor_id.clone(), user_id.clone(), session_id.clone());
-        (is_named && self.consent != Some(false)).then_some(Shopper { visitor, user, session })
+        (is_named && self.consent.unwrap_or(!requires_consent)).then_some(Shopper { visitor, user, session })
     }
 
     /// The question, the placement to echo, and what results carry.
