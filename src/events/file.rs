@@ -18,7 +18,7 @@ use super::kind::EventKind;
 use super::live::{LiveSessions, SignIn};
 use super::orders::{Known, is_known_by_order};
 use super::restore;
-use super::row::{COLUMNS, Columns, Hashes, StoredItem, pack_items, set_apart, with_kind};
+use super::row::{COLUMNS, Columns, Hashes, StoredItem, apart_from, pack_items, with_kind};
 use super::tables::{self, is_there, pragma};
 
 /// Name of the file in a catalog's folder.
@@ -246,7 +246,7 @@ impl Append<'_> {
         let Hashes { key, .. } = row.hashes;
         if is_known_by_order(event) {
             // Another part of the order may have come under the same key: this one is new all the same.
-            let apart = Columns { hashes: Hashes { key: set_apart(key), ..row.hashes }, ..row };
+            let apart = Columns { hashes: Hashes { key: apart_from(key, event.kind), ..row.hashes }, ..row };
             return Ok(self.insert(&row)? || self.insert(&apart)?);
         }
         // Files of old bear events' ids without their kinds.

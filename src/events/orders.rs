@@ -21,7 +21,7 @@ use rusqlite::{Connection, params};
 
 use super::event::{Event, Item};
 use super::kind::EventKind;
-use super::row::{ORDER_BYTES, unpack_items};
+use super::row::{REFUND_BYTES, unpack_items};
 
 /// What tags and exports write in place of an order's number: orders of that name would all be one.
 const NO_NUMBERS: &[&str] = &["", "0", "null", "none", "undefined", "nan", "(not set)", "[object object]"];
@@ -60,7 +60,7 @@ impl Known {
             let Some(items) = row.get_ref(1)?.as_blob().ok().and_then(unpack_items) else { continue };
             known.is_taken_back |= items.is_empty();
             if event.kind == EventKind::Refund {
-                let is_same = row.get_ref(2)?.as_blob()?.get(..ORDER_BYTES) == key.get(..ORDER_BYTES);
+                let is_same = row.get_ref(2)?.as_blob()?.get(..REFUND_BYTES) == key.get(..REFUND_BYTES);
                 // A time ahead of the clock is taken as now, another each time that it is told: only the key tells it again.
                 let is_at = event.told_ms == Some(event.time_ms) && row.get::<_, i64>(0)? == event.time_ms;
                 let is_known = match (&event.ids.event, event.told_ms) {

@@ -12,9 +12,9 @@ use super::kind::EventKind;
 /// The columns, in the order of [`Columns`].
 pub(super) const COLUMNS: &str = "visitor, user, session, order_hash, key, kind, time_ms, items, currency, placement, recommendation, device, query, digest";
 
-/// First bytes of the key of an order's event. Those of a refund tell its id, or else its order and the time that was told of it, whatever
-/// the clock made of that time; the others keep rows apart that hold parts of what was told.
-pub(super) const ORDER_BYTES: usize = 8;
+/// First bytes of the key of an order's refund, which tell its id, or else its order and the time that was told of it, whatever the clock made
+/// of that time.
+pub(super) const REFUND_BYTES: usize = 8;
 
 /// A product of a stored event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +37,7 @@ pub(super) struct Hashes {
 
 impl Hashes {
     /// An event with an id is known by it and its kind. A refund without one has a key that begins as those of its order and told time do
-    /// ([`ORDER_BYTES`]). Any other is known by all that was told of it, its time included; where no time was told
+    /// ([`REFUND_BYTES`]). Any other is known by all that was told of it, its time included; where no time was told
     /// either, it is like no other.
     pub(super) fn of(event: &Event, key: &IdentityKey) -> Self {
         let hash = |domain, text: &Option<String>| text.as_deref().map(|text| key.hash(domain, text));
@@ -65,11 +65,15 @@ pub(super) fn with_kind(mut key: [u8; 16], kind: EventKind) -> [u8; 16] {
     key
 }
 
-/// A key that begins as `key` does ([`ORDER_BYTES`]) and is like no other.
-pub(super) fn set_apart(mut key: [u8; 16]) -> [u8; 16] {
-    let random = ulid::Ulid::generate().to_bytes();
-    key[ORDER_BYTES..].copy_from_slice(&random[16 - ORDER_BYTES..]);
-    key
+/// A key like no other for a part of the order's event of `kind` that bears `key`; a refund's begins as `key` does ([`REFUND_BYTES`]).
+pub(super) fn apart_from(key: [u8; 16], kind: EventKind) -> [u8; 16] {
+    let random = blake3::hash(&ulid::Ulid::generate().to_bytes());
+    let mut apart = [0; 16];
+    apart.copy_from_slice(&random.as_bytes()[..16]);
+    if kind == EventKind::Refund {
+        apart[..REFUND_BYTES].copy_from_slice(&key[..REFUND_BYTES]);
+    }
+    apart
 }
 
 /// The key of a refund that is known by its order and its told time: these first, then all that was told.
@@ -77,7 +81,7 @@ fn refund_key(event: &Event, told_ms: i64, key: &IdentityKey) -> [u8; 16] {
     let order = event.order.as_deref().unwrap_or_default();
     let refund = key.digest(Domain::Refund, &[&told_ms.to_le_bytes(), order.as_bytes()].concat());
     let mut joined = key.digest(Domain::Content, &content(event, told_ms));
-    joined[..ORDER_BYTES].copy_from_slice(&refund[..ORDER_BYTES]);
+    joined[..REFUND_BYTES].copy_from_slice(&refund[..REFUND_BYTES]);
     joined
 }
 

@@ -48,7 +48,7 @@ impl EventStores {
         Self { root, config, metrics, stores: ArcSwap::default() }
     }
 
-    /// Whether something of a shopper who says `consent` may be kept.
+    /// Whether what is known of a shopper who says `consent` may be looked at, and something kept of what they ask.
     pub(super) fn may_keep(&self, consent: Option<bool>) -> bool {
         consent.unwrap_or(!self.config.require_consent)
     }

@@ -425,6 +425,11 @@ impl From<EventError> for Problem {
             | EventError::Read { .. }
             | EventError::Write { .. }
             | EventError::ReadKey { .. } => Code::EventsUnavailable,
+            EventError::Replaced { .. } => {
+                tracing::error!("events cannot be used: {}", with_causes(&error));
+                let detail = "`events.sqlite` was moved away or replaced while in use; nothing was kept";
+                return Self::new(Code::EventsDamaged, detail).hint("restart the server");
+            }
             damage if damage.is_damage() => Code::EventsDamaged,
             _ => return Self::internal(&error),
         };
@@ -465,6 +470,14 @@ mod tests {
             assert_eq!((document.status, document.code), (status, code));
             assert!(!serde_json::to_string(&document).unwrap().contains("secret"));
         }
+    }
+
+    #[test]
+    fn events_that_were_moved_away_ask_for_a_restart() {
+        let path = std::path::PathBuf::from("/secret/events.sqlite");
+        let document = serde_json::to_value(Problem::from(EventError::Replaced { path }).document()).unwrap();
+        assert_eq!((&document["status"], &document["hint"]), (&503.into(), &"restart the server".into()));
+        assert!(!document.to_string().contains("secret"));
     }
 
     #[test]

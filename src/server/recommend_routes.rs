@@ -53,7 +53,8 @@ pub(super) async fn recommend(
 ) -> Result<Response, Problem> {
     let CatalogAddress { catalog, engine } = address?;
     let JsonBody { value, deadline } = request?;
-    let (shopper, said, consent) = (value.shopper(), value.said(), value.consent());
+    let may_know = app.events().may_keep(value.consent());
+    let (shopper, said) = (value.shopper(may_know), value.said());
     let (mut query, placement, include) = value.into_query()?;
     let view = engine.view();
     if let Some(shopper) = &shopper
@@ -78,7 +79,7 @@ pub(super) async fn recommend(
     if include.contains(&Include::Trace) {
         response.trace = Some(trace(&app, &engine, &view, query.clone(), deadline).await?);
     }
-    if app.events().may_keep(consent) {
+    if may_know {
         app.kept().keep(&response.recommendation_id, Kept::of(&catalog, query.clone(), (&view, &answer)));
     }
     json(&response)

@@ -40,8 +40,8 @@ pub(super) struct RecommendRequest {
     /// Who is signed in: their session counts where `visitor_id` is absent, or not known, or has no session under way, and always what
     /// they bought in earlier orders. 1 to 256 bytes.
     user_id: Option<String>,
-    /// `false`: what is known of the visitor is not looked at, and nothing is kept of the request. Otherwise (unless `events.require_consent` asks for
-    /// `true`) its products are held in memory for `server.trace_keep_seconds`, without any id of a shopper, so that the answer can be explained.
+    /// `false` (with `events.require_consent`, anything but `true`): what is known of the visitor is not looked at, and nothing is kept of the request.
+    /// Otherwise its products are held in memory for `server.trace_keep_seconds`, without any id of a shopper, so that the answer can be explained.
     consent: Option<bool>,
     /// Most products in the answer, 1 to 100; without it the placement's, and without that 10.
     #[schema(minimum = 1, maximum = 100)]
@@ -254,12 +254,12 @@ impl Shopper {
 }
 
 impl RecommendRequest {
-    /// Whose events may count for the answer; `None` where nobody is named or consent is refused.
-    pub(super) fn shopper(&self) -> Option<Shopper> {
+    /// Whose events may count for the answer; `None` where nobody is named or consent is refused, or where it is required, not given.
+    pub(super) fn shopper(&self, may_know: bool) -> Option<Shopper> {
         let Self { visitor_id, user_id, session_id, .. } = self;
         let is_named = visitor_id.is_some() || user_id.is_some() || session_id.is_some();
         let (visitor, user, session) = (visitor_id.clone(), user_id.clone(), session_id.clone());
-        (is_named && self.consent != Some(false)).then_some(Shopper { visitor, user, session })
+        (is_named && may_know).then_some(Shopper { visitor, user, session })
     }
 
     /// What the request itself says of what its placement could.
