@@ -93,6 +93,8 @@ impl EvalProtocol {
             Self::ColdCandidates => "cold-candidates",
             Self::ColdSessions => "cold-sessions",
             Self::Ladder => "ladder",
+            Self::CrossSell => "cross-sell",
+            Self::Accessories => "accessories",
             Self::Upsell => "upsell",
         }
     }
