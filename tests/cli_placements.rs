@@ -62,6 +62,8 @@ fn an_explained_list_is_the_list_and_every_product_has_its_step() {
     assert!(["limit", "diversity"].contains(&step(next).as_str()));
     let told = work.ok(&["explain", "shop", "--intent", "similar", "--product", "p3", "--why-not", "p3"]);
     assert!(told.contains("p3 is kept out of similar: it is what is asked about"), "{told}");
+    let cross_sell = work.json(&["explain", "shop", "--intent", "cross_sell", "--cart", "p3"]);
+    assert_eq!(cross_sell["parts"][0]["intent"], "cross_sell");
     let report = work.ok(&[&["explain"], &asked[..]].concat());
     assert!(report.contains("candidates may appear") && report.contains("the list:"), "{report}");
 }

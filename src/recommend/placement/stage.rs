@@ -68,17 +68,15 @@ struct Trail<'q> {
 
 impl<'q> Trail<'q> {
     fn add(&mut self, id: &'q str, kind: EventKind) {
+        let is_new = match kind {
+            EventKind::ViewItem | EventKind::SelectItem => self.viewed.insert(id),
+            EventKind::AddToCart => self.cart.insert(id),
+            _ => false,
+        };
+        if is_new {
+            (self.is_at_checkout, self.is_after_order) = (false, false);
+        }
         match kind {
-            EventKind::ViewItem | EventKind::SelectItem => {
-                if self.viewed.insert(id) {
-                    (self.is_at_checkout, self.is_after_order) = (false, false);
-                }
-            }
-            EventKind::AddToCart => {
-                if self.cart.insert(id) {
-                    (self.is_at_checkout, self.is_after_order) = (false, false);
-                }
-            }
             EventKind::BeginCheckout => {
                 self.cart.insert(id);
                 (self.is_at_checkout, self.is_after_order) = (true, false);
