@@ -11,6 +11,7 @@ use super::config::ServerConfig;
 use super::event_stores::EventStores;
 use super::metrics::Metrics;
 use super::problem::{Code, Problem};
+use super::receipts::Receipts;
 use crate::live::View;
 use crate::recommend::{Answer, Engine, Query};
 
@@ -22,6 +23,7 @@ struct Shared {
     catalogs: Arc<Catalogs>,
     events: Arc<EventStores>,
     metrics: Arc<Metrics>,
+    receipts: Arc<Receipts>,
     max_body_bytes: usize,
     request_timeout: Duration,
     /// Places for questions that keep a core busy for long.
@@ -43,6 +45,7 @@ impl App {
             catalogs,
             events,
             metrics,
+            receipts: Arc::default(),
             max_body_bytes: config.max_body_bytes,
             request_timeout: Duration::from_millis(config.request_timeout_ms),
             heavy: Arc::new(Semaphore::new(num_cores)),
@@ -58,6 +61,11 @@ impl App {
     /// The catalogs' events.
     pub(super) fn events(&self) -> &EventStores {
         &self.0.events
+    }
+
+    /// Receipts of erasures that nobody has taken yet.
+    pub(super) fn receipts(&self) -> &Arc<Receipts> {
+        &self.0.receipts
     }
 
     /// The figures.
