@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::problem::{Code, Problem};
-use crate::events::{EventKind, MAX_ID_BYTES};
+use crate::events::{Buyer, EventKind, MAX_ID_BYTES};
 use crate::recommend::{Intent, MAX_ANCHORS, Query, RelativePrice, SessionEvent};
 use crate::rules::Filter;
 
@@ -242,9 +242,9 @@ impl Shopper {
         [&self.visitor, &self.user].into_iter().filter_map(|id| id.as_deref()).collect()
     }
 
-    /// Whose earlier orders count: of who is signed in, or else of the visitor.
-    pub(super) fn buyer(&self) -> Option<&str> {
-        self.user.as_deref().or(self.visitor.as_deref())
+    /// Whose earlier orders count: of who is signed in, or else of the visitor's device.
+    pub(super) fn buyer(&self) -> Option<Buyer> {
+        self.user.clone().map(Buyer::User).or_else(|| self.visitor.clone().map(Buyer::Visitor))
     }
 }
 
