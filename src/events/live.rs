@@ -334,7 +334,10 @@ mod tests {
             products(&found).into_iter().map(str::to_owned).collect::<Vec<_>>()
         };
         assert_eq!(of(&[]), ["a", "b", "c", "d"]);
-        assert_eq!((of(&[ann]), of(&[anna]), of(&[ben])), (vec!["a".into(), "b".into(), "c".into()], vec!["b".into(), "c".into()], vec!["c".into(), "d".into()]));
+        assert_eq!(
+            (of(&[ann]), of(&[anna]), of(&[ben])),
+            (vec!["a".into(), "b".into(), "c".into()], vec!["b".into(), "c".into()], vec!["c".into(), "d".into()])
+        );
         assert_eq!(of(&[77]), ["c"]);
     }
 

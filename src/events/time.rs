@@ -68,7 +68,8 @@ fn in_form(form: &str, text: &str) -> Option<DateTime> {
 pub(super) fn settled(told_ms: Option<i64>, now_ms: i64) -> Result<i64, String> {
     match told_ms {
         _ if now_ms < FIRST_MS => {
-            Err("this machine's clock says that it is before the year 2000; set it, and send the event again".to_owned())
+            Err("this machine's clock says that it is before the year 2000; set it, and send the event again"
+                .to_owned())
         }
         None => Ok(now_ms),
         Some(told) if told < FIRST_MS => {

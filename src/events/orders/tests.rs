@@ -159,8 +159,15 @@ fn the_name_that_shopifys_export_gives_an_order_is_the_number_that_a_tag_sends()
         let read = EventReader::new(&config, DAY).read(told.to_string(), RecordForm::Json).unwrap();
         read.events[0].order.clone()
     };
-    let expected =
-        [("#1001", Some("1001")), ("1001", Some("1001")), ("A#1", Some("A#1")), ("#", None), ("#undefined", None), (" 1002 ", Some("1002")), ("# 1003", Some("1003"))];
+    let expected = [
+        ("#1001", Some("1001")),
+        ("1001", Some("1001")),
+        ("A#1", Some("A#1")),
+        ("#", None),
+        ("#undefined", None),
+        (" 1002 ", Some("1002")),
+        ("# 1003", Some("1003")),
+    ];
     expected.iter().for_each(|(told, order)| assert_eq!(tag(told).as_deref(), *order, "{told}"));
 }
 
