@@ -29,11 +29,11 @@ const NUM_PRODUCTS: usize = 72;
 fn records() -> Vec<Value> {
     let record = |at: usize| {
         let (shelf, brand) = (SHELVES[at / 2 % 4], BRANDS[at % 3]);
-        let storage = if at / 2 % 4 == 0 { format!(" {}GB", 64 << (at / 8 % 3)) } else { String::new() };
+        let storage = if (at / 2).is_multiple_of(4) { format!(" {}GB", 64 << (at / 8 % 3)) } else { String::new() };
         json!({
             "id": format!("p{at}"), "title": format!("{brand} {} {shelf} {}{storage}", at / 8, at / 2),
             "price": format!("{}.00 USD", 100 + 4 * at), "brand": brand, "product_type": format!("Shop > {shelf}"),
-            "item_group_id": format!("f{}", at / 2), "color": if at % 2 == 0 { "red" } else { "blue" },
+            "item_group_id": format!("f{}", at / 2), "color": if at.is_multiple_of(2) { "red" } else { "blue" },
             "availability": if at % 7 == 6 { "out_of_stock" } else { "in_stock" },
         })
     };

@@ -56,7 +56,7 @@ mod store;
 mod tables;
 mod time;
 
-pub use bought::{BoughtProduct, MAX_BOUGHT_LINES, bought_by_shopper};
+pub use bought::{BoughtProduct, Buyer, MAX_BOUGHT_LINES, bought_by_shopper};
 pub use columns::ColumnMap;
 pub use erase::{ErasureReceipt, ExportedEvent, ExportedItem};
 pub use error::EventError;

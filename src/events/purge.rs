@@ -16,7 +16,7 @@ use super::store::EventStore;
 const PURGE_STEP: i64 = 100_000;
 
 impl EventStore {
-    /// Forgets the events that are older than their kind's retention at `now_ms`. Returns how many.
+    /// Forgets the events that are older than their kind's retention at `now_ms`, and the refunds of orders that go with them. Returns how many.
     ///
     /// Returns an error if the file cannot be written, or there are such events while the clock is further past the last time that it
     /// was right than `events.max_clock_jump_days`: then it may be wrong, and nothing is forgotten.
@@ -73,8 +73,21 @@ impl EventStore {
         let append = file.begin()?;
         let last = last_seq(append.transaction()).map_err(failed)?;
         let until = from.saturating_add(PURGE_STEP);
-        let delete = format!("DELETE FROM events WHERE seq >= ?1 AND seq < ?2 AND {}", self.is_old(now_ms));
-        let num_purged = append.transaction().execute(&delete, params![from, until]).map_err(failed)? as u64;
+        let is_old = self.is_old(now_ms);
+        // A refund whose order is gone would take back another order of the shopper's.
+        let (sale, refund) = (EventKind::Purchase.number(), EventKind::Refund.number());
+        let orphans = format!(
+            "DELETE FROM events WHERE kind = {refund} AND order_hash IN
+                (SELECT order_hash FROM events WHERE seq >= ?1 AND seq < ?2 AND kind = {sale} AND order_hash IS NOT NULL AND {is_old})
+                AND NOT EXISTS (SELECT 1 FROM events AS kept
+                    WHERE kept.order_hash = events.order_hash AND kept.kind = {sale} AND NOT ({is_old}))"
+        );
+        let old = format!("DELETE FROM events WHERE seq >= ?1 AND seq < ?2 AND {is_old}");
+        let forgets_sales = self.config().retention_days.purchase > 0;
+        let mut num_purged = 0;
+        for delete in forgets_sales.then_some(orphans).into_iter().chain([old]) {
+            num_purged += append.transaction().execute(&delete, params![from, until]).map_err(failed)? as u64;
+        }
         append.commit()?;
         Ok((num_purged, (last >= until).then_some(until)))
     }

@@ -29,7 +29,7 @@ use crate::catalog::Currency;
 mod one_shopper;
 mod refunds;
 
-pub(super) use one_shopper::history_of;
+pub(super) use one_shopper::{BuyerHash, history_of};
 
 /// Which events a history is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

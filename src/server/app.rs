@@ -12,6 +12,7 @@ use super::event_stores::EventStores;
 use super::kept::KeptQuestions;
 use super::metrics::Metrics;
 use super::problem::{Code, Problem};
+use super::receipts::Receipts;
 use crate::live::View;
 use crate::recommend::{Answer, Engine, Query};
 
@@ -23,6 +24,7 @@ struct Shared {
     catalogs: Arc<Catalogs>,
     events: Arc<EventStores>,
     metrics: Arc<Metrics>,
+    receipts: Arc<Receipts>,
     max_body_bytes: usize,
     request_timeout: Duration,
     /// Places for questions that keep a core busy for long.
@@ -45,6 +47,7 @@ impl App {
             catalogs,
             events,
             metrics,
+            receipts: Arc::default(),
             max_body_bytes: config.max_body_bytes,
             request_timeout: Duration::from_millis(config.request_timeout_ms),
             heavy: Arc::new(Semaphore::new(num_cores)),
@@ -61,6 +64,11 @@ impl App {
     /// The catalogs' events.
     pub(super) fn events(&self) -> &EventStores {
         &self.0.events
+    }
+
+    /// Receipts of erasures that nobody has taken yet.
+    pub(super) fn receipts(&self) -> &Arc<Receipts> {
+        &self.0.receipts
     }
 
     /// The figures.

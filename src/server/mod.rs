@@ -22,6 +22,7 @@
 //! | `event_routes` | events in |
 //! | `rules_routes` | the shop's rules: read, saved, tried, reported |
 //! | `visitor_routes` | what is kept of one visitor: shown, erased |
+//! | `receipts` | receipts of erasures whose requests had run out of time |
 //! | `event_stores` | catalog → event store |
 //! | `health_routes` | health, metrics, OpenAPI |
 //! | `requests` | requests as JSON |
@@ -54,6 +55,7 @@ mod openapi;
 mod problem;
 mod product_routes;
 mod query_string;
+mod receipts;
 mod recommend_routes;
 mod requests;
 mod router;

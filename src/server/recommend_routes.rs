@@ -18,7 +18,7 @@ use super::problem::{Code, Problem, Refusals, with_causes};
 use super::query_string::QueryString;
 use super::requests::{DEFAULT_LIMIT, Include, RecommendRequest, SearchRequest, Shopper, VisitorKind};
 use super::shopify::ShopifyResponse;
-use crate::events::{BoughtProduct, EventKind};
+use crate::events::{BoughtProduct, Buyer, EventKind};
 use crate::live::View;
 use crate::recommend::{Engine, Intent, MAX_ANCHORS, MAX_LIMIT, Mark, Query, SessionEvent, Trace};
 
@@ -66,7 +66,7 @@ pub(super) async fn recommend(
     if let Some(shopper) = shopper {
         let heeds_bought = query.intents().any(|intent| engine.config().heeds_bought(intent));
         if let Some(buyer) = shopper.buyer().filter(|_| heeds_bought) {
-            query.bought = bought(&app, &catalog, buyer.to_owned(), deadline).await;
+            query.bought = bought(&app, &catalog, buyer, deadline).await;
         }
         if engine.rules().version() > 0 {
             add_marks(&app, &catalog, &shopper, &mut query);
@@ -133,7 +133,7 @@ fn add_marks(app: &App, catalog: &str, shopper: &Shopper, query: &mut Query) {
 
 /// What the shopper bought in earlier orders; nothing where that cannot be read in time, as the question has an answer without it. It reads a
 /// file, so it does not run where requests are taken.
-async fn bought(app: &App, catalog: &str, buyer: String, deadline: Instant) -> Vec<BoughtProduct> {
+async fn bought(app: &App, catalog: &str, buyer: Buyer, deadline: Instant) -> Vec<BoughtProduct> {
     let Ok(store) = app.events().of(catalog) else { return Vec::new() };
     match app.apart(deadline, move || store.bought(&buyer)).await {
         Ok(Ok(bought)) => bought,

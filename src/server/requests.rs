@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::problem::{Code, Problem};
 use crate::catalog::Money;
-use crate::events::{EventKind, MAX_ID_BYTES};
+use crate::events::{Buyer, EventKind, MAX_ID_BYTES};
 use crate::recommend::{Intent, MAX_ANCHORS, MAX_PLACEMENT_CHARS, Query, RelativePrice, Said, SessionEvent, Stage};
 use crate::rules::Filter;
 
@@ -247,9 +247,9 @@ impl Shopper {
         [&self.visitor, &self.user].into_iter().filter_map(|id| id.as_deref()).collect()
     }
 
-    /// Whose earlier orders count: of who is signed in, or else of the visitor.
-    pub(super) fn buyer(&self) -> Option<&str> {
-        self.user.as_deref().or(self.visitor.as_deref())
+    /// Whose earlier orders count: of who is signed in, or else of the visitor's device.
+    pub(super) fn buyer(&self) -> Option<Buyer> {
+        self.user.clone().map(Buyer::User).or_else(|| self.visitor.clone().map(Buyer::Visitor))
     }
 }
 

@@ -6,7 +6,7 @@ use rusqlite::Connection;
 
 use super::*;
 use crate::catalog::ProductId;
-use crate::events::{EventKind, Ids, Item, MAX_ID_BYTES};
+use crate::events::{Buyer, EventKind, Ids, Item, MAX_ID_BYTES};
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -179,9 +179,11 @@ fn a_live_session_is_found_by_any_of_its_ids() {
         let live = store.live_session(visitor.as_slice(), session, at).unwrap();
         live.iter().map(|interaction| interaction.product.to_string()).collect()
     };
-    for (visitor, session) in [(Some("v"), None), (Some("u"), None), (None, Some("s")), (Some("unknown"), Some("s"))] {
+    for (visitor, session) in [(Some("v"), None), (Some("u"), None), (None, Some("s"))] {
         assert_eq!(found(visitor, session), ["a"], "{visitor:?} {session:?}");
     }
+    // The session names its shopper, who is another; that of nobody may be anybody's.
+    assert_eq!((found(Some("unknown"), Some("s")), found(Some("unknown"), Some("t"))), (vec![], vec!["b".to_owned()]));
     assert_eq!((found(None, Some("t")), found(Some("v"), Some("t"))), (vec!["b".into()], vec!["a".into()]));
     store.erase("v").unwrap();
     assert!(found(None, Some("s")).is_empty());
@@ -261,6 +263,33 @@ fn retention_forgets_each_kind_at_its_age_and_no_byte_of_it_stays_in_a_page() {
     assert_eq!(["old", "young", "buyer"].map(|id| store.export(id).unwrap().len()), [0, 1, 1]);
     assert_eq!(store.purge_anyway(now() + 60 * DAY_MS).unwrap(), 2);
     assert_eq!(store.purge(now() + 60 * DAY_MS).unwrap(), 0);
+}
+
+#[test]
+fn a_refund_goes_with_its_order_and_takes_back_no_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = EventsConfig::default();
+    config.retention_days.purchase = 30;
+    let store = EventStore::open(dir.path(), &config).unwrap();
+    let sale = |kind, order: &str, product: &str, days: i64| Event {
+        kind,
+        order: Some(order.to_owned()),
+        ..event("v", product, now() - days * DAY_MS)
+    };
+    use EventKind::{Purchase, Refund};
+    let told = [sale(Purchase, "A", "a", 40), sale(Purchase, "B", "a", 20), sale(Refund, "A", "a", 10)];
+    store.submit(told.to_vec()).unwrap();
+    // Of this order a part is kept, and with it its refund.
+    store.submit(vec![sale(Purchase, "C", "c", 40), sale(Purchase, "C", "d", 20), sale(Refund, "C", "d", 10)]).unwrap();
+    assert_eq!(store.purge(now()).unwrap(), 3);
+    let bought: Vec<_> = store
+        .bought(&Buyer::User("v".to_owned()))
+        .unwrap()
+        .into_iter()
+        .map(|bought| (bought.product, bought.num_orders))
+        .collect();
+    assert_eq!(bought, [("a".to_owned(), 1)]);
+    assert_eq!(store.export("v").unwrap().len(), 3);
 }
 
 #[test]
