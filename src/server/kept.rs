@@ -163,7 +163,8 @@ mod tests {
         std::thread::sleep(Duration::from_millis(5));
         assert!(brief.find("shop", "a").is_none());
         brief.keep("b", kept("shop", ""));
-        assert_eq!((brief.lock().order.len(), brief.lock().by_id.len()), (1, 1));
+        let entries = brief.lock();
+        assert_eq!((entries.order.len(), entries.by_id.len()), (1, 1));
         let none = KeptQuestions::new(Duration::ZERO, 1 << 20);
         none.keep("a", kept("shop", ""));
         assert!(none.find("shop", "a").is_none());
