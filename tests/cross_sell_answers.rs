@@ -46,7 +46,9 @@ impl Shop {
         let answer = self.engine.answer(&view, query).unwrap();
         let explained = self.engine.explain(&view, query, &answer).unwrap();
         assert_eq!(explained.reasons.len(), answer.hits.len());
-        assert!(answer.hits.windows(2).all(|pair| pair[0].score >= pair[1].score));
+        // Several intents take turns.
+        let is_mixed = query.intents().count() > 1;
+        assert!(is_mixed || answer.hits.windows(2).all(|pair| pair[0].score >= pair[1].score));
         let ids = answer.hits.iter().map(|hit| view.id(hit.row).unwrap().to_owned()).collect();
         (ids, answer, explained)
     }

@@ -8,14 +8,18 @@ pub const NEVER: u32 = u32::MAX;
 /// Days after which a product is half as new.
 const NEW_HALF_LIFE_DAYS: f32 = 60.0;
 
-/// When each product was first ordered, in seconds since 1970; [`NEVER`] for one that never was.
+/// Seconds of a day.
+const DAY_S: u32 = 86_400;
+
+/// The beginning of the day (UTC) on which each product was first ordered, in seconds since 1970; [`NEVER`] for one that never was. The exact time
+/// would be that of one shopper's order, which is not kept in what outlives its erasure.
 pub fn first_orders(baskets: &Baskets) -> Vec<u32> {
     let mut first = vec![NEVER; baskets.num_products()];
     for number in 0..baskets.len() {
-        let time_s = baskets.time_s(number);
+        let day_s = baskets.time_s(number) / DAY_S * DAY_S;
         for &product in baskets.products(number) {
             let known = &mut first[product as usize];
-            *known = time_s.min(*known);
+            *known = day_s.min(*known);
         }
     }
     first
@@ -41,8 +45,9 @@ mod tests {
 
     #[test]
     fn a_product_is_new_from_its_first_order_on_and_newest_before_it() {
-        let day = 86_400;
-        let baskets = Baskets::from_orders(4, [(70 * day, vec![0, 1]), (10 * day, vec![1]), (100 * day, vec![1, 2])]);
+        let day = DAY_S;
+        let baskets =
+            Baskets::from_orders(4, [(70 * day + 5, vec![0, 1]), (11 * day - 1, vec![1]), (100 * day, vec![1, 2])]);
         let first = first_orders(&baskets);
         assert_eq!(first, [70 * day, 10 * day, 100 * day, NEVER]);
         assert_eq!((share_ordered(&first), share_ordered(&[])), (0.75, 0.0));

@@ -15,7 +15,7 @@
 //! | `TCND` `TCEN` | | `c` rows | categories bought together |
 //! | `PPND` `PPEN` | | `1 + c` rows | by popularity: row 0 over all, then by category |
 //! | `ORDN` | u32 | `n` | how many orders hold each product |
-//! | `FRST` | u32 | `n` | when each product was first ordered, in seconds since 1970, `u32::MAX` for never; absent from older files |
+//! | `FRST` | u32 | `n` | the day on which each product was first ordered, as its beginning in seconds since 1970, `u32::MAX` for never; absent from older files |
 //! | `CATG` | u32 | `n` | each product's category, `u32::MAX` for none |
 //! | `STEP` | u32 | `41 (1 + c)` | histograms of price steps: row 0 over all, then by category of what was viewed |
 //! | `ATST` | u32 | `2 (1 + c)` times the kinds of attributes | purchases of more of a kind than was viewed, and others; absent from older files |
