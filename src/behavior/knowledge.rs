@@ -147,7 +147,7 @@ mod tests {
         for (order, &other) in [1usize, 1, 1, 2].iter().enumerate() {
             for product in [products[0], products[other]] {
                 let kind = EventKind::Purchase;
-                let line = Interaction { product, time_s: 10, order: order as u32, quantity: 1, price: 1.0, kind };
+                let line = Interaction { product, time_s: 86_400, order: order as u32, quantity: 1, price: 1.0, kind };
                 events.push(order as u64, 0, line);
             }
         }
