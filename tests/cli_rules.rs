@@ -64,6 +64,15 @@ fn what_has_no_sense_or_comes_too_late_is_refused_and_the_old_rules_stay() {
     assert!(work.fails(&["rules", "rollback", "shop", "--to", "9"], 6).contains("no version 9"));
     work.fails(&["rules", "apply", "shop", "missing.toml"], 3);
     assert_eq!(work.json(&["rules", "show", "shop"])["version"], 1);
+    let file = work.path("index/shop/rules.sqlite");
+    std::fs::write(&file, b"").unwrap();
+    for command in
+        [&["rules", "show", "shop"][..], &["rules", "apply", "shop", "rules.toml"], &["similar", "shop", "p0"]]
+    {
+        let error = work.fails(command, 5);
+        assert!(error.contains("rules.sqlite` are damaged: it has 0 bytes") && error.contains("backup"), "{error}");
+    }
+    assert_eq!(file.metadata().unwrap().len(), 0);
     std::fs::write(work.path("index/shop/rules.sqlite"), b"no database at all, just some text that is long enough")
         .unwrap();
     assert!(work.fails(&["rules", "show", "shop"], 5).contains("rules.sqlite"));
