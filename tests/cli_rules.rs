@@ -175,3 +175,50 @@ fn a_field_that_went_with_a_build_is_a_warning_for_rules_that_had_it() {
     );
     assert!(work.fails(&["rules", "apply", "shop", "new.toml"], 6).contains("rules[1].then.exclude.must[0].key"));
 }
+
+/// Each would empty every list where no product has a color.
+const WITH_COLOR: &str = r#"
+    [shop]
+    clearance = { filter = { must = [{ key = "color", match = "red" }] }, factor = 1.5 }
+    never_with = [{ page = { must = [{ key = "id", match = "p0" }] }, hide = { must_not = [{ key = "color", match = "red" }] } }]
+    [[rules]]
+    id = "only-red"
+    then.include.must = [{ key = "color", match = "red" }]
+    [[rules]]
+    id = "colored"
+    then.exclude.must_not = [{ key = "color", exists = true }]
+    [[rules]]
+    id = "page"
+    when.must_not = [{ page = { must = [{ key = "color", match = "red" }] } }]
+    then.exclude.must_not = [{ key = "id", match = "none" }]
+    [[rules]]
+    id = "first"
+    then.pin.products = ["p7"]"#;
+
+#[test]
+fn rules_wait_for_a_field_that_went_with_a_build_and_count_again_when_it_is_back() {
+    let work = Workplace::new();
+    let feed = command::feed(&command::titles(40, "rules"));
+    let colored =
+        feed.lines().enumerate().map(|(at, line)| format!("{line},{}\n", if at == 0 { "color" } else { "red" }));
+    let colored = colored.collect::<String>();
+    let build = |feed: &str| {
+        work.write("feed.csv", feed);
+        work.ok(&["index", "build", "shop", "--feed", "feed.csv"]);
+    };
+    build(&colored);
+    work.write("rules.toml", WITH_COLOR);
+    work.ok(&["rules", "apply", "shop", "rules.toml"]);
+    let waiting = || work.json(&["rules", "report", "shop"])["waiting"].clone();
+    let shown = || work.json(&["similar", "shop", "p0", "--limit", "3"])["results"].clone();
+    assert_eq!((waiting(), shown().as_array().unwrap().len()), (json!([]), 3));
+    build(&feed);
+    let names = ["shop.never_with.0", "shop.clearance", "only-red", "colored", "page"];
+    assert_eq!(waiting(), json!(names.map(|rule| json!({"rule": rule, "field": "color"}))));
+    assert!(work.ok(&["rules", "report", "shop"]).contains("waiting: `only-red` does not count until a product has"));
+    assert_eq!((shown().as_array().unwrap().len(), &shown()[0]["id"]), (3, &json!("p7")));
+    let said = work.json(&["rules", "dry-run", "shop", "rules.toml", "--questions", "20"]);
+    assert_eq!((&said["waiting"], &said["never_reached"]), (&waiting(), &json!([])));
+    build(&colored.replace("red", "blue"));
+    assert_eq!((waiting(), shown()), (json!([]), json!([])));
+}
