@@ -234,8 +234,9 @@ fn print_dry_run(report: &DryRunReport) -> Result<()> {
         say!("{}: {} [{}]", change.question, shortened(&change.moves), change.rules.join(", "))?;
     }
     print_conflicts(report)?;
-    let lost = 100.0 * (1.0 - report.score_after / report.score_before.max(f64::MIN_POSITIVE));
     let (before, after) = (report.score_before, report.score_after);
+    // Of nothing, nothing can be lost.
+    let lost = if before > 0.0 { 100.0 * (1.0 - after / before) } else { 0.0 };
     say!("cost: scores of a list sum to {before:.3} before and {after:.3} after, {lost:.1} % lost")?;
     if let Some(orders) = &report.orders {
         say!(

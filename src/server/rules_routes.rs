@@ -300,5 +300,8 @@ fn word(headers: &HeaderMap, name: &'static str, otherwise: &str) -> Result<Stri
             format!("at most {MAX_SAVER_CHARS} characters are allowed"),
         ));
     }
+    if word.chars().any(char::is_control) {
+        return Err(Problem::field(Code::InvalidField, name, "control characters are not allowed"));
+    }
     Ok(word)
 }
