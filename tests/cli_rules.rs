@@ -42,6 +42,7 @@ fn rules_are_checked_saved_shown_recorded_and_undone() {
     let long = "x".repeat(201);
     assert!(work.fails(&["rules", "apply", "shop", "none.json", "--who", &long], 2).contains("at most 200 characters"));
     assert!(work.fails(&["rules", "rollback", "shop", "--note", &long], 2).contains("at most 200 characters"));
+    assert!(work.fails(&["rules", "rollback", "shop", "--note", "one\ntwo"], 2).contains("control characters"));
     let history = work.json(&["rules", "history", "shop"]);
     assert_eq!((&history["versions"][0]["who"], &history["versions"][2]["note"]), (&json!("bob"), &json!("first")));
     assert!(work.ok(&["rules", "rollback", "shop"]).contains("version 4 is in force"));
@@ -64,6 +65,15 @@ fn what_has_no_sense_or_comes_too_late_is_refused_and_the_old_rules_stay() {
     assert!(work.fails(&["rules", "rollback", "shop", "--to", "9"], 6).contains("no version 9"));
     work.fails(&["rules", "apply", "shop", "missing.toml"], 3);
     assert_eq!(work.json(&["rules", "show", "shop"])["version"], 1);
+    let file = work.path("index/shop/rules.sqlite");
+    std::fs::write(&file, b"").unwrap();
+    for command in
+        [&["rules", "show", "shop"][..], &["rules", "apply", "shop", "rules.toml"], &["similar", "shop", "p0"]]
+    {
+        let error = work.fails(command, 5);
+        assert!(error.contains("rules.sqlite` are damaged: it has 0 bytes") && error.contains("backup"), "{error}");
+    }
+    assert_eq!(file.metadata().unwrap().len(), 0);
     std::fs::write(work.path("index/shop/rules.sqlite"), b"no database at all, just some text that is long enough")
         .unwrap();
     assert!(work.fails(&["rules", "show", "shop"], 5).contains("rules.sqlite"));
@@ -165,4 +175,51 @@ fn a_field_that_went_with_a_build_is_a_warning_for_rules_that_had_it() {
         format!("{red}[[rules]]\nid = \"new\"\nthen.exclude.must = [{{ key = \"colour\", match = \"red\" }}]\n"),
     );
     assert!(work.fails(&["rules", "apply", "shop", "new.toml"], 6).contains("rules[1].then.exclude.must[0].key"));
+}
+
+/// Each would empty every list where no product has a color.
+const WITH_COLOR: &str = r#"
+    [shop]
+    clearance = { filter = { must = [{ key = "color", match = "red" }] }, factor = 1.5 }
+    never_with = [{ page = { must = [{ key = "id", match = "p0" }] }, hide = { must_not = [{ key = "color", match = "red" }] } }]
+    [[rules]]
+    id = "only-red"
+    then.include.must = [{ key = "color", match = "red" }]
+    [[rules]]
+    id = "colored"
+    then.exclude.must_not = [{ key = "color", exists = true }]
+    [[rules]]
+    id = "page"
+    when.must_not = [{ page = { must = [{ key = "color", match = "red" }] } }]
+    then.exclude.must_not = [{ key = "id", match = "none" }]
+    [[rules]]
+    id = "first"
+    then.pin.products = ["p7"]"#;
+
+#[test]
+fn rules_wait_for_a_field_that_went_with_a_build_and_count_again_when_it_is_back() {
+    let work = Workplace::new();
+    let feed = command::feed(&command::titles(40, "rules"));
+    let colored =
+        feed.lines().enumerate().map(|(at, line)| format!("{line},{}\n", if at == 0 { "color" } else { "red" }));
+    let colored = colored.collect::<String>();
+    let build = |feed: &str| {
+        work.write("feed.csv", feed);
+        work.ok(&["index", "build", "shop", "--feed", "feed.csv"]);
+    };
+    build(&colored);
+    work.write("rules.toml", WITH_COLOR);
+    work.ok(&["rules", "apply", "shop", "rules.toml"]);
+    let waiting = || work.json(&["rules", "report", "shop"])["waiting"].clone();
+    let shown = || work.json(&["similar", "shop", "p0", "--limit", "3"])["results"].clone();
+    assert_eq!((waiting(), shown().as_array().unwrap().len()), (json!([]), 3));
+    build(&feed);
+    let names = ["shop.never_with.0", "shop.clearance", "only-red", "colored", "page"];
+    assert_eq!(waiting(), json!(names.map(|rule| json!({"rule": rule, "field": "color"}))));
+    assert!(work.ok(&["rules", "report", "shop"]).contains("waiting: `only-red` does not count until a product has"));
+    assert_eq!((shown().as_array().unwrap().len(), &shown()[0]["id"]), (3, &json!("p7")));
+    let said = work.json(&["rules", "dry-run", "shop", "rules.toml", "--questions", "20"]);
+    assert_eq!((&said["waiting"], &said["never_reached"]), (&waiting(), &json!([])));
+    build(&colored.replace("red", "blue"));
+    assert_eq!((waiting(), shown()), (json!([]), json!([])));
 }

@@ -268,6 +268,19 @@ fn a_file_of_rules_that_is_moved_away_loses_no_save_and_one_put_in_its_place_is_
     assert_eq!((&answered["rules_version"], &answered["results"][0]["id"]), (&json!(1), &json!("530")));
     std::fs::rename(&aside, &file).unwrap();
     assert_eq!(save(&running, &pin("520")), 2);
+    // An empty file, as a copy begins, is no set without rules.
+    let whole = std::fs::read(&file).unwrap();
+    std::fs::write(&file, b"").unwrap();
+    std::thread::sleep(Duration::from_millis(500));
+    let answered = answer(&running, &similar);
+    assert_eq!((&answered["rules_version"], &answered["results"][0]["id"]), (&json!(2), &json!("520")));
+    for refused in [put(&running, "*", &pin("530")), running.get("/v1/shop/rules/history")] {
+        assert_eq!((refused.status, refused.problem().0.as_str()), (503, "rules_damaged"), "{}", refused.text());
+        assert!(refused.text().contains("restore `rules.sqlite` from a backup"), "{}", refused.text());
+    }
+    assert_eq!(file.metadata().unwrap().len(), 0);
+    std::fs::write(&file, whole).unwrap();
+    running.wait_until("/v1/shop/rules/history", |reply| reply.status == 200);
     // The backup of version 1 over what is there.
     std::fs::rename(&backup, &file).unwrap();
     running.wait_until(RULES, |reply| reply.json()["version"] == 1);

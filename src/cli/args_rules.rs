@@ -103,5 +103,8 @@ fn saver_word(text: &str) -> Result<String, String> {
     if text.chars().count() > MAX_SAVER_CHARS {
         return Err(format!("at most {MAX_SAVER_CHARS} characters are allowed"));
     }
+    if text.chars().any(char::is_control) {
+        return Err("line breaks and other control characters are not allowed".to_owned());
+    }
     Ok(text.to_owned())
 }

@@ -125,7 +125,7 @@ fn of_rules(error: &RulesError) -> u8 {
         RulesError::Document(_) | RulesError::NoVersion { .. } => QUESTION,
         RulesError::Conflict { .. } | RulesError::Busy { .. } => IN_USE,
         RulesError::Damaged { .. } | RulesError::Foreign { .. } | RulesError::Gone { .. } => INDEX,
-        RulesError::Sqlite { .. } | RulesError::DiskFull { .. } => WRITE,
+        RulesError::Sqlite { .. } | RulesError::Make { .. } | RulesError::DiskFull { .. } => WRITE,
     }
 }
 

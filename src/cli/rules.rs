@@ -16,6 +16,7 @@ use crate::events::{EventStore, HistoryPart};
 use crate::index::Check;
 use crate::recommend::{
     DryRun, DryRunReport, Engine, HiddenPin, PlacementReport, RecommendError, RuleReach, Saved, Saver, Thinned,
+    WaitingRule,
 };
 use crate::rules::{MAX_DOCUMENT_BYTES, MAX_SAVER_CHARS, Notation, RuleSet, RuleStore, RulesError};
 
@@ -171,12 +172,21 @@ fn history(context: &Context, catalog: &str, limit: usize) -> Result<()> {
     Ok(say!("{shown}")?)
 }
 
+fn print_waiting(waiting: &[WaitingRule]) -> Result<()> {
+    for WaitingRule { rule, field } in waiting {
+        say!("waiting: `{rule}` does not count until a product has a field `{field}`")?;
+    }
+    Ok(())
+}
+
 fn report(context: &Context, catalog: &str, days: u32) -> Result<()> {
     let today = Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
     let first = today.saturating_sub((i64::from(days) - 1).days());
     let figures = store(context, catalog)?.figures(&first.to_string(), &today.to_string())?;
+    let engine = context.engine(catalog, Check::Headers)?;
+    let waiting = engine.rules().waiting(&engine.view())?;
     if context.json {
-        return print_json(&json!({"figures": figures}));
+        return print_json(&json!({"figures": figures, "waiting": waiting}));
     }
     let mut shown = table(&["day", "rule", "counted", "changed", "kept out", "left short"]);
     for line in figures {
@@ -184,7 +194,8 @@ fn report(context: &Context, catalog: &str, days: u32) -> Result<()> {
         let [counted, fired, removed, shortened] = counts.map(|count| number(thousands(count as usize)));
         shown.add_row([line.day.into(), line.rule.into(), counted, fired, removed, shortened]);
     }
-    Ok(say!("{shown}")?)
+    say!("{shown}")?;
+    print_waiting(&waiting)
 }
 
 fn dry_run(context: &Context, engine: &Engine, run: &DryRun<'_>) -> Result<()> {
@@ -223,8 +234,9 @@ fn print_dry_run(report: &DryRunReport) -> Result<()> {
         say!("{}: {} [{}]", change.question, shortened(&change.moves), change.rules.join(", "))?;
     }
     print_conflicts(report)?;
-    let lost = 100.0 * (1.0 - report.score_after / report.score_before.max(f64::MIN_POSITIVE));
     let (before, after) = (report.score_before, report.score_after);
+    // Of nothing, nothing can be lost.
+    let lost = if before > 0.0 { 100.0 * (1.0 - after / before) } else { 0.0 };
     say!("cost: scores of a list sum to {before:.3} before and {after:.3} after, {lost:.1} % lost")?;
     if let Some(orders) = &report.orders {
         say!(
@@ -256,6 +268,7 @@ fn print_conflicts(report: &DryRunReport) -> Result<()> {
     for Thinned { rule, emptied, halved } in &report.thinned {
         say!("conflict: `{rule}` empties {emptied} lists and leaves {halved} less than half as long")?;
     }
+    print_waiting(&report.waiting)?;
     if !report.never_reached.is_empty() {
         say!("never reached by these questions: {}", report.never_reached.join(", "))?;
     }

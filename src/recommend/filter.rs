@@ -118,9 +118,14 @@ fn rows_with_values(view: &View, key: &str, is_wanted: impl Fn(&str) -> bool) ->
     Ok(rows)
 }
 
+/// Whether every catalog has the field, even where no product fills it.
+pub(super) fn is_built_in(key: &str) -> bool {
+    BUILT_IN.contains(&key)
+}
+
 /// Returns an error naming the nearest field if no product has the field.
 pub(super) fn check_field(view: &View, key: &str, path: &str) -> Result<(), RecommendError> {
-    if BUILT_IN.contains(&key) || view.has_field(key) {
+    if is_built_in(key) || view.has_field(key) {
         return Ok(());
     }
     let mut known = view.fields();

@@ -68,7 +68,7 @@ pub use query::{
 pub use reason::{Explained, Reason};
 pub use ruled::{
     BrokenPin, DryRun, DryRunReport, HiddenPin, ListChange, Orders, PlacementReport, RuleReach, Rulebook, Saved, Saver,
-    Thinned,
+    Thinned, WaitingRule,
 };
 pub use session::{RowStep, SessionQuestion, in_cart};
 pub use settings::{CartMix, RecommendConfig};

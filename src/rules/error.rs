@@ -45,6 +45,15 @@ pub enum RulesError {
         #[source]
         source: Arc<rusqlite::Error>,
     },
+    /// The file cannot be made.
+    #[error("cannot make the rules `{path}`; see to it that the folder can be written")]
+    Make {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: Arc<std::io::Error>,
+    },
     /// The file holds something that was never written.
     #[error(
         "the rules `{path}` are damaged: {reason}; restore the file from a backup, or move it away, which gives up the rules"

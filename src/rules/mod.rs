@@ -21,6 +21,7 @@
 //! | `rule` | one rule |
 //! | `shop` | what every shop needs, as settings |
 //! | `set` | all rules of a catalog as one document |
+//! | `document` | its text as a value, read strictly |
 //! | `named` | the fields and filters of a set, by place |
 //! | `diff` | what changed between two sets |
 //! | `store` | `rules.sqlite`: versions and daily figures |
@@ -28,6 +29,7 @@
 
 mod contradiction;
 mod diff;
+mod document;
 mod error;
 mod filter;
 mod named;

@@ -1,7 +1,7 @@
 //! What a set names of a catalog, by place: fields of products, and the filters that products pass or not.
 
 use super::filter::{Condition, Filter};
-use super::rule::Consequence;
+use super::rule::{Consequence, Rule};
 use super::set::RuleSet;
 
 /// What relative conditions and caps call the whole main category: no field of products, and always there.
@@ -46,6 +46,31 @@ impl Filter {
     }
 }
 
+impl Rule {
+    /// Adds every filter of products, those of the page and the cart inside others included; the rule stands `at`.
+    fn add_filters<'a>(&'a self, at: &str, found: &mut Vec<(String, &'a Filter)>) {
+        add_filters(&self.when, format!("{at}.when"), found);
+        if let Some((place, filter)) = self.then.filter() {
+            add_filters(filter, format!("{at}.then.{place}"), found);
+        }
+    }
+
+    /// The field for whose values it caps, with its place.
+    fn capped_field(&self, at: &str) -> Option<(String, &str)> {
+        let Consequence::Cap(cap) = &self.then else { return None };
+        let field = cap.per.as_deref().filter(|field| *field != WHOLE_CATEGORY)?;
+        Some((format!("{at}.then.cap.per"), field))
+    }
+
+    /// Every field of products that it names, with its place below the rule's own, which is `at`.
+    pub fn fields(&self, at: &str) -> Vec<(String, &str)> {
+        let mut filters = Vec::new();
+        self.add_filters(at, &mut filters);
+        let fields = filters.into_iter().flat_map(|(at, filter)| filter.fields(&at));
+        fields.chain(self.capped_field(at)).collect()
+    }
+}
+
 impl RuleSet {
     /// Every filter of products with its place, those of the page and the cart inside others included.
     pub fn filters(&self) -> Vec<(String, &Filter)> {
@@ -58,26 +83,16 @@ impl RuleSet {
             add_filters(&never.hide, format!("shop.never_with[{at}].hide"), &mut found);
         }
         for (at, rule) in self.rules.iter().enumerate() {
-            add_filters(&rule.when, format!("rules[{at}].when"), &mut found);
-            if let Some((place, filter)) = rule.then.filter() {
-                add_filters(filter, format!("rules[{at}].then.{place}"), &mut found);
-            }
+            rule.add_filters(&format!("rules[{at}]"), &mut found);
         }
         found
     }
 
     /// Every field of products that it names, with its place.
     pub fn fields(&self) -> Vec<(String, &str)> {
-        let mut found: Vec<(String, &str)> =
-            self.filters().into_iter().flat_map(|(at, filter)| filter.fields(&at)).collect();
-        for (at, rule) in self.rules.iter().enumerate() {
-            if let Consequence::Cap(cap) = &rule.then
-                && let Some(field) = cap.per.as_deref().filter(|field| *field != WHOLE_CATEGORY)
-            {
-                found.push((format!("rules[{at}].then.cap.per"), field));
-            }
-        }
-        found
+        let filters = self.filters().into_iter().flat_map(|(at, filter)| filter.fields(&at));
+        let caps = self.rules.iter().enumerate();
+        filters.chain(caps.filter_map(|(at, rule)| rule.capped_field(&format!("rules[{at}]")))).collect()
     }
 }
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::document::{Unique, check_lists};
 use super::filter::{Filter, FilterError};
 use super::nearest::did_you_mean;
 use super::rule::{Consequence, MAX_FACTOR, Rule, moment};
@@ -54,15 +55,20 @@ impl RuleSet {
             return Err(whole(format!("it has {} bytes, at most {MAX_DOCUMENT_BYTES} are allowed", text.len())));
         }
         let value: Value = match notation {
-            Notation::Json => serde_json::from_str(text).map_err(|error| whole(format!("it is not JSON: {error}")))?,
+            Notation::Json => {
+                let Unique(value) =
+                    serde_json::from_str(text).map_err(|error| whole(format!("it is not JSON: {error}")))?;
+                value
+            }
             Notation::Toml => {
                 let table: toml::Table = text.parse().map_err(|error| whole(not_toml(text, &error)))?;
                 json_of(toml::Value::Table(table), "")?
             }
         };
         check_tables(&value)?;
-        let set: Self = serde_path_to_error::deserialize(value)
+        let set: Self = serde_path_to_error::deserialize(&value)
             .map_err(|error| located(&error.path().to_string(), &error.inner().to_string()))?;
+        check_lists(&value, "", "")?;
         set.check()?;
         Ok(set)
     }

@@ -16,51 +16,32 @@
 //! left short. The last version is in force. SQLite has no checksums, so a version is read against its digest.
 //!
 //! After each write the log is folded into the file, so that the file alone is whole: it can be copied, or another put in its place. That is
-//! seen with the next call, which opens the file anew; one that is gone is an error, never an empty set.
+//! seen with the next call, which opens the file anew; one that is gone, is empty or lacks the tables is an error, never an empty set, and so
+//! is one without versions to whoever has seen one.
 
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::diff::RulesDiff;
 use super::error::RulesError;
 use super::set::RuleSet;
+use file::FileStamp;
+
+mod file;
 
 /// The file's name in a catalog's folder.
 pub const RULES_FILE: &str = "rules.sqlite";
-/// `PRAGMA application_id`: `KNDR`.
-const APPLICATION_ID: i32 = 0x4B4E_4452;
-/// `PRAGMA user_version`: version of the tables above.
-const FORMAT: i32 = 1;
 /// Longest name of who saves, and longest word why, in characters.
 pub const MAX_SAVER_CHARS: usize = 200;
 /// How long a write waits for another process.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-const SCHEMA: &str = "
-    CREATE TABLE versions (
-        version INTEGER PRIMARY KEY AUTOINCREMENT,
-        at_ms INTEGER NOT NULL,
-        who TEXT NOT NULL,
-        note TEXT NOT NULL,
-        document BLOB NOT NULL,
-        diff BLOB NOT NULL,
-        digest BLOB NOT NULL
-    ) STRICT;
-    CREATE TABLE daily (
-        day TEXT NOT NULL,
-        rule TEXT NOT NULL,
-        counted INTEGER NOT NULL,
-        fired INTEGER NOT NULL,
-        removed INTEGER NOT NULL,
-        shortened INTEGER NOT NULL,
-        PRIMARY KEY (day, rule)
-    ) STRICT;";
 const ADD_FIGURES: &str = "
     INSERT INTO daily (day, rule, counted, fired, removed, shortened) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
     ON CONFLICT (day, rule) DO UPDATE SET counted = counted + excluded.counted, fired = fired + excluded.fired,
@@ -121,6 +102,8 @@ pub struct RuleStore {
     path: PathBuf,
     /// `None` until there is a file.
     connection: Mutex<Option<Opened>>,
+    /// Whether this process has read or saved a version: from then on a file without any is damage, and none at all is a loss.
+    has_versions: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -130,23 +113,6 @@ struct Opened {
     seen: Option<i64>,
     /// The file after the last write of this process.
     file: FileStamp,
-}
-
-/// Tells a file from another, and from what it was before somebody else wrote into it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct FileStamp {
-    inode: (u64, u64),
-    num_bytes: u64,
-    written: (i64, i64),
-}
-
-impl FileStamp {
-    /// `None` where there is no file.
-    fn of(path: &Path) -> Option<Self> {
-        let file = path.metadata().ok()?;
-        let written = (file.mtime(), file.mtime_nsec());
-        Some(Self { inode: (file.dev(), file.ino()), num_bytes: file.len(), written })
-    }
 }
 
 fn data_version(connection: &Connection) -> rusqlite::Result<i64> {
@@ -165,7 +131,7 @@ fn digest(version: u64, at_ms: i64, who: &str, note: &str, document: &[u8], diff
 impl RuleStore {
     /// The rules in a catalog's `folder`; the file is made by the first version.
     pub fn new(folder: &Path) -> Self {
-        Self { path: folder.join(RULES_FILE), connection: Mutex::new(None) }
+        Self { path: folder.join(RULES_FILE), connection: Mutex::new(None), has_versions: AtomicBool::new(false) }
     }
 
     /// The file.
@@ -253,6 +219,7 @@ impl RuleStore {
         let insert = "INSERT INTO versions (version, at_ms, who, note, document, diff, digest) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
         transaction.execute(insert, params![version, at_ms, who, note, document, changes, digest]).map_err(failed)?;
         transaction.commit().map_err(failed)?;
+        self.has_versions.store(true, Ordering::Relaxed);
         self.settle(opened)?;
         Ok((version, diff))
     }
@@ -356,45 +323,25 @@ impl RuleStore {
     ) -> Result<Option<&'a mut Opened>, RulesError> {
         let now = FileStamp::of(&self.path);
         match (&**guard, now) {
-            (Some(_), None) => return Err(RulesError::Gone { path: self.path.clone() }),
+            (opened, None) if opened.is_some() || self.has_versions.load(Ordering::Relaxed) => {
+                return Err(RulesError::Gone { path: self.path.clone() });
+            }
             // Closed before the other is opened: SQLite sees that the file was moved, and leaves what is in its place alone.
             (Some(opened), Some(now)) if opened.file != now => **guard = None,
             _ => {}
         }
+        if now.is_none() && is_made {
+            file::make(self.path.parent().unwrap_or(Path::new(".")), &self.path)?;
+        }
         if guard.is_none() && (is_made || now.is_some()) {
-            **guard = Some(self.open()?);
+            let connection = file::open(&self.path)?;
+            if self.has_versions.load(Ordering::Relaxed) {
+                self.read_last(&connection)?;
+            }
+            let file = FileStamp::of(&self.path).ok_or_else(|| RulesError::Gone { path: self.path.clone() })?;
+            **guard = Some(Opened { connection, seen: None, file });
         }
         Ok(guard.as_mut())
-    }
-
-    fn open(&self) -> Result<Opened, RulesError> {
-        let failed = |error| RulesError::of("open", &self.path, error);
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let mut connection = Connection::open_with_flags(&self.path, flags).map_err(failed)?;
-        connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
-        let pragma = |connection: &Connection, name: &str| -> rusqlite::Result<i32> {
-            connection.pragma_query_value(None, name, |row| row.get(0))
-        };
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
-        let num_tables: i64 =
-            transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(failed)?;
-        if num_tables == 0 && pragma(&transaction, "application_id").map_err(failed)? == 0 {
-            transaction.execute_batch(SCHEMA).map_err(failed)?;
-            transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
-            transaction.pragma_update(None, "user_version", FORMAT).map_err(failed)?;
-        }
-        transaction.commit().map_err(failed)?;
-        let kind = (
-            pragma(&connection, "application_id").map_err(failed)?,
-            pragma(&connection, "user_version").map_err(failed)?,
-        );
-        if kind != (APPLICATION_ID, FORMAT) {
-            return Err(RulesError::Foreign { path: self.path.clone() });
-        }
-        connection.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
-        connection.pragma_update(None, "synchronous", "FULL").map_err(failed)?;
-        let file = FileStamp::of(&self.path).ok_or_else(|| RulesError::Gone { path: self.path.clone() })?;
-        Ok(Opened { connection, seen: None, file })
     }
 
     fn read_last(&self, connection: &Connection) -> Result<Version, RulesError> {
@@ -404,10 +351,14 @@ impl RuleStore {
             .query_row("SELECT seq FROM sqlite_sequence WHERE name = 'versions'", [], |row| row.get(0))
             .optional()
             .map_err(failed)?;
-        match given {
-            None => Ok(Version::default()),
-            Some(last) => self.read(connection, last)?.ok_or_else(|| damaged("the last version is missing")),
-        }
+        let Some(last) = given else {
+            // Another file in place of one with rules never means that there are to be none.
+            let has_versions = self.has_versions.load(Ordering::Relaxed);
+            return if has_versions { Err(damaged("it has no versions any longer")) } else { Ok(Version::default()) };
+        };
+        let version = self.read(connection, last)?.ok_or_else(|| damaged("the last version is missing"))?;
+        self.has_versions.store(true, Ordering::Relaxed);
+        Ok(version)
     }
 
     fn read(&self, connection: &Connection, version: u64) -> Result<Option<Version>, RulesError> {

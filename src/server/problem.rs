@@ -406,7 +406,7 @@ impl From<RulesError> for Problem {
                 )
                 .hint("put the file back, or restart the server without it, which gives up the rules");
             }
-            RulesError::Sqlite { .. } => return Self::internal(&error),
+            RulesError::Sqlite { .. } | RulesError::Make { .. } => return Self::internal(&error),
         };
         tracing::error!("rules cannot be used: {}", with_causes(&error));
         Self::new(code, "the rules stay as they were")

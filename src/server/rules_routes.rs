@@ -17,7 +17,7 @@ use super::problem::{Code, Problem, ProblemDocument, Refusals, problem_response}
 use super::query_string::QueryString;
 use super::recommend_routes::json;
 use crate::events::HistoryPart;
-use crate::recommend::{DryRun, DryRunReport, RecommendError, Saver};
+use crate::recommend::{DryRun, DryRunReport, RecommendError, Saver, WaitingRule};
 use crate::rules::{DayFigures, MAX_SAVER_CHARS, RuleSet, RulesDiff, RulesError, VersionInfo};
 
 /// Who saves rules, as they say.
@@ -89,6 +89,8 @@ pub(super) struct RulesHistoryResponse {
 pub(super) struct RulesReportResponse {
     /// By day, the newest first, and by what they kept out.
     figures: Vec<DayFigures>,
+    /// Rules in force that do not count until a product has a field that they name.
+    waiting: Vec<WaitingRule>,
 }
 
 /// Shows the rules in force.
@@ -247,9 +249,12 @@ pub(super) async fn report(
     let days = QueryString::parse(raw.as_deref(), &["days"])?.number("days", 1..=REPORT_DAYS.1, REPORT_DAYS.0)?;
     let today = Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
     let first = today.saturating_sub((days as i64 - 1).days());
-    let read = move || engine.rules().store().figures(&first.to_string(), &today.to_string());
-    let figures = app.apart(app.deadline(), read).await??;
-    json(&RulesReportResponse { figures })
+    let read = move || {
+        let figures = engine.rules().store().figures(&first.to_string(), &today.to_string())?;
+        let waiting = engine.rules().waiting(&engine.view())?;
+        Ok::<_, RecommendError>(RulesReportResponse { figures, waiting })
+    };
+    json(&app.apart(app.deadline(), read).await??)
 }
 
 /// An error at a place in the rules, which is no filter of the request.
@@ -294,6 +299,9 @@ fn word(headers: &HeaderMap, name: &'static str, otherwise: &str) -> Result<Stri
             name,
             format!("at most {MAX_SAVER_CHARS} characters are allowed"),
         ));
+    }
+    if word.chars().any(char::is_control) {
+        return Err(Problem::field(Code::InvalidField, name, "control characters are not allowed"));
     }
     Ok(word)
 }

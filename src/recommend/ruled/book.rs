@@ -6,6 +6,8 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::check::check_against;
 use super::compiled::Compiled;
@@ -52,6 +54,15 @@ pub struct Saved {
     pub diff: RulesDiff,
     /// What may be a slip of the pen, by place; it was saved all the same.
     pub warnings: Vec<FilterError>,
+}
+
+/// A rule that does not count until a product has a field that it names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct WaitingRule {
+    /// The rule.
+    pub rule: String,
+    /// The field, the first where it lacks several.
+    pub field: String,
 }
 
 /// Who saves a set, and why.
@@ -117,6 +128,13 @@ impl Rulebook {
             // Rules were replaced while this view was of another generation.
             None => self.prepare(view.generation()),
         }
+    }
+
+    /// The rules in force that do not count until a product of `view` has a field that they name, in their order.
+    ///
+    /// Returns an error if they have to be compiled and the generation cannot be read.
+    pub fn waiting(&self, view: &View) -> Result<Vec<WaitingRule>, RecommendError> {
+        Ok(self.compiled(view)?.waiting(view))
     }
 
     /// `set` compiled for the generation of `view`, without putting it in force.

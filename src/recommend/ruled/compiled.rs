@@ -12,10 +12,12 @@ use jiff::tz::TimeZone;
 use roaring::{MultiOps, RoaringBitmap};
 
 use super::act::{Act, CompiledRule, Figures, history_rules};
+use super::book::WaitingRule;
 use super::expr::{CompileError, Compiler};
 use super::facts::Facts;
 use super::scene::Scene;
 use crate::index::Generation;
+use crate::live::View;
 use crate::rank::RowId;
 use crate::rules::{Essentials, MAX_FACTOR, RuleCounts, RuleSet, bounded_factor};
 
@@ -195,6 +197,14 @@ impl Compiled {
     /// Whether it changes nothing.
     pub(super) fn is_empty(&self) -> bool {
         self.rules.is_empty() && self.shop.one_per_family
+    }
+
+    /// The rules that do not count until a product has a field, in their order.
+    pub(super) fn waiting(&self, view: &View) -> Vec<WaitingRule> {
+        let waiting = |rule: &CompiledRule| {
+            Some(WaitingRule { rule: rule.id.to_string(), field: rule.missing_field(view)?.to_owned() })
+        };
+        self.rules.iter().filter_map(waiting).collect()
     }
 
     /// The rules that count in this scene.

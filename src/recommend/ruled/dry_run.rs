@@ -8,6 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::act::Act;
+use super::book::WaitingRule;
 use super::compiled::Compiled;
 use super::sample::{Sample, SampleQuestion, sample, with_scene};
 use crate::events::History;
@@ -77,6 +78,8 @@ pub struct DryRunReport {
     pub hidden_pins: Vec<HiddenPin>,
     /// Rules that counted for no question.
     pub never_reached: Vec<String>,
+    /// Rules that do not count until a product has a field that they name.
+    pub waiting: Vec<WaitingRule>,
     /// Rules of which it is not known whether a question reaches them, as the time was up.
     pub rules_left_out: Vec<String>,
     /// Rules that counted but changed nothing.
@@ -213,9 +216,21 @@ impl Engine {
             comparison.note_hidden_pins(view, &new, &question.query);
         }
         let mut report = comparison.report(&new, &drawn, warnings);
+        report.note_waiting(new.waiting(view));
         report.compared_with = current.version;
         report.took_ms = clock.began.elapsed().as_secs_f64() * 1e3;
         Ok(report)
+    }
+}
+
+impl DryRunReport {
+    /// Tells rules that wait from those that no question reaches.
+    fn note_waiting(&mut self, waiting: Vec<WaitingRule>) {
+        let ids: HashSet<&str> = waiting.iter().map(|waiting| waiting.rule.as_str()).collect();
+        self.never_reached.retain(|rule| !ids.contains(rule.as_str()));
+        let of_waiting = self.rules.iter_mut().filter(|reach| ids.contains(reach.rule.as_str()));
+        of_waiting.for_each(|reach| reach.products = Some(0));
+        self.waiting = waiting;
     }
 }
 

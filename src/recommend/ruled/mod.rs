@@ -30,7 +30,7 @@ mod select;
 
 use super::error::RecommendError;
 
-pub use book::{Rulebook, Saved, Saver};
+pub use book::{Rulebook, Saved, Saver, WaitingRule};
 pub(super) use compiled::Compiled;
 pub use dry_run::{
     BrokenPin, DryRun, DryRunReport, HiddenPin, ListChange, Orders, PlacementReport, RuleReach, Thinned,

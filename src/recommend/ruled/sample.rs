@@ -192,7 +192,7 @@ pub(super) fn sample(view: &View, run: &DryRun<'_>, new: &Compiled, old: &RuleSe
     let named = named_labels([run.set, old]).into_iter().map(|(label, values)| (label, values.into_iter().collect()));
     let (draw, rows) = (Draw(run.seed), view.all_rows().into_iter().collect());
     let mut sampler = Sampler { run, draw, rows, named: named.collect(), view };
-    let can_count: Vec<bool> = new.rules.iter().map(|rule| rule.can_count(run.at, &new.zone)).collect();
+    let can_count: Vec<bool> = new.rules.iter().map(|rule| rule.can_count(view, run.at, &new.zone)).collect();
     let mut sample = Sample { questions: Vec::new(), reached: vec![0; can_count.len()], unsearched: can_count.clone() };
     if sampler.rows.is_empty() {
         sample.unsearched.fill(false);

@@ -110,3 +110,52 @@ fn damage_and_foreign_files_are_errors_that_name_the_file() {
     let _ = std::fs::remove_file(dir.path().join("rules.sqlite-shm"));
     assert!(RuleStore::new(dir.path()).current().is_err());
 }
+
+#[test]
+fn an_empty_file_is_refused_and_left_alone_and_so_is_any_without_the_versions_that_were_seen() {
+    let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let path = dir.path().join(RULES_FILE);
+    std::fs::write(&path, b"").unwrap();
+    let fresh = RuleStore::new(dir.path());
+    let is_damage = |error: RulesError| error.to_string().contains(RULES_FILE) && error.to_string().contains("backup");
+    assert!(is_damage(fresh.current().unwrap_err()) && is_damage(fresh.history(5).unwrap_err()));
+    assert!(is_damage(fresh.put(&set("a"), None, "ann", "", 5).unwrap_err()));
+    assert_eq!(path.metadata().unwrap().len(), 0);
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(fresh.put(&set("a"), None, "ann", "", 5).unwrap().0, 1);
+    let whole = std::fs::read(&path).unwrap();
+    // Ours in all but the versions; ours in all but the tables; the beginning of a copy; nothing.
+    let made = RuleStore::new(other.path());
+    made.put(&set("a"), None, "ann", "", 5).unwrap();
+    drop(made);
+    let raw = Connection::open(other.path().join(RULES_FILE)).unwrap();
+    raw.execute_batch("DELETE FROM versions; DELETE FROM sqlite_sequence; PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+    let without_versions = std::fs::read(other.path().join(RULES_FILE)).unwrap();
+    raw.execute_batch("DROP TABLE versions; PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+    let without_tables = std::fs::read(other.path().join(RULES_FILE)).unwrap();
+    for refused in [&without_versions[..], &without_tables, &whole[..4096], &whole[..whole.len() - 4096], b""] {
+        std::fs::write(&path, refused).unwrap();
+        let [read, save] = [fresh.current().unwrap_err(), fresh.put(&set("b"), None, "ann", "", 6).unwrap_err()];
+        assert!(is_damage(read) && is_damage(save) && is_damage(fresh.history(5).unwrap_err()));
+        assert!(is_damage(fresh.has_news().unwrap_err()));
+        assert_eq!(std::fs::read(&path).unwrap(), refused);
+    }
+    // Taken away after it was refused, it is still no reason to start anew.
+    std::fs::remove_file(&path).unwrap();
+    assert!(matches!(fresh.put(&set("b"), None, "ann", "", 6), Err(RulesError::Gone { .. })));
+    std::fs::write(&path, &whole).unwrap();
+    assert_eq!(fresh.put(&set("b"), Some(1), "ann", "", 7).unwrap().0, 2);
+}
+
+#[test]
+fn of_several_that_save_the_first_version_at_once_each_keeps_its_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let versions: std::collections::BTreeSet<u64> = std::thread::scope(|scope| {
+        let save = |_| scope.spawn(|| RuleStore::new(dir.path()).put(&set("a"), None, "ann", "", 5).unwrap().0);
+        let saving: Vec<_> = (0..8).map(save).collect();
+        saving.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert_eq!(versions, (1..=8).collect());
+    let names = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    assert_eq!(names.filter(|name| name.to_string_lossy().starts_with("rules.sqlite.")).count(), 0);
+}
