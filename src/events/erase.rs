@@ -21,6 +21,7 @@ use super::row::Columns;
 use super::scrub::{Needles, Scrubbed, cut_log};
 use super::sessions::{self, Chosen, HistoryPart};
 use super::store::EventStore;
+use super::unused_names::Borne;
 
 /// How long an erasure waits, in all, for other processes that read.
 const MAX_WAIT: Duration = Duration::from_secs(10);
@@ -87,7 +88,7 @@ pub struct ExportedItem {
 
 impl EventStore {
     /// Erases all that is kept under `id`, a visitor's or a user's, or that of a session whose events bear no other id: the events, their
-    /// place in the indexes, the sign-ins, the live session. When this returns, neither their hashes nor their events are in any file of the
+    /// place in the indexes, the sign-ins, the live session, the names of products and placements that no other event bears. When this returns, neither their hashes nor their events are in any file of the
     /// store: the files were searched after the last write.
     ///
     /// Whole copies of the file may be written: it takes about a second a million events, in which no event is kept. Where another process
@@ -213,9 +214,10 @@ impl Erased {
 fn delete(file: &mut EventFile, erased: &Erased) -> Result<(ErasureReceipt, Needles), EventError> {
     let path = file.path().to_owned();
     let failed = |error| Step::Write.failed(&path, error);
-    let append = file.begin()?;
+    let mut append = file.begin()?;
     let transaction = append.transaction();
     let mut needles = traces(transaction, erased).map_err(failed)?;
+    let borne = Borne::by(transaction, OF_SHOPPER, &[&erased.shopper, &erased.session]).map_err(failed)?;
     let begun = begun(transaction, erased).map_err(failed)?;
     if begun.is_some() {
         needles.rewrite_all();
@@ -229,6 +231,11 @@ fn delete(file: &mut EventFile, erased: &Erased) -> Result<(ErasureReceipt, Need
     let at_ms = receipt.erased_at.as_millisecond();
     let values = params![receipt.receipt_id, at_ms, receipt.events, receipt.links, erased.whose];
     transaction.execute(insert, values).map_err(failed)?;
+    if borne.delete_unused(transaction).map_err(failed)? {
+        // Names are not searched for: the file is written anew without them.
+        needles.rewrite_all();
+        append.forget_names();
+    }
     append.commit()?;
     Ok((receipt, needles))
 }

@@ -45,6 +45,8 @@ pub(super) struct EventFile {
     path: PathBuf,
     connection: Connection,
     names: Names,
+    /// `PRAGMA data_version` when the names were known.
+    names_seen: i64,
     /// `PRAGMA data_version` when other processes' writes were last looked for.
     seen: i64,
     /// Number of the last event that the live sessions have.
@@ -79,7 +81,16 @@ impl EventFile {
         let seen = data_version(&connection).map_err(failed)?;
         connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
         let file = file_at(&path);
-        Ok(Self { path, connection, names: Names::default(), seen, last_live: 0, num_erasures: 0, file })
+        Ok(Self {
+            path,
+            connection,
+            names: Names::default(),
+            names_seen: seen,
+            seen,
+            last_live: 0,
+            num_erasures: 0,
+            file,
+        })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -144,6 +155,11 @@ impl EventFile {
         self.names.forget_uncommitted();
         let failed = |error| Step::Write.failed(&self.path, error);
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+        let version = data_version(&transaction).map_err(failed)?;
+        if std::mem::replace(&mut self.names_seen, version) != version {
+            // Another process may have erased some, and given their numbers to others.
+            self.names.forget();
+        }
         Ok(Append { path: &self.path, transaction, names: &mut self.names, last_live: &mut self.last_live })
     }
 }
@@ -169,9 +185,14 @@ struct Names {
 }
 
 impl Names {
+    fn forget(&mut self) {
+        self.products.clear();
+        self.placements.clear();
+    }
+
     fn forget_uncommitted(&mut self) {
         if self.is_uncommitted || self.products.len() + self.placements.len() > MAX_NAMES {
-            *self = Self::default();
+            self.forget();
         }
         self.is_uncommitted = true;
     }
@@ -188,6 +209,11 @@ pub(super) struct Append<'a> {
 impl Append<'_> {
     pub(super) fn transaction(&self) -> &Connection {
         &self.transaction
+    }
+
+    /// Has names looked up anew: some were deleted.
+    pub(super) fn forget_names(&mut self) {
+        self.names.forget();
     }
 
     /// Puts into `live` what other processes added since it was last looked.

@@ -22,7 +22,7 @@
 //! | `live`, `restore` | the session that each shopper is in · after a restart |
 //! | `sessions`, `sessions/refunds` | stored events to a [`History`] · which sales refunds take back |
 //! | `sessions/one_shopper`, `bought` | one shopper's purchases read · what they bought before, counted |
-//! | `erase`, `scrub` | erasure, export · erased bytes are in no file |
+//! | `erase`, `scrub`, `unused_names` | erasure, export · erased bytes are in no file · nor names that nobody else's events bear |
 //! | `purge` | retention |
 //! | `import`, `columns` | [`Import`]: files of orders and interactions · what their columns say |
 //! | `status` | what there is, counted |
@@ -55,6 +55,7 @@ mod status;
 mod store;
 mod tables;
 mod time;
+mod unused_names;
 
 pub use bought::{BoughtProduct, Buyer, MAX_BOUGHT_LINES, bought_by_shopper};
 pub use columns::ColumnMap;

@@ -138,3 +138,6 @@ fn set_clock(file: &mut EventFile, update: &str, now_ms: i64) -> Result<(), Even
     set.map_err(|error| Step::Write.failed(&path, error))?;
     append.commit()
 }
+
+#[cfg(test)]
+mod tests;
