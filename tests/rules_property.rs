@@ -212,8 +212,11 @@ fn condition(random: &mut Random, depth: usize) -> Value {
 }
 
 fn context(random: &mut Random) -> Value {
-    match random.below(6) {
+    match random.below(9) {
         0 => json!({"context": "device", "match": ["mobile", "Tablet"]}),
+        6 => json!({"context": "channel", "match": "App"}),
+        7 => json!({"context": "visitor", "match": "returning"}),
+        8 => json!({"context": "intent", "match": ["similar", "upsell"]}),
         1 => json!({"context": "segment", "match": "vip"}),
         2 => json!({"context": "weekday", "match": ["mon", "tue", "sat"]}),
         3 => json!({"context": "time", "range": {"gte": "20:00", "lt": "09:30"}}),
@@ -324,7 +327,11 @@ fn ask(random: &mut Random, shop: &Shop, document: &Value) -> [bool; 2] {
     let page = vec![any(random)];
     let cart: Vec<String> = (0..random.below(3)).map(|_| any(random)).collect();
     let exclude: Vec<String> = (0..random.below(2)).map(|_| any(random)).collect();
-    let now_s = FIRST_OF_NOVEMBER_S + random.below(28 * 86_400) as i64;
+    // Every fourth question is asked at a moment at which rules begin or end.
+    let now_s = match random.below(4) {
+        0 => FIRST_OF_NOVEMBER_S + random.below(30) as i64 * 86_400 + [12 * 3600, 18 * 3600 + 1800][random.below(2)],
+        _ => FIRST_OF_NOVEMBER_S + random.below(28 * 86_400) as i64,
+    };
     let kinds = [
         EventKind::ViewItemList,
         EventKind::ViewItemList,
@@ -345,9 +352,9 @@ fn ask(random: &mut Random, shop: &Shop, document: &Value) -> [bool; 2] {
     };
     let shopper = Shopper {
         device: label(random, "device", &["Mobile", "tablet", "desktop"]),
-        channel: None,
+        channel: label(random, "channel", &["app", "web"]),
         loyalty_tier: label(random, "loyalty_tier", &["gold"]),
-        visitor: None,
+        visitor: label(random, "visitor", &["new", "returning"]),
         region: label(random, "region", &["EU", "us"]),
         segments: label(random, "segment", &["vip", "staff"]).into_iter().collect(),
         marks: marks
@@ -356,6 +363,7 @@ fn ask(random: &mut Random, shop: &Shop, document: &Value) -> [bool; 2] {
             .collect(),
     };
     let placement = label(random, "placement", &["pdp", "cart"]);
+    labels.insert("intent".to_owned(), json!("similar"));
     let wanted = if random.below(2) == 0 { json!({}) } else { filter(random, 2) };
     let query = Query {
         anchors: page.clone(),

@@ -63,7 +63,7 @@ pub use placement::{
 };
 pub use query::{
     Answer, FewerBecause, FiredRule, Hit, Intent, MAX_ANCHORS, MAX_LIMIT, MAX_QUERY_BYTES, Mark, Part, Query,
-    RelativePrice, SessionEvent, Shopper,
+    RelativePrice, SessionEvent, Shopper, VISITORS,
 };
 pub use reason::{Explained, Reason};
 pub use ruled::{

@@ -23,6 +23,9 @@ pub const MAX_ANCHORS: usize = 1000;
 /// Longest free text in bytes.
 pub const MAX_QUERY_BYTES: usize = 2000;
 
+/// Kinds of visitors that a shop can tell apart, as rules name them.
+pub const VISITORS: [&str; 2] = ["new", "returning"];
+
 /// What the shopper should be shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -47,6 +50,18 @@ pub enum Intent {
 }
 
 impl Intent {
+    /// Every intent.
+    pub const ALL: [Self; 8] = [
+        Self::Similar,
+        Self::Upsell,
+        Self::CrossSell,
+        Self::Bundle,
+        Self::Replenish,
+        Self::ForYou,
+        Self::Trending,
+        Self::Next,
+    ];
+
     /// The word on the wire.
     pub fn word(self) -> &'static str {
         match self {

@@ -8,7 +8,9 @@ use utoipa::ToSchema;
 use super::problem::{Code, Problem};
 use crate::catalog::Money;
 use crate::events::{Buyer, EventKind, MAX_ID_BYTES};
-use crate::recommend::{Intent, MAX_ANCHORS, MAX_PLACEMENT_CHARS, Query, RelativePrice, Said, SessionEvent, Stage};
+use crate::recommend::{
+    Intent, MAX_ANCHORS, MAX_PLACEMENT_CHARS, Query, RelativePrice, Said, SessionEvent, Stage, VISITORS,
+};
 use crate::rules::Filter;
 
 /// Products in an answer unless the request says otherwise.
@@ -132,10 +134,7 @@ pub(super) enum VisitorKind {
 impl VisitorKind {
     /// The word in a rule.
     pub(super) fn word(self) -> &'static str {
-        match self {
-            Self::New => "new",
-            Self::Returning => "returning",
-        }
+        VISITORS[self as usize]
     }
 }
 

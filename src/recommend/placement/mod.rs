@@ -27,7 +27,7 @@ mod settings;
 mod stage;
 
 pub use factors::SourceFactors;
-pub(super) use named::unknown_placements;
+pub(super) use named::unknown_labels;
 pub use place::{Said, Slot};
 pub use settings::{Fallback, MAX_PLACEMENT_CHARS, MixPart, Placement, PlacementChanges, Placements};
 pub use stage::Stage;

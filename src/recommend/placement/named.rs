@@ -1,10 +1,11 @@
-//! Placements that rules name: what no placement is called is a slip of the pen, or a slot that is yet to come.
+//! Placements, intents and kinds of visitors that rules name: what no request can have is a slip of the pen, or a slot that is yet to come.
 
 use super::settings::Placements;
-use crate::rules::{Condition, Filter, FilterError, Label, RuleSet};
+use crate::recommend::query::{Intent, VISITORS};
+use crate::rules::{Condition, Filter, FilterError, Label, RuleSet, did_you_mean};
 
-/// A warning at each condition of `set` that names a placement that there is not.
-pub(in crate::recommend) fn unknown_placements(set: &RuleSet, placements: &Placements) -> Vec<FilterError> {
+/// A warning at each condition of `set` that names a placement that there is not, or an intent or a kind of visitor that no request has.
+pub(in crate::recommend) fn unknown_labels(set: &RuleSet, placements: &Placements) -> Vec<FilterError> {
     let mut warnings = Vec::new();
     for (at, rule) in set.rules.iter().enumerate() {
         in_filter(&rule.when, placements, &format!("rules[{at}].when"), &mut warnings);
@@ -22,11 +23,11 @@ fn in_filter(filter: &Filter, placements: &Placements, at: &str, warnings: &mut 
 }
 
 fn in_condition(condition: &Condition, placements: &Placements, at: &str, warnings: &mut Vec<FilterError>) {
-    let names = condition.matches.as_ref().filter(|_| condition.context.as_deref() == Some(Label::Placement.word()));
-    let is_known = |name: &str| placements.iter().any(|(known, _)| known.eq_ignore_ascii_case(name));
-    for name in names.iter().flat_map(|names| names.values()).filter(|name| !is_known(name)) {
-        let message = format!("there is no placement `{name}`; the catalog has {}", placements.known(name));
-        warnings.push(FilterError::new(format!("{at}.match"), message));
+    let label = condition.context.as_deref().unwrap_or_default();
+    for value in condition.matches.iter().flat_map(|values| values.values()) {
+        if let Some(message) = unknown(label, value, placements) {
+            warnings.push(FilterError::new(format!("{at}.match"), message));
+        }
     }
     let lists = [("must", &condition.must), ("should", &condition.should), ("must_not", &condition.must_not)];
     for (name, list) in lists {
@@ -36,21 +37,48 @@ fn in_condition(condition: &Condition, placements: &Placements, at: &str, warnin
     }
 }
 
+/// What is wrong with the value of a label that has known ones.
+fn unknown(label: &str, value: &str, placements: &Placements) -> Option<String> {
+    let is_in = |known: &[&str]| known.iter().any(|known| known.eq_ignore_ascii_case(value));
+    let among = |what: &str, known: &[&str]| {
+        let near = did_you_mean(value, known.iter().copied());
+        (!is_in(known)).then(|| format!("there is no {what} `{value}`; there are {}{near}", known.join(", ")))
+    };
+    match Label::ALL.into_iter().find(|known| known.word() == label)? {
+        Label::Placement => {
+            let names: Vec<&str> = placements.iter().map(|(name, _)| name).collect();
+            (!is_in(&names))
+                .then(|| format!("there is no placement `{value}`; the catalog has {}", placements.known(value)))
+        }
+        Label::Intent => among("intent", &Intent::ALL.map(Intent::word)),
+        Label::Visitor => among("kind of visitor", &VISITORS),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::rules::Notation;
 
     #[test]
-    fn a_rule_for_a_slot_that_is_not_there_is_warned_of_at_its_place() {
+    fn what_no_request_can_name_is_warned_of_at_its_place() {
         let document = r#"{"rules": [
             {"id": "a", "when": {"must": [{"context": "placement", "match": ["cart", "Home"]}]}, "then": {"exclude": {"must": [{"key": "brand", "match": "x"}]}}},
             {"id": "b", "when": {"must": [{"should": [{"context": "placement", "match": ["home", "carts"]}, {"context": "device", "match": "carts"}]}]},
-             "then": {"exclude": {"must": [{"key": "brand", "match": "x"}]}}}]}"#;
+             "then": {"exclude": {"must": [{"key": "brand", "match": "x"}]}}},
+            {"id": "c", "when": {"must": [{"context": "intent", "match": ["upsel", "Cross_Sell"]}, {"context": "visitor", "match": "returning"}],
+             "must_not": [{"context": "visitor", "match": "stranger"}]}, "then": {"exclude": {"must": [{"key": "brand", "match": "x"}]}}}]}"#;
         let set = RuleSet::read(document, Notation::Json).unwrap();
-        let warnings = unknown_placements(&set, &Placements::default());
+        let warnings = unknown_labels(&set, &Placements::default());
         let places: Vec<&str> = warnings.iter().map(|warning| warning.path.as_str()).collect();
-        assert_eq!(places, ["rules[1].when.must[0].should[0].match"]);
-        assert!(warnings[0].message.contains("did you mean `cart`"), "{}", warnings[0].message);
+        let expected =
+            ["rules[1].when.must[0].should[0].match", "rules[2].when.must[0].match", "rules[2].when.must_not[0].match"];
+        assert_eq!(places, expected);
+        for (warning, near) in
+            warnings.iter().zip(["did you mean `cart`", "did you mean `upsell`", "there are new, returning"])
+        {
+            assert!(warning.message.contains(near), "{}", warning.message);
+        }
     }
 }

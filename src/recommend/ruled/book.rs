@@ -15,7 +15,7 @@ use super::facts::Facts;
 use crate::index::Generation;
 use crate::live::View;
 use crate::recommend::error::RecommendError;
-use crate::recommend::placement::{Placements, unknown_placements};
+use crate::recommend::placement::{Placements, unknown_labels};
 use crate::rules::{FilterError, RuleCounts, RuleSet, RuleStore, RulesDiff, RulesError, Version, VersionInfo};
 
 /// Generations that rules are compiled for: the one in use and the one before it.
@@ -189,7 +189,7 @@ impl Rulebook {
         known: &HashSet<&str>,
     ) -> Result<Vec<FilterError>, RecommendError> {
         let mut warnings = check_against(set, view, known)?;
-        warnings.extend(unknown_placements(set, &self.placements));
+        warnings.extend(unknown_labels(set, &self.placements));
         Ok(warnings)
     }
 

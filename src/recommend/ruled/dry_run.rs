@@ -30,7 +30,7 @@ pub struct DryRun<'a> {
     pub history: &'a History,
     /// How many questions are drawn, besides those for single rules.
     pub num_questions: usize,
-    /// Length of the lists, 1 to 100.
+    /// Length of the lists outside of placements, 1 to 100.
     pub limit: usize,
     /// Fixes what is drawn.
     pub seed: u64,
@@ -60,7 +60,7 @@ pub struct DryRunReport {
     pub compared_with: u64,
     /// How many questions were asked.
     pub questions: usize,
-    /// Questions that were drawn and not asked, as the time was up.
+    /// Questions that were not asked, as the time was up.
     pub questions_left_out: usize,
     /// Answers that would differ.
     pub touched_answers: usize,
@@ -205,7 +205,7 @@ impl Engine {
         let warnings = self.rules().warnings(view, run.set)?;
         let current = self.rules().current();
         let (old, new) = (self.rules().compiled(view)?, self.rules().trial(run.set, view)?);
-        let drawn = sample(view, run, &new, &current.set, &clock);
+        let drawn = sample(self, view, run, (&new, &current.set), &clock);
         let mut comparison = Comparison::default();
         for question in drawn.questions.iter().take_while(|_| !clock.is_past(1.0)) {
             let before = self.answer_ruled(view, &question.query, &old)?;
@@ -357,7 +357,7 @@ impl Comparison {
             changes: self.changes,
             broken_pins: self.broken.into_iter().collect(),
             hidden_pins: self.hidden.into_iter().collect(),
-            questions_left_out: drawn.questions.len() - self.questions,
+            questions_left_out: drawn.questions.len() + drawn.num_undrawn - self.questions,
             never_reached: named(&|number, rule| rule.counted == 0 && !drawn.may_reach(number)),
             rules_left_out: named(&|number, rule| rule.counted == 0 && drawn.may_reach(number)),
             without_effect: named(&|_, rule| rule.counted > 0 && rule.fired == 0),

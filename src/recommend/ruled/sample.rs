@@ -1,6 +1,6 @@
-//! The questions of a dry run, drawn by seed: products, real sessions and orders, with the labels that the rules name; for every rule some
-//! for which it counts, where a few hundred draws find any and it can count at that time at all. Upsell is among them where a rule names
-//! that intent.
+//! The questions of a dry run, drawn by seed: products, real sessions and orders, in the catalog's placements and in none, with the labels
+//! that the rules name; for every rule some for which it counts, where a few hundred draws find any and it can count at that time at all.
+//! Questions in no placement ask what is alike and what a session wants, and the other intents that a rule names.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,6 +10,8 @@ use super::scene::Scene;
 use crate::events::EventKind;
 use crate::live::View;
 use crate::rank::RowId;
+use crate::recommend::Engine;
+use crate::recommend::placement::Said;
 use crate::recommend::query::{Intent, Query, SessionEvent, Shopper};
 use crate::rules::{Condition, Filter, Label, RuleSet};
 
@@ -79,16 +81,50 @@ struct Sampler<'a> {
     draw: Draw,
     rows: Vec<u32>,
     named: Vec<(Label, Vec<String>)>,
+    /// Intents that rules name and that can be asked.
+    intents: Vec<Intent>,
+    placements: Vec<&'a str>,
+    engine: &'a Engine,
     view: &'a View,
 }
 
-impl Sampler<'_> {
-    /// A question about a product or a session, half and half where there are sessions.
+impl<'a> Sampler<'a> {
+    fn new(engine: &'a Engine, view: &'a View, run: &'a DryRun<'a>, old: &RuleSet) -> Self {
+        let named: Vec<(Label, Vec<String>)> = named_labels([run.set, old])
+            .into_iter()
+            .map(|(label, values)| (label, values.into_iter().collect()))
+            .collect();
+        let is_named = |intent: &Intent| {
+            let mut values = named.iter().filter(|(label, _)| *label == Label::Intent).flat_map(|(_, values)| values);
+            values.any(|value| value.eq_ignore_ascii_case(intent.word()))
+        };
+        // A generation without comparisons has no upsell.
+        let can_ask = |intent: &Intent| match intent {
+            Intent::Upsell => view.generation().comparison().is_some(),
+            _ => Query { intent: *intent, limit: run.limit, ..Query::default() }.check().is_ok(),
+        };
+        let intents = Intent::ALL.into_iter().filter(is_named).filter(can_ask).collect();
+        let placements = engine.config().placements.iter().map(|(name, _)| name).collect();
+        let (draw, rows) = (Draw(run.seed), view.all_rows().into_iter().collect());
+        Self { run, draw, rows, named, intents, placements, engine, view }
+    }
+
+    /// A question about a product or a session, half and half where there are sessions; every second one in a placement.
     fn question(&mut self) -> SampleQuestion {
         let is_session = self.run.history.num_sessions() > 0 && self.draw.below(2) == 0;
         let mut question = if is_session { self.session() } else { self.page() };
+        if self.draw.below(2) == 0 {
+            question.query.placement = self.draw.of(&self.placements).map(|name| (*name).to_owned());
+        }
         self.label(&mut question.query);
+        question.query = self.placed(question.query);
         question
+    }
+
+    /// The question as its placement asks it; as it is where there is no such placement, which rules may name all the same.
+    fn placed(&self, query: Query) -> Query {
+        let told = Query { intent: Intent::Next, ..query.clone() };
+        if query.placement.is_some() { self.engine.place(told, Said::default()).unwrap_or(query) } else { query }
     }
 
     fn base(&self, intent: Intent) -> Query {
@@ -98,16 +134,15 @@ impl Sampler<'_> {
     fn page(&mut self) -> SampleQuestion {
         let row = self.draw.of(&self.rows).copied();
         let id = row.and_then(|row| self.view.id(RowId(row))).unwrap_or_default().to_owned();
-        let intent = self.page_intent();
+        let intent = self.intent(Intent::Similar);
         SampleQuestion { query: Query { anchors: vec![id], ..self.base(intent) }, bought: None }
     }
 
-    /// What is alike, and where rules name `upsell` that too, half and half; a generation without comparisons has no upsell.
-    fn page_intent(&mut self) -> Intent {
-        let mut named = self.named.iter().filter(|(label, _)| *label == Label::Intent).flat_map(|(_, values)| values);
-        let is_named = named.any(|value| value == Intent::Upsell.word());
-        let has_upsell = is_named && self.view.generation().comparison().is_some();
-        if has_upsell && self.draw.below(2) == 0 { Intent::Upsell } else { Intent::Similar }
+    /// Every second time one of the intents that rules name, else `usual`.
+    fn intent(&mut self, usual: Intent) -> Intent {
+        let is_named = !self.intents.is_empty() && self.draw.below(2) == 0;
+        let named = if is_named { self.draw.of(&self.intents).copied() } else { None };
+        named.unwrap_or(usual)
     }
 
     /// A session up to a step, or an order without one line.
@@ -135,7 +170,8 @@ impl Sampler<'_> {
         if session.is_empty() {
             return self.page();
         }
-        let intent = if self.draw.below(2) == 0 { Intent::Next } else { Intent::ForYou };
+        let usual = if self.draw.below(2) == 0 { Intent::Next } else { Intent::ForYou };
+        let intent = self.intent(usual);
         SampleQuestion { query: Query { session, ..self.base(intent) }, bought: hidden.map(id) }
     }
 
@@ -178,6 +214,8 @@ pub(super) struct Sample {
     reached: Vec<usize>,
     /// Rules for which no more was drawn, as the time was up.
     unsearched: Vec<bool>,
+    /// Questions that were asked for and not drawn, as the time was up.
+    pub num_undrawn: usize,
 }
 
 impl Sample {
@@ -188,12 +226,17 @@ impl Sample {
 }
 
 /// The questions: those that are drawn, and some for each rule that none of them reaches. Drawing takes half of the time at most.
-pub(super) fn sample(view: &View, run: &DryRun<'_>, new: &Compiled, old: &RuleSet, clock: &Clock) -> Sample {
-    let named = named_labels([run.set, old]).into_iter().map(|(label, values)| (label, values.into_iter().collect()));
-    let (draw, rows) = (Draw(run.seed), view.all_rows().into_iter().collect());
-    let mut sampler = Sampler { run, draw, rows, named: named.collect(), view };
+pub(super) fn sample(
+    engine: &Engine,
+    view: &View,
+    run: &DryRun<'_>,
+    (new, old): (&Compiled, &RuleSet),
+    clock: &Clock,
+) -> Sample {
+    let mut sampler = Sampler::new(engine, view, run, old);
     let can_count: Vec<bool> = new.rules.iter().map(|rule| rule.can_count(view, run.at, &new.zone)).collect();
-    let mut sample = Sample { questions: Vec::new(), reached: vec![0; can_count.len()], unsearched: can_count.clone() };
+    let (reached, unsearched) = (vec![0; can_count.len()], can_count.clone());
+    let mut sample = Sample { questions: Vec::new(), reached, unsearched, num_undrawn: 0 };
     if sampler.rows.is_empty() {
         sample.unsearched.fill(false);
         return sample;
@@ -201,6 +244,7 @@ pub(super) fn sample(view: &View, run: &DryRun<'_>, new: &Compiled, old: &RuleSe
     for _ in (0..run.num_questions).take_while(|_| !clock.is_past(DRAWING_SHARE)) {
         sample.take(sampler.question(), view, new);
     }
+    sample.num_undrawn = run.num_questions - sample.questions.len();
     for (number, rule) in new.rules.iter().enumerate().take_while(|_| !clock.is_past(DRAWING_SHARE)) {
         let draws = if can_count[number] { DRAWS_PER_RULE } else { 0 };
         for _ in 0..draws {
