@@ -266,6 +266,14 @@ pub(super) enum BenchCommand {
         #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
         questions: u32,
     },
+    /// Answer questions about a catalog with and without each source of candidates, and report what it adds to the time
+    Sources {
+        /// The catalog
+        catalog: String,
+        /// Questions to time, of each intent
+        #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+        questions: u32,
+    },
     /// Embed a file of texts and report texts and tokens a second, latency of single short texts, and where the time goes
     Embed {
         /// One text a line; empty lines are left out

@@ -9,6 +9,7 @@ use super::args::BenchCommand;
 use super::bench_ann;
 use super::bench_events;
 use super::bench_rules;
+use super::bench_sources;
 use super::context::Context;
 use super::output::{number, print_json, say, table, thousands};
 use crate::behavior::{BehaviorReport, BehaviorVolume, QuestionFigures, bench_behavior};
@@ -31,6 +32,7 @@ pub(super) fn run(context: &Context, command: &BenchCommand) -> Result<ExitCode>
         BenchCommand::Rules { catalog, rules, questions } => {
             bench_rules::run(context, catalog, *rules as usize, *questions as usize)
         }
+        BenchCommand::Sources { catalog, questions } => bench_sources::run(context, catalog, *questions as usize),
         BenchCommand::Embed { texts, reference, plain, compare_precisions } => {
             let read = embed::read_texts(texts)?;
             let given: Vec<&str> = read.iter().map(String::as_str).collect();

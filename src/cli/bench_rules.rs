@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::bench_times::{Quantiles, Times};
 use super::context::Context;
 use super::output::{number, print_json, say, table, thousands};
 use crate::index::Check;
@@ -14,9 +15,6 @@ use crate::live::View;
 use crate::rank::RowId;
 use crate::recommend::{Engine, Query, Shopper, TrialRules};
 use crate::rules::{Notation, RuleSet};
-
-/// Answers before the first that is timed.
-const WARM_UP: usize = 200;
 
 /// Times of answers under one set of rules.
 #[derive(Serialize)]
@@ -26,11 +24,10 @@ struct Timed {
     mean_counted: f64,
     /// Time to compile the set, in milliseconds.
     compile_ms: f64,
-    p50_us: f64,
-    p99_us: f64,
+    /// Of the answers.
+    all: Quantiles,
     /// What is added to the same question without rules.
-    added_p50_us: f64,
-    added_p99_us: f64,
+    added: Quantiles,
 }
 
 pub(super) fn run(context: &Context, catalog: &str, num_rules: usize, num_questions: usize) -> Result<ExitCode> {
@@ -43,51 +40,27 @@ pub(super) fn run(context: &Context, catalog: &str, num_rules: usize, num_questi
         (format!("{} that always count", thousands(num_rules)), rules(&view, num_rules, false)?),
     ];
     let mut report: Vec<Timed> = Vec::new();
-    let mut plain: Vec<f64> = Vec::new();
+    let mut plain: Option<Times> = None;
     for (name, set) in sets {
         let began = Instant::now();
         let trial = engine.try_rules(&view, &set)?;
         let compile_ms = began.elapsed().as_secs_f64() * 1e3;
         let times = times(&engine, &view, &questions, &trial)?;
-        if plain.is_empty() {
-            plain.clone_from(&times);
-        }
-        let mut added: Vec<f64> = times.iter().zip(&plain).map(|(with, without)| with - without).collect();
         let mean_counted = trial.num_counted() as f64 / questions.len().max(1) as f64;
-        let mut times = times;
-        let [p50_us, p99_us, added_p50_us, added_p99_us] = [
-            quantile(&mut times, 0.5),
-            quantile(&mut times, 0.99),
-            quantile(&mut added, 0.5),
-            quantile(&mut added, 0.99),
-        ];
-        report.push(Timed { rules: name, mean_counted, compile_ms, p50_us, p99_us, added_p50_us, added_p99_us });
+        let (all, added) = (times.quantiles(), times.beyond(plain.as_ref().unwrap_or(&times)));
+        report.push(Timed { rules: name, mean_counted, compile_ms, all, added });
+        plain.get_or_insert(times);
     }
     print(context, &report, questions.len())?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Microseconds of each answer: the least of three, so that another process's work counts less.
-fn times(engine: &Engine, view: &View, questions: &[Query], trial: &TrialRules) -> Result<Vec<f64>> {
-    for question in questions.iter().cycle().take(WARM_UP) {
-        engine.answer_with(view, question, trial)?;
-    }
-    let mut times = vec![f64::INFINITY; questions.len()];
-    for round in 0..3 {
-        for (question, time) in questions.iter().zip(&mut times) {
-            let question = Query { is_counted: round == 0, ..question.clone() };
-            let began = Instant::now();
-            engine.answer_with(view, &question, trial)?;
-            *time = time.min(began.elapsed().as_secs_f64() * 1e6);
-        }
-    }
-    Ok(times)
-}
-
-fn quantile(values: &mut [f64], share: f64) -> f64 {
-    values.sort_unstable_by(f64::total_cmp);
-    let at = (share * values.len() as f64) as usize;
-    values.get(at.min(values.len().saturating_sub(1))).copied().unwrap_or(f64::NAN)
+/// The times of all answers; those of the first round are counted.
+fn times(engine: &Engine, view: &View, questions: &[Query], trial: &TrialRules) -> Result<Times> {
+    Times::of(questions, |question, round| {
+        engine.answer_with(view, &Query { is_counted: round == 0, ..question.clone() }, trial)?;
+        Ok(())
+    })
 }
 
 /// Ten products each, like the one asked about, from every part of the catalog.
@@ -168,10 +141,10 @@ fn print(context: &Context, report: &[Timed], num_questions: usize) -> Result<()
             line.rules.as_str().into(),
             figure(line.mean_counted),
             figure(line.compile_ms),
-            figure(line.p50_us),
-            figure(line.p99_us),
-            figure(line.added_p50_us),
-            figure(line.added_p99_us),
+            figure(line.all.p50_us),
+            figure(line.all.p99_us),
+            figure(line.added.p50_us),
+            figure(line.added.p99_us),
         ]);
     }
     Ok(say!("{} questions on one thread, ten products each\n{shown}", thousands(num_questions))?)

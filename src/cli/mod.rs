@@ -24,6 +24,8 @@ mod bench;
 mod bench_ann;
 mod bench_events;
 mod bench_rules;
+mod bench_sources;
+mod bench_times;
 mod context;
 mod eval;
 mod eval_accessories;

@@ -12,6 +12,11 @@ use crate::recommend::source::{Source, SourceWeights};
 pub struct SourceFactors(BTreeMap<Source, f32>);
 
 impl SourceFactors {
+    /// All weights as they are, but for `source`, which is not asked.
+    pub fn without(source: Source) -> Self {
+        Self(BTreeMap::from([(source, 0.0)]))
+    }
+
     /// The weights times the factors.
     pub fn times(&self, mut weights: SourceWeights) -> SourceWeights {
         for (&source, factor) in &self.0 {
@@ -32,7 +37,8 @@ mod tests {
 
     #[test]
     fn a_source_counts_its_weight_times_its_factor_and_without_one_its_weight() {
-        let factors = SourceFactors(BTreeMap::from([(Source::Bought, 0.0), (Source::Similar, 2.0)]));
+        let mut factors = SourceFactors::without(Source::Bought);
+        factors.0.insert(Source::Similar, 2.0);
         let usual = SourceWeights::FOR_YOU;
         let weights = factors.times(usual);
         for source in Source::ALL {
