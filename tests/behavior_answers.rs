@@ -108,6 +108,8 @@ fn only(source: Source) -> RecommendConfig {
         Source::Next => next.next = 1.0,
         Source::Popular => next.popular = 1.0,
         Source::Bought => next.bought = 1.0,
+        Source::Relations => next.relations = 1.0,
+        Source::Compatibility => next.compatibility = 1.0,
     }
     RecommendConfig { next, popular_fallback: false, ..RecommendConfig::default() }
 }
@@ -122,8 +124,9 @@ fn a_build_says_from_how_much_it_learned() {
 
 #[test]
 fn every_source_alone_answers_from_the_sessions_shelf_and_never_with_what_the_session_has_or_cannot_be_bought() {
-    // What is popular is so for everybody, and what was bought before is told with the question.
-    let is_of_session = |source: &Source| ![Source::Popular, Source::Bought].contains(source);
+    // What is popular is so for everybody, what was bought before is told with the question, and this feed says nothing of what goes together.
+    let others = [Source::Popular, Source::Bought, Source::Relations, Source::Compatibility];
+    let is_of_session = |source: &Source| !others.contains(source);
     for source in Source::ALL.into_iter().filter(is_of_session) {
         let (_root, engine) = engine(history(), &only(source));
         let (ids, answer) = ask(&engine, &next(&["spade-steel"]));

@@ -78,6 +78,17 @@ fn numbers_in_the_readme_are_the_defaults() {
         format!("`shown = {:?}`", upsell.shown),
     ];
     rules.iter().for_each(|rule| assert!(readme.contains(rule), "{rule}"));
+    let cross_sell = config.recommend.cross_sell;
+    assert_eq!((cross_sell.addon_share, cross_sell.addon_floor), (0.5, 0.5));
+    let bounds = [
+        format!("a cosine above {} to a product of the cart", cross_sell.look_alike),
+        format!("counts {} times (`gap_factor`)", cross_sell.gap_factor),
+        format!(
+            "below {} times the best of all wait until the others have {} each",
+            cross_sell.weak_share, cross_sell.max_per_need
+        ),
+    ];
+    bounds.iter().for_each(|bound| assert!(readme.contains(bound), "{bound}"));
 }
 
 #[test]
@@ -139,7 +150,7 @@ fn every_file_under_an_index_folder_that_the_readme_names_is_written() {
 fn every_protocol_of_the_readme_is_one_of_the_program() {
     let protocols = first_column("| protocol | question");
     let help = Workplace::new().ok(&["eval", "--help"]);
-    assert_eq!(protocols.len(), 7);
+    assert_eq!(protocols.len(), 9);
     protocols.iter().for_each(|name| assert!(help.contains(&format!("- {}:", name.trim_matches('`'))), "{name}"));
     let rungs = kindred::eval::RUNGS.map(|orders| orders.to_string()).join(", ");
     assert!(readme().contains(&format!("its first {rungs} orders")), "{rungs}");

@@ -53,7 +53,14 @@ fn a_wrong_field_is_named() {
         (json!({"context": {"product": "000"}, "session_id": "s".repeat(257)}), 400, "invalid_field", "session_id"),
         (json!({"context": {"product": "000"}, "include": ["product", "trace"]}), 400, "invalid_field", "include[1]"),
         (json!({"context": {"product": "000"}, "intent": "sell"}), 400, "invalid_field", "intent"),
-        (json!({"context": {"product": "000"}, "intent": "cross_sell"}), 400, "intent_not_available", "intent"),
+        (json!({"context": {"product": "000"}, "intent": "bundle"}), 400, "intent_not_available", "intent"),
+        (json!({"intent": "cross_sell"}), 400, "invalid_field", "context"),
+        (
+            json!({"context": {"product": "000", "free_shipping_over": "fifty"}, "intent": "cross_sell"}),
+            400,
+            "invalid_field",
+            "context.free_shipping_over",
+        ),
         (json!({"intent": "upsell"}), 400, "invalid_field", "context"),
         (
             json!({"context": {"product": "000", "looked_s": -1}, "intent": "upsell"}),
@@ -173,7 +180,6 @@ fn a_wrong_address_is_refused() {
         (format!("{products}?product_id=000&limit=11"), 400, "invalid_field", json!("limit")),
         (format!("{products}?product_id=000&limit=NaN"), 400, "invalid_field", json!("limit")),
         (format!("{products}?product_id=000&limit=4&limit=5"), 400, "invalid_field", json!("limit")),
-        (format!("{products}?product_id=000&intent=complementary"), 400, "intent_not_available", json!("intent")),
         (format!("{products}?product_id=000&intent=alike"), 400, "invalid_field", json!("intent")),
         (format!("{products}?product_id=000&size=3"), 400, "unknown_field", json!("size")),
     ];

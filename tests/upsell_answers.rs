@@ -302,6 +302,26 @@ fn says(product: &Product, attribute: &str, value: &str) -> bool {
     }
 }
 
+/// A text in small letters without marks, a plus as the word.
+fn in_words(text: &str) -> String {
+    text.to_lowercase().replace(['®', '™', '©', ' '], "").replace('+', "plus")
+}
+
+/// Whether a text says a name, in the singular or the plural, by one of the words that shops use for a phone.
+fn says_name(text: &str, name: &str) -> bool {
+    let text = in_words(text);
+    let known: &[&str] =
+        if name == "cell phone" { &["cellphone", "mobilephone", "smartphone", "cellularphone"] } else { &[] };
+    let stem = in_words(name.trim_end_matches('y'));
+    known.iter().any(|other| text.contains(other))
+        || text.contains(&stem)
+        || name.split(' ').all(|word| text.contains(word.trim_end_matches('y')))
+}
+
+fn number_of(reason: &Reason, name: &str) -> f64 {
+    reason.evidence[name].as_f64().unwrap()
+}
+
 /// Holds one reason against the feed and the events it was learned from.
 fn check(
     reason: &Reason,
@@ -356,6 +376,22 @@ fn check(
             let actions = done.iter().filter(|(_, id, _)| id == product.id.as_str()).count() as u64;
             assert_eq!(number("actions"), actions, "{context}");
         }
+        "fits" => {
+            let (model, of) = (evidence("model"), products[evidence("product").as_str()]);
+            model.split(' ').for_each(|word| assert!(in_words(&product.title).contains(word), "{context}"));
+            model.split(' ').for_each(|word| assert!(in_words(&of.title).contains(word), "{context}: {}", of.title));
+        }
+        "made_for" => {
+            let (name, of) = (evidence("made_for"), products[evidence("product").as_str()]);
+            let told = if evidence("origin") == "title" { &product.title } else { &product.description };
+            assert!(says_name(told, &name), "{context}: {told}");
+            let goes_by = format!("{} {:?} {}", of.brand.as_deref().unwrap_or_default(), of.product_type, of.title);
+            assert!(says_name(&goes_by, &name), "{context}: {goes_by}");
+        }
+        "related" => {
+            let of = products[evidence("product").as_str()];
+            assert!(reason.text.contains(&of.title) && number_of(reason, "similarity") > 0.0, "{context}");
+        }
         other => panic!("an unknown reason {other}: {context}"),
     }
 }
@@ -382,11 +418,12 @@ fn every_reason_of_hundreds_of_answers_is_true_of_the_feed_and_the_events() {
     for (at, product) in products.iter().enumerate() {
         let id = product.id.to_string();
         ask(&upsell(&id));
+        ask(&Query { intent: Intent::CrossSell, ..upsell(&id) });
         if at % 5 == 0 {
             ask(&Query { anchors: vec![id.clone()], limit: 10, ..Query::default() });
         }
         if at < 60 {
-            for intent in [Intent::Next, Intent::ForYou] {
+            for intent in [Intent::Next, Intent::ForYou, Intent::CrossSell] {
                 let viewed = SessionEvent { id: id.clone(), kind: EventKind::ViewItem };
                 let first = SessionEvent { id: products[(at + 3) % 60].id.to_string(), kind: EventKind::AddToCart };
                 ask(&Query { intent, session: vec![first, viewed], limit: 10, ..Query::default() });
@@ -397,11 +434,13 @@ fn every_reason_of_hundreds_of_answers_is_true_of_the_feed_and_the_events() {
     for text in ["leather wallet case", "something to charge a phone in the car", "zzzz"] {
         ask(&Query { text: Some(text.to_owned()), limit: 10, ..Query::default() });
     }
-    assert!(num_answers >= 500, "{num_answers} answers, {codes:?}");
+    assert!(num_answers >= 1000, "{num_answers} answers, {codes:?}");
     for code in [
         "more_storage",
         "more_cable_length",
         "fits_same",
+        "fits",
+        "made_for",
         "same_category",
         "bought_together",
         "seen_together",

@@ -26,11 +26,11 @@ const AMOUNT_UNITS: [&str; 16] = [
     "pieces", "days", "hours",
 ];
 /// Words that end what is named.
-const ENDS: [&str; 3] = ["with", "w", "without"];
+pub(super) const ENDS: [&str; 3] = ["with", "w", "without"];
 /// Words between two models.
-const SEPARATORS: [&str; 2] = ["and", "or"];
+pub(super) const SEPARATORS: [&str; 2] = ["and", "or"];
 /// Words that belong to the number before them.
-const SUFFIXES: [&str; 15] =
+pub(super) const SUFFIXES: [&str; 15] =
     ["plus", "pro", "max", "mini", "edge", "ultra", "lite", "active", "prime", "se", "xl", "air", "fe", "play", "duo"];
 /// Suffixes that name a model without a number: `iphone se`, `pixel xl`.
 const NUMBERLESS: [&str; 2] = ["se", "xl"];
@@ -94,7 +94,7 @@ pub fn models_named(text: &str) -> Vec<String> {
 }
 
 /// The parts of a title between dashes, as words.
-fn phrases(text: &str) -> Vec<Vec<String>> {
+pub(super) fn phrases(text: &str) -> Vec<Vec<String>> {
     text.split(" - ").map(words).collect()
 }
 
@@ -105,14 +105,14 @@ fn sorted(mut models: Vec<String>) -> Vec<String> {
 }
 
 /// Number of words of the opener that `words` starts with.
-fn opener(words: &[String]) -> Option<usize> {
+pub(super) fn opener(words: &[String]) -> Option<usize> {
     let starts_with =
         |opener: &&str| opener.split(' ').eq(words.iter().take(opener.split(' ').count()).map(String::as_str));
     OPENERS.iter().filter(|opener| starts_with(opener)).map(|opener| opener.split(' ').count()).max()
 }
 
 /// Lower-case words; `,` `/` `&` `;` stand as separators, `+` as `plus`, and a letter apart from its number is joined: `S 5` is `s5`.
-fn words(text: &str) -> Vec<String> {
+pub(super) fn words(text: &str) -> Vec<String> {
     let mut spaced = String::with_capacity(text.len() + 8);
     for c in text.chars().flat_map(char::to_lowercase) {
         match c {
@@ -161,7 +161,7 @@ fn models_of(words: &[String]) -> Vec<String> {
     models
 }
 
-fn has_digit(word: &str) -> bool {
+pub(super) fn has_digit(word: &str) -> bool {
     word.chars().any(|c| c.is_ascii_digit())
 }
 

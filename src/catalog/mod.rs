@@ -7,6 +7,8 @@
 //! | `product`, `money` | the product record · exact prices |
 //! | `attributes` | what a product says of itself in comparable values |
 //! | `compatibility` | what a product says it fits |
+//! | `need`, `purpose` | the kind of thing that a product is · the kinds of things that it is for |
+//! | `pairs` | the shop's own pairs of products |
 //! | `price_levels` | where a price stands among the prices of its category |
 //! | `settings`, `template` | `[catalog]` settings · the text that is embedded |
 //! | `feed`, `report` | reading one feed · what `kindred validate` prints |
@@ -30,11 +32,14 @@ mod header;
 mod json;
 mod merchant;
 mod money;
+mod need;
 mod offer;
+mod pairs;
 mod personalize;
 mod price;
 mod price_levels;
 mod product;
+mod purpose;
 mod record;
 mod record_file;
 mod reject;
@@ -52,10 +57,13 @@ pub use compatibility::{Compatibility, models_named};
 pub use error::FeedError;
 pub use feed::{Dialect, Feed, FeedProgress, read_feed, read_feed_at};
 pub use money::{Currency, Money, MoneyError};
+pub use need::{need, need_of_category, things};
 pub use offer::{LABELS, Offer, OfferPatch};
+pub use pairs::{PairFault, Pairs, Tie};
 pub use price::{PriceError, parse_price};
 pub use price_levels::{NUM_TIERS, PriceGroup, WHOLE_SHOP, position, price_groups, tier, unit_price};
 pub use product::*;
+pub use purpose::{Name, Purpose, as_written, known_model, names, purposes};
 pub use record::{Record, RecordFault, RecordForm, RecordReader, split_records};
 pub use record_file::{FileRecord, RecordFile};
 pub use reject::{FeedWarning, Reject, RejectCode, WarningCode, Warnings, write_rejects};

@@ -147,6 +147,30 @@ pub(super) enum Command {
         #[command(flatten)]
         ask: AskArgs,
     },
+    /// Show what goes with a cart or a product: what is needed, what is made for it, what is bought with it
+    CrossSell {
+        /// The catalog
+        catalog: String,
+        /// What is in the cart, the newest last
+        #[arg(value_name = "PRODUCT")]
+        cart: Vec<String>,
+        /// The product that is looked at now
+        #[arg(long, value_name = "PRODUCT")]
+        product: Option<String>,
+        /// A product that the session looked at, the oldest first; may be repeated
+        #[arg(long, value_name = "PRODUCT")]
+        viewed: Vec<String>,
+        /// The value of a cart from which on delivery is free, e.g. '50.00 USD'
+        #[arg(long, value_name = "AMOUNT")]
+        free_shipping_over: Option<crate::catalog::Money>,
+        #[command(flatten)]
+        ask: AskArgs,
+    },
+    /// Show the shop's own pairs of products, index/CATALOG/pairs.csv and pairs.jsonl, and the rows that cannot be used
+    Pairs {
+        /// The catalog
+        catalog: String,
+    },
     /// Show what a session wants next, what a shopper may like, what sells now, or what is better than the product looked at
     ///
     /// Learned from the shop's events by the last build.
@@ -154,7 +178,7 @@ pub(super) enum Command {
         /// The catalog
         catalog: String,
         /// What to show
-        #[arg(long, default_value = "next", value_name = "next|for_you|trending|upsell", value_parser = recommend_intent)]
+        #[arg(long, default_value = "next", value_name = "next|for_you|trending|upsell|cross_sell", value_parser = recommend_intent)]
         intent: Intent,
         /// A product that the session looked at, the oldest first; may be repeated
         #[arg(long, value_name = "PRODUCT")]
@@ -403,9 +427,9 @@ pub(super) struct AskArgs {
 }
 
 fn recommend_intent(word: &str) -> Result<Intent, String> {
-    let known = [Intent::Next, Intent::ForYou, Intent::Trending, Intent::Upsell];
+    let known = [Intent::Next, Intent::ForYou, Intent::Trending, Intent::Upsell, Intent::CrossSell];
     let intent = known.into_iter().find(|intent| intent.word() == word);
-    intent.ok_or_else(|| format!("`{word}` is not next, for_you, trending or upsell"))
+    intent.ok_or_else(|| format!("`{word}` is not next, for_you, trending, upsell or cross_sell"))
 }
 
 impl Args {

@@ -46,6 +46,9 @@ pub(super) struct EvalArgs {
     /// Most pairs of an order and a product that the cold protocols and the ladder ask about
     #[arg(long, default_value_t = 4000)]
     pub pairs: usize,
+    /// Kinds of things that protocol accessories asks about, e.g. phone
+    #[arg(long, value_name = "KIND", value_delimiter = ',')]
+    pub need: Vec<String>,
     /// The method that the others are compared with; the last of the table when left out
     #[arg(long, value_name = "METHOD")]
     pub reference: Option<String>,
@@ -72,6 +75,10 @@ pub(super) enum EvalProtocol {
     ColdSessions,
     /// The rest of an order, by a product that was given back its first 0 to 100 orders
     Ladder,
+    /// A hidden line of an order, by what goes with the rest: look-alikes, categories bought together, cross-sell with and without orders
+    CrossSell,
+    /// What goes with 30 products of the kinds of --need, drawn by --seed, and whether it is made for them
+    Accessories,
     /// Something better than a product: rules kept, coverage and price ratio, on 100 of the catalog's products drawn by --seed
     Upsell,
 }

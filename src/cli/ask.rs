@@ -1,4 +1,4 @@
-//! `kindred similar`, `kindred search`, `kindred upsell` and `kindred recommend`: one question, one table.
+//! `kindred similar`, `kindred search`, `kindred upsell`, `kindred cross-sell` and `kindred recommend`: one question, one table.
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -11,7 +11,7 @@ use super::args::AskArgs;
 use super::context::Context;
 use super::exit::Unanswerable;
 use super::output::{number, print_json, say, table};
-use crate::catalog::{CATEGORY_SEPARATOR, Product, Verdict};
+use crate::catalog::{CATEGORY_SEPARATOR, Money, Product, Verdict};
 use crate::events::EventKind;
 use crate::index::Check;
 use crate::live::View;
@@ -50,11 +50,14 @@ pub(super) fn search(context: &Context, catalog: &str, text: &str, ask: &AskArgs
 }
 
 /// What a session has done, as it is typed.
+#[derive(Default)]
 pub(super) struct Session {
     pub(super) viewed: Vec<String>,
     pub(super) cart: Vec<String>,
     pub(super) product: Option<String>,
     pub(super) include_seen: bool,
+    /// The value of a cart from which on delivery is free.
+    pub(super) free_shipping_over: Option<Money>,
 }
 
 pub(super) fn recommend(
@@ -73,6 +76,7 @@ pub(super) fn recommend(
         session: in_cart.chain(viewed).collect(),
         anchors: session.product.into_iter().collect(),
         include_seen: session.include_seen.then_some(true),
+        free_shipping_over: session.free_shipping_over,
         ..query(ask)?
     };
     let view = engine.view();
@@ -82,6 +86,8 @@ pub(super) fn recommend(
         if !context.json {
             say!("a step up from {}", line(&view.product(row)?))?;
         }
+    } else if intent == Intent::CrossSell {
+        answer.anchor.ok_or_else(|| unknown_products(catalog, &answer.missing_ids))?;
     } else if !context.json && engine.behavior(&view).is_none() {
         say!("nothing was learned from events yet: only texts speak")?;
     }

@@ -47,6 +47,9 @@ pub(super) fn run(context: &Context, args: &EvalArgs) -> Result<ExitCode> {
     if args.protocol == [EvalProtocol::Upsell] {
         return super::eval_upsell::run(context, args);
     }
+    if args.protocol == [EvalProtocol::Accessories] {
+        return super::eval_accessories::run(context, args);
+    }
     let protocols = protocols(args);
     if args.plot.is_some() && !protocols.contains(&EvalProtocol::Ladder) {
         let reason = "--plot draws the evidence ladder, which is not asked: add it to --protocol, or leave --plot out";
@@ -138,10 +141,13 @@ impl<'a> Shop<'a> {
             EvalProtocol::ColdAnchors => eval::cold_anchors(&self.history, more(), cold(self.split(protocol)?))?,
             EvalProtocol::ColdCandidates => eval::cold_candidates(&self.history, more(), cold(self.split(protocol)?))?,
             EvalProtocol::ColdSessions => eval::cold_sessions(&self.history, more(), cold(self.split(protocol)?))?,
-            EvalProtocol::Upsell => {
-                return Err(
-                    Unanswerable("ask for upsell alone: `kindred eval CATALOG --protocol upsell`".to_owned()).into()
-                );
+            EvalProtocol::CrossSell => {
+                let settings = BasketSettings { split: self.split(protocol)?, k, seed, max_products };
+                Task { protocol: "cross_sell", ..eval::baskets(&self.history, more(), settings)? }
+            }
+            EvalProtocol::Upsell | EvalProtocol::Accessories => {
+                let reason = "ask for upsell or accessories alone: `kindred eval CATALOG --protocol upsell`";
+                return Err(Unanswerable(reason.to_owned()).into());
             }
             EvalProtocol::Ladder => {
                 let share = HELD_OUT_SHARE;
@@ -175,6 +181,12 @@ impl<'a> Shop<'a> {
         };
         let report = match protocol {
             EvalProtocol::Sessions => eval::judge_sessions(task, self.learning(), &settings),
+            EvalProtocol::CrossSell => {
+                let reason =
+                    "name the catalog whose products the orders hold: `kindred eval CATALOG --protocol cross-sell`";
+                let view = self.view.as_ref().ok_or_else(|| Unanswerable(reason.to_owned()))?;
+                eval::judge_carts(task, view, self.learning(), &settings)
+            }
             _ => eval::judge_orders(task, self.learning(), &settings),
         };
         bar.finish_and_clear();

@@ -10,7 +10,7 @@
 //! | `args_eval` | what can be typed after `kindred eval` |
 //! | `args_events` | what can be typed after `kindred events` |
 //! | `args_rules` | what can be typed after `kindred rules` |
-//! | `ask`, `bench`, `eval`, `events`, `index`, `init`, `model`, `products`, `rules`, `serve`, `validate` | one command each |
+//! | `ask`, `bench`, `eval`, `events`, `index`, `init`, `model`, `pairs`, `products`, `rules`, `serve`, `validate` | one command each |
 #![allow(clippy::print_stderr, reason = "a command line prints its errors")]
 
 mod args;
@@ -24,6 +24,7 @@ mod bench_events;
 mod bench_rules;
 mod context;
 mod eval;
+mod eval_accessories;
 mod eval_upsell;
 mod events;
 mod exit;
@@ -31,6 +32,7 @@ mod index;
 mod init;
 mod model;
 mod output;
+mod pairs;
 mod products;
 mod progress;
 mod rules;
@@ -80,13 +82,18 @@ fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Search { catalog, text, ask } => ask::search(&context, &catalog, &text.join(" "), &ask),
         Command::Eval(args) => eval::run(&context, &args),
         Command::Upsell { catalog, product, viewed, cart, ask } => {
-            let session = ask::Session { viewed, cart, product: Some(product), include_seen: false };
+            let session = ask::Session { viewed, cart, product: Some(product), ..ask::Session::default() };
             ask::recommend(&context, &catalog, Intent::Upsell, session, &ask)
         }
+        Command::CrossSell { catalog, cart, product, viewed, free_shipping_over, ask } => {
+            let session = ask::Session { viewed, cart, product, free_shipping_over, include_seen: false };
+            ask::recommend(&context, &catalog, Intent::CrossSell, session, &ask)
+        }
         Command::Recommend { catalog, intent, viewed, cart, product, include_seen, ask } => {
-            let session = ask::Session { viewed, cart, product, include_seen };
+            let session = ask::Session { viewed, cart, product, include_seen, ..ask::Session::default() };
             ask::recommend(&context, &catalog, intent, session, &ask)
         }
+        Command::Pairs { catalog } => pairs::run(&context, &catalog),
         Command::Serve { bind } => serve::run(&context, bind),
     }
 }

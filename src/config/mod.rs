@@ -175,6 +175,9 @@ impl Config {
         if let Some((key, wanted)) = self.recommend.upsell.out_of_range() {
             range(&format!("recommend.upsell.{key}"), false, wanted)?;
         }
+        if let Some((key, wanted)) = self.recommend.cross_sell.out_of_range() {
+            range(&format!("recommend.cross_sell.{key}"), false, wanted)?;
+        }
         if let Some(key) = self.recommend.messages.unknown_key() {
             range(&format!("recommend.messages.{key}"), false, "there is no such message; the README lists the keys")?;
         }

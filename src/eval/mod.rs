@@ -9,8 +9,9 @@
 //! | `question` | [`Question`], [`Scores`], [`Ranker`]: what is asked and how it is answered |
 //! | `task` | [`Task`], [`Case`], [`Split`], [`Window`]: what is learned from and asked about |
 //! | `protocol` | the tasks: sessions, baskets, cold products, the evidence ladder |
-//! | `baselines`, `bm25` | the methods that stand beside every other |
+//! | `baselines`, `bm25`, `type_transition` | the methods that stand beside every other |
 //! | `learned` | what Kindred learns from events, and what it serves, as rankers |
+//! | `cross_sell` | what is served beside a cart, as a ranker |
 //! | `metrics` | HR, recall, nDCG, MRR |
 //! | `slices` | popularity deciles and evidence buckets |
 //! | `bootstrap` | 95 % intervals |
@@ -46,6 +47,7 @@
 mod baselines;
 mod bm25;
 mod bootstrap;
+mod cross_sell;
 mod error;
 mod files;
 #[cfg(test)]
@@ -63,10 +65,12 @@ mod slices;
 mod suite;
 mod task;
 mod texts;
+mod type_transition;
 
 pub use baselines::{CoCount, Cosine, PairsOf, Popularity};
 pub use bm25::Bm25;
 pub use bootstrap::{Bootstrap, Interval};
+pub use cross_sell::CrossSellRanker;
 pub use error::EvalError;
 pub use files::{ForeignList, read_lists, read_sessions};
 pub use judge::{Settings, judge};
@@ -75,12 +79,14 @@ pub use metrics::Measures;
 pub use order_file::{OrderFile, read_orders};
 pub use plot::write_ladder;
 pub use protocol::{
-    BasketSettings, ColdSettings, Ladder, LadderSettings, RUNGS, Rung, UpsellAnswer, UpsellReport, UpsellResult,
-    UpsellSettings, baskets, cold_anchors, cold_candidates, cold_sessions, next_items, order_times, sessions, upsell,
+    AccessoryAnswer, AccessoryReport, AccessoryResult, AccessorySettings, BasketSettings, ColdSettings, Ladder,
+    LadderSettings, Made, RUNGS, Rung, UpsellAnswer, UpsellReport, UpsellResult, UpsellSettings, accessories, baskets,
+    cold_anchors, cold_candidates, cold_sessions, next_items, order_times, sessions, upsell,
 };
 pub use question::{Question, Ranker, Scores};
 pub use report::{Estimate, MethodReport, Report, Slice};
 pub use slices::{EVIDENCE_BUCKETS, SliceKind, evidence};
-pub use suite::{Learning, climb, judge_orders, judge_sessions};
+pub use suite::{Learning, climb, judge_carts, judge_orders, judge_sessions};
 pub use task::{Case, Split, Task, Window, by_id};
 pub use texts::{ProductTexts, SUBSTITUTE_COSINE};
+pub use type_transition::TypeTransition;

@@ -2,6 +2,7 @@
 
 use super::baselines::{CoCount, Cosine, PairsOf, Popularity};
 use super::bm25::Bm25;
+use super::cross_sell::CrossSellRanker;
 use super::error::EvalError;
 use super::judge::{Settings, judge};
 use super::learned::{Neighbors, RowsOf, SemanticRanker, ServedRanker, SessionRanker, TableRanker};
@@ -10,7 +11,9 @@ use super::question::Ranker;
 use super::report::Report;
 use super::task::Task;
 use super::texts::ProductTexts;
+use super::type_transition::TypeTransition;
 use crate::behavior::{BehaviorConfig, Learned, ProductFacts, SessionIndex};
+use crate::live::View;
 use crate::recommend::{Intent, RecommendConfig};
 
 /// The settings of everything that is learned and served.
@@ -96,6 +99,45 @@ pub fn judge_orders(task: &Task, learning: Learning<'_>, settings: &Settings<'_>
         rankers.push(&anonymous);
     }
     rankers.push(&cart);
+    judge(task, &rankers, settings)
+}
+
+/// Measures what goes with a cart: popularity, pair counts, co-purchase, likeness of texts (cosine and BM25), categories bought together, what
+/// intent `for_you` serves, and what `cross_sell` serves, without orders and with them.
+///
+/// Returns an error if `settings` have no texts, or name a reference that is none of them.
+pub fn judge_carts(
+    task: &Task,
+    view: &View,
+    learning: Learning<'_>,
+    settings: &Settings<'_>,
+) -> Result<Report, EvalError> {
+    let Learning { behavior, recommend } = learning;
+    let no_texts =
+        || EvalError::NoCases { protocol: task.protocol, reason: "the products' texts are needed".to_owned() };
+    let texts = settings.texts.ok_or_else(no_texts)?;
+    let popularity = Popularity::learn(&task.train);
+    let pairs = CoCount::learn(&task.train, PairsOf::Every);
+    let learned = Learned::from_history(&task.train, &ProductFacts::default(), behavior);
+    let copurchase = TableRanker::new("copurchase", learned.copurchase.rows(), RowsOf::Every);
+    let content = Content::new(texts, &learned.sessions, behavior);
+    let transition = TypeTransition::learn(&task.train, texts);
+    let for_you =
+        ServedRanker::new("for_you", Intent::ForYou, task, (&learned, Some(&content.semantic)), (recommend, behavior));
+    let for_you = for_you.anonymous();
+    let first_day = CrossSellRanker::on_its_first_day(&task.train, view, (recommend, behavior), task.k);
+    let cross_sell = CrossSellRanker::learn(&task.train, view, (recommend, behavior), task.k);
+    let rankers: [&dyn Ranker; 9] = [
+        &popularity,
+        &pairs,
+        &copurchase,
+        &content.cosine,
+        &content.bm25,
+        &transition,
+        &for_you,
+        &first_day,
+        &cross_sell,
+    ];
     judge(task, &rankers, settings)
 }
 

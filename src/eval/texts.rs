@@ -51,6 +51,11 @@ impl ProductTexts {
         &self.texts
     }
 
+    /// The main category of `product`; `None` where it has none.
+    pub fn leaf(&self, product: u32) -> Option<&str> {
+        self.leaves.get(product as usize)?.as_deref()
+    }
+
     /// Numbers in a vector.
     pub fn dim(&self) -> usize {
         self.dim
@@ -68,8 +73,8 @@ impl ProductTexts {
 
     /// Whether one could be bought in the place of the other: the same leaf category, or a cosine above [`SUBSTITUTE_COSINE`].
     pub fn are_substitutes(&self, a: u32, b: u32) -> bool {
-        let leaf = |product: u32| self.leaves[product as usize].as_deref();
-        leaf(a).is_some_and(|of_a| leaf(b) == Some(of_a)) || dot(self.vector(a), self.vector(b)) > SUBSTITUTE_COSINE
+        self.leaf(a).is_some_and(|of_a| self.leaf(b) == Some(of_a))
+            || dot(self.vector(a), self.vector(b)) > SUBSTITUTE_COSINE
     }
 }
 

@@ -16,7 +16,7 @@ use roaring::RoaringBitmap;
 
 use super::error::IndexError;
 use super::section::{FileDigest, Section, SectionFile, Tag, write_sections};
-use crate::catalog::{Availability, CATEGORY_SEPARATOR, Compatibility, LABELS, Offer, Product};
+use crate::catalog::{Availability, CATEGORY_SEPARATOR, Compatibility, LABELS, Offer, Product, need, purposes};
 
 /// Kind of the file.
 pub const KIND: Tag = *b"TERM";
@@ -27,6 +27,10 @@ pub const VERSION: u32 = 1;
 pub const FITS_FIELD: &str = "fits";
 /// Value of [`FITS_FIELD`] that every product has which names any model.
 pub const FITS_ANY: &str = "*";
+/// Field of the kinds of things that a product says it is for.
+pub const PURPOSE_FIELD: &str = "made_for";
+/// Field of the kind of thing that a product is.
+pub const NEED_FIELD: &str = "need";
 
 /// How values are compared: without case, with single spaces, and without spaces around.
 pub fn fold(value: &str) -> String {
@@ -99,6 +103,10 @@ fn each_value(product: &Product, compatibility: &Compatibility, mut add: impl Fn
     for model in compatibility.fits(product) {
         add(FITS_FIELD, &model);
         add(FITS_FIELD, FITS_ANY);
+    }
+    purposes(product).iter().for_each(|purpose| add(PURPOSE_FIELD, &purpose.name));
+    if let Some(need) = need(product) {
+        add(NEED_FIELD, &need);
     }
     for (name, values) in product.attributes.iter().filter(|(name, _)| !is_offer_field(name)) {
         values.iter().for_each(|value| add(name, value));

@@ -125,7 +125,7 @@ impl<'a> Blend<'a> {
     }
 
     /// Every candidate that may appear, best first.
-    fn scored(&self) -> Result<&[Hit], RecommendError> {
+    pub(super) fn scored(&self) -> Result<&[Hit], RecommendError> {
         if let Some(scored) = self.scored.get() {
             return Ok(scored);
         }
@@ -139,7 +139,12 @@ impl<'a> Blend<'a> {
         let mut scores: HashMap<u32, SourceScores> = HashMap::new();
         for source in Source::ALL.into_iter().filter(|&source| self.weights.of(source) > 0.0) {
             let candidates = self.candidates(source)?;
-            let highest = if source == Source::Bought { ENOUGH_ORDERS.ln_1p() } else { highest(&candidates) };
+            let highest = match source {
+                Source::Bought => ENOUGH_ORDERS.ln_1p(),
+                // They are shares already.
+                Source::Relations | Source::Compatibility => 1.0,
+                _ => highest(&candidates),
+            };
             for candidate in candidates {
                 scores.entry(candidate.row.0).or_default().set(source, (candidate.score / highest).clamp(0.0, 1.0));
             }
@@ -165,6 +170,11 @@ impl<'a> Blend<'a> {
             let rows = self.question.bought.iter();
             let rows = rows.map(|&(row, num_orders)| ScoredRow { row, score: (num_orders as f32).ln_1p() });
             return Ok(rows.filter(|scored| shop.may_appear(scored.row)).collect());
+        }
+        if matches!(source, Source::Relations | Source::Compatibility) {
+            let starts: Vec<RowId> = self.start.steps.iter().map(|(row, _)| *row).collect();
+            let told = shop.told(source, &starts)?.into_iter();
+            return Ok(told.filter(|scored| shop.may_appear(scored.row)).collect());
         }
         let asked = Asked { shop, config: self.behavior, start: &self.start, vector };
         let candidates = asked.candidates(source)?.into_iter();

@@ -28,8 +28,8 @@ pub(super) struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    /// The best of `source`, best first; empty where it knows nothing of the session. What is alike by text the shop itself
-    /// knows, and what was bought before the question.
+    /// The best of `source`, best first; empty where it knows nothing of the session. What is alike by text and what
+    /// feeds tell the shop itself knows, and what was bought before the question.
     ///
     /// Returns an error if the index of sessions cannot be searched.
     pub(super) fn candidates(&self, source: Source) -> Result<Vec<Related>, RecommendError> {
@@ -42,7 +42,7 @@ impl Asked<'_> {
             Source::SessionSemantic => self.session_semantic(known)?,
             Source::Next => after(known, self.start.rows().last().copied()),
             Source::Popular => known.popular.row(0).to_vec(),
-            Source::Similar | Source::Bought => Vec::new(),
+            Source::Similar | Source::Bought | Source::Relations | Source::Compatibility => Vec::new(),
         })
     }
 

@@ -1,5 +1,7 @@
 //! Answers questions about one catalog.
 
+use std::cell::OnceCell;
+use std::collections::HashSet;
 use std::convert::Infallible;
 use std::sync::Arc;
 
@@ -8,6 +10,7 @@ use roaring::RoaringBitmap;
 
 use super::blend::Blend;
 use super::compare::{ComparedRow, compared};
+use super::cross_sell::{Basket, CrossSell};
 use super::error::RecommendError;
 use super::filter::{Narrowed, allowed_rows, intersect};
 use super::fit::Fit;
@@ -18,15 +21,19 @@ use super::search::{Allowed, Search};
 use super::session::{SessionQuestion, in_cart};
 use super::settings::RecommendConfig;
 use super::shop::LiveShop;
+use super::told::Told;
 use super::upsell::{Anchor, Upsell};
 use crate::behavior::{Behavior, BehaviorConfig};
-use crate::catalog::TextTemplate;
+use crate::catalog::{Pairs, TextTemplate};
 use crate::embed::Embedder;
 use crate::events::EventKind;
 use crate::index::{CatalogDir, Generation, IndexError, ModelRecord};
 use crate::live::{LiveCatalog, View};
 use crate::rank::RowId;
 use crate::rules::{RuleSet, RuleStore};
+
+/// Rows of pairs that cannot be used which are named in the log.
+const MAX_LOGGED_FAULTS: usize = 10;
 
 /// Which setting would load the model that made the index. A precision's fingerprint differs as another model's does.
 fn setting_that_differs(indexed: &ModelRecord, loaded: &Embedder) -> String {
@@ -45,6 +52,8 @@ pub struct Engine {
     /// answered with its own.
     behaviors: ArcSwap<Vec<(String, Option<Arc<Behavior>>)>>,
     rules: Rulebook,
+    /// The shop's own pairs, as they were when the generation came.
+    pairs: ArcSwap<Pairs>,
     embedder: Arc<Embedder>,
     config: RecommendConfig,
     behavior: BehaviorConfig,
@@ -76,9 +85,10 @@ impl Engine {
         check_model(&generation, &embedder)?;
         let behaviors = ArcSwap::from_pointee(vec![open_behavior(dir, &generation)?]);
         let rules = Rulebook::open(RuleStore::new(&dir.path()), &generation)?;
+        let pairs = ArcSwap::from_pointee(read_pairs(dir)?);
         let live = LiveCatalog::open(dir.live_path(), generation, embedder.clone(), template.clone())?;
         let (dir, config, behavior) = (dir.clone(), config.clone(), BehaviorConfig::default());
-        Ok(Self { dir, live, behaviors, rules, embedder, config, behavior })
+        Ok(Self { dir, live, behaviors, rules, pairs, embedder, config, behavior })
     }
 
     /// The same with other settings of what is learned from events.
@@ -93,6 +103,7 @@ impl Engine {
         check_model(&generation, &self.embedder)?;
         let opened = open_behavior(&self.dir, &generation)?;
         self.rules.prepare(&generation)?;
+        let pairs = read_pairs(&self.dir)?;
         let before = self.behaviors.load_full();
         let mut behaviors = Vec::clone(&before);
         behaviors.retain(|(name, _)| *name != opened.0);
@@ -100,6 +111,7 @@ impl Engine {
         behaviors.push(opened);
         self.behaviors.store(Arc::new(behaviors));
         self.live.take_over(generation).inspect_err(|_| self.behaviors.store(before))?;
+        self.pairs.store(Arc::new(pairs));
         Ok(())
     }
 
@@ -108,6 +120,11 @@ impl Engine {
         let behaviors = self.behaviors.load();
         let (_, behavior) = behaviors.iter().find(|(name, _)| name == view.generation().name())?;
         behavior.clone()
+    }
+
+    /// The shop's own pairs.
+    pub fn pairs(&self) -> Arc<Pairs> {
+        self.pairs.load_full()
     }
 
     /// The catalog's rules.
@@ -157,6 +174,7 @@ impl Engine {
         query.check()?;
         match query.intent {
             Intent::Upsell => self.answer_upsell(view, query, rules),
+            Intent::CrossSell => self.answer_cross_sell(view, query, rules),
             intent if intent.is_of_session() => self.answer_session(view, query, rules),
             _ => self.answer_similar(view, query, rules),
         }
@@ -258,7 +276,25 @@ impl Engine {
         let cart: Vec<u32> = in_cart(steps.iter().copied()).iter().map(|row| row.0).collect();
         let orders_of = |cart: &[u32]| behavior.map_or(0.0, |behavior| behavior.knowledge().mean_orders(cart));
         let weights = config.weights(query.intent, (!cart.is_empty()).then(|| orders_of(&cart)));
-        Explainer { view, query, answer, config, behavior, weights, steps: &steps, anchors: &anchors }.explain()
+        let cart: Vec<RowId> = cart.into_iter().map(RowId).collect();
+        let starts = goes_with(&anchors, &cart, &steps);
+        let pairs = self.pairs();
+        let told = Told { view, pairs: &pairs };
+        let basket = Basket::of(view, query, &starts, &cart);
+        let explainer = Explainer {
+            view,
+            query,
+            answer,
+            config,
+            behavior,
+            weights,
+            steps: &steps,
+            anchors: &anchors,
+            told,
+            starts: &starts,
+            basket,
+        };
+        explainer.explain()
     }
 
     /// What differs from the anchor of `answer` to the product of `row`, what is better first; `None` where the answer starts from no
@@ -293,7 +329,8 @@ impl Engine {
         let out = taken.iter().copied().chain(seen).chain(excluded).map(|row| row.0).collect();
         let newest_first: Vec<RowId> = steps.iter().rev().map(|(row, _)| *row).collect();
         let allowed = self.allowed(view, query, &newest_first, out)?;
-        let shop = LiveShop { view, behavior: self.behavior(view), allowed: &allowed, exact: query.exact };
+        let (pairs, behavior) = (self.pairs(), self.behavior(view));
+        let shop = LiveShop { view, behavior, measured: None, pairs: &pairs, allowed: &allowed, exact: query.exact };
         let bought = query.bought.iter().filter_map(|bought| Some((view.row(&bought.product)?, bought.num_orders)));
         let bought: Vec<(RowId, u32)> = bought.collect();
         let Query { intent, limit, min_score, .. } = *query;
@@ -322,6 +359,55 @@ impl Engine {
             otherwise: allowed.why_fewer(FewerBecause::Evidence),
         };
         asked.finish(&blend, rules)
+    }
+
+    /// Answers what goes with the cart and what is on the page; without both, with the newest of the session. Neither those nor their
+    /// families, nor what never stands beside them, are in the answer.
+    fn answer_cross_sell(&self, view: &View, query: &Query, rules: &Compiled) -> Result<Answer, RecommendError> {
+        let (anchors, excluded, mut missing_ids) = named(view, query);
+        let steps = steps(view, &query.session, &mut missing_ids);
+        let cart = in_cart(steps.iter().copied());
+        let starts = goes_with(&anchors, &cart, &steps);
+        let Some(&newest) = starts.last() else {
+            return Ok(Answer::nothing(None, missing_ids, FewerBecause::UnknownProducts, rules.version()));
+        };
+        let pairs = self.pairs();
+        let told = Told { view, pairs: &pairs };
+        let taken: Vec<RowId> = starts.iter().copied().chain(told.vetoed(&starts)?).collect();
+        let out = taken.iter().chain(&excluded).map(|row| row.0).collect();
+        let newest_first: Vec<RowId> = starts.iter().rev().copied().collect();
+        let allowed = self.allowed(view, query, &newest_first, out)?;
+        let behavior = self.behavior(view);
+        let shop = LiveShop { view, behavior, measured: None, pairs: &pairs, allowed: &allowed, exact: query.exact };
+        let in_cart: Vec<_> = starts.iter().map(|&row| (row, EventKind::AddToCart)).collect();
+        let Query { intent, limit, min_score, .. } = *query;
+        let question =
+            SessionQuestion { intent, steps: &in_cart, text: None, taken: &taken, bought: &[], limit, min_score };
+        let config = &self.config.cross_sell;
+        let cross_sell = CrossSell {
+            told,
+            config,
+            blend: Blend::new(&shop, &question, &self.config, &self.behavior),
+            starts: &starts,
+            taken: &taken,
+            basket: Basket::of(view, query, &starts, &cart),
+            floor: min_score.unwrap_or(config.min_score),
+            ordered: OnceCell::new(),
+        };
+        let asked = Asked {
+            view,
+            query,
+            page: if anchors.is_empty() { &newest_first[..1] } else { &anchors },
+            cart: &cart,
+            taken: &taken,
+            allowed: &allowed,
+            missing_ids,
+            is_filled: false,
+            anchor: Some(newest),
+            most: None,
+            otherwise: allowed.why_fewer(FewerBecause::Evidence),
+        };
+        asked.finish(&cross_sell, rules)
     }
 
     /// The mean of the anchors' vectors and the text's, of length 1; `None` when there is nothing to start from.
@@ -387,6 +473,30 @@ fn steps(view: &View, session: &[SessionEvent], missing_ids: &mut Vec<String>) -
         }
     }
     steps
+}
+
+/// What an answer has to go with, each once, the newest last: the cart, then what is on the page; without both the newest of the session.
+fn goes_with(anchors: &[RowId], cart: &[RowId], steps: &[(RowId, EventKind)]) -> Vec<RowId> {
+    let mut seen = HashSet::new();
+    let mut starts: Vec<RowId> = anchors.iter().rev().chain(cart.iter().rev()).copied().collect();
+    if starts.is_empty() {
+        starts.extend(steps.last().map(|(row, _)| *row));
+    }
+    starts.retain(|row| seen.insert(*row));
+    starts.reverse();
+    starts
+}
+
+/// The pairs in the catalog's folder. Rows that cannot be used are left out and named in the log.
+fn read_pairs(dir: &CatalogDir) -> Result<Pairs, RecommendError> {
+    let pairs = Pairs::of_folder(&dir.path())?;
+    for fault in pairs.faults().iter().take(MAX_LOGGED_FAULTS) {
+        tracing::warn!("{}, line {}, {}: {}", fault.path.display(), fault.line, fault.field, fault.message);
+    }
+    if pairs.faults().len() > MAX_LOGGED_FAULTS {
+        tracing::warn!("{} rows of pairs cannot be used in all", pairs.faults().len());
+    }
+    Ok(pairs)
 }
 
 /// Rows of the anchors and of what is excluded, and the ids of both that the catalog lacks.

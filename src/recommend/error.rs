@@ -1,5 +1,6 @@
 //! What can be wrong with a question. Each names the field, so that an edge can say it in its own words.
 
+use crate::catalog::FeedError;
 use crate::embed::EmbedError;
 use crate::index::IndexError;
 use crate::live::LiveError;
@@ -31,7 +32,7 @@ pub enum RecommendError {
     },
     /// The intent needs something that is not there.
     #[error(
-        "intent `{0}` is not available; this version answers `similar`, `upsell`, `next`, `for_you` and `trending`"
+        "intent `{0}` is not available; this version answers `similar`, `upsell`, `cross_sell`, `next`, `for_you` and `trending`"
     )]
     IntentNotAvailable(&'static str),
     /// The generation is of a release that did not compare products.
@@ -61,6 +62,9 @@ pub enum RecommendError {
     /// The rules cannot be kept or read.
     #[error(transparent)]
     Rules(#[from] RulesError),
+    /// The shop's own pairs cannot be read.
+    #[error("cannot read the shop's pairs of products")]
+    Pairs(#[from] FeedError),
     /// The text could not be embedded.
     #[error("cannot embed the text")]
     Embed(#[from] EmbedError),

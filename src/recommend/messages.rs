@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 pub struct Messages(BTreeMap<String, BTreeMap<String, String>>);
 
 /// The built-in sentences by key.
-const BUILT_IN: [(&str, &str); 41] = [
+const BUILT_IN: [(&str, &str); 51] = [
     ("reason.more", "{to} {label} instead of {from}"),
     ("reason.more.pieces", "{to} instead of {from}"),
     ("reason.more.cores", "{to} instead of {from}"),
@@ -43,6 +43,15 @@ const BUILT_IN: [(&str, &str); 41] = [
     ("reason.seen_together", "Met in {sessions} recent visits together with {title}"),
     ("reason.bought_before", "You had this in {orders} of your earlier orders"),
     ("reason.popular", "Popular: {actions} times looked at, taken or bought"),
+    ("reason.required_part", "Needed for {title}"),
+    ("reason.always_together", "Belongs with {title}"),
+    ("reason.accessory", "Accessory for {title}"),
+    ("reason.often_bought_with", "Often bought with {title}"),
+    ("reason.part_of_set", "From one set with {title}"),
+    ("reason.fits", "Fits {model}"),
+    ("reason.made_for", "Made for: {name}"),
+    ("reason.free_shipping", "Brings your cart to free delivery, for which {gap} are missing"),
+    ("reason.related", "Related to {title}"),
     ("reason.in_shop", "From this shop"),
     ("title.similar", "Similar to {title}"),
     ("title.similar.plain", "You may be looking for"),
@@ -51,7 +60,8 @@ const BUILT_IN: [(&str, &str); 41] = [
     ("title.next", "You may want next"),
     ("title.for_you", "For you"),
     ("title.trending", "Popular now"),
-    ("title.cross_sell", "Goes with it"),
+    ("title.cross_sell", "Goes with {title}"),
+    ("title.cross_sell.plain", "Goes with your cart"),
     ("title.bundle", "Complete the set"),
     ("title.replenish", "Time to restock"),
     ("label.brand", "brand"),

@@ -14,8 +14,11 @@
 //! | `candidates` | what each source knows of a session |
 //! | `blend` | candidates of all sources as one shelf: what is served and what is measured |
 //! | `upsell` | the better model one price step up |
+//! | `cross_sell` | what goes with the cart |
+//! | `told` | what the feed and the shop's own pairs say goes together |
 //! | `compare` | two products side by side |
 //! | `reason` | why each product is shown, and the list's title |
+//! | `together` | why each product goes with a cart |
 //! | `messages` | the sentences of reasons, by language |
 //! | `filter` | a filter's conditions looked up |
 //! | `ruled` | the shop's rules: compiled, in force, applied to hits |
@@ -25,6 +28,7 @@
 mod blend;
 mod candidates;
 mod compare;
+mod cross_sell;
 mod engine;
 mod error;
 mod filter;
@@ -38,10 +42,13 @@ mod session;
 mod settings;
 mod shop;
 mod source;
+mod together;
+mod told;
 mod upsell;
 
 pub use blend::{SessionShelf, answer_session};
 pub use compare::ComparedRow;
+pub use cross_sell::{CrossSellConfig, goes_with_cart};
 pub use engine::{Engine, TrialRules};
 pub use error::RecommendError;
 pub use messages::Messages;

@@ -1,5 +1,6 @@
 //! The question and the answer, free of any wire format.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -8,6 +9,7 @@ use utoipa::ToSchema;
 
 use super::error::RecommendError;
 use super::source::{Source, SourceScores};
+use crate::catalog::Money;
 use crate::events::{BoughtProduct, EventKind};
 use crate::rank::RowId;
 use crate::rules::Filter;
@@ -79,7 +81,8 @@ pub struct Query {
     pub intent: Intent,
     /// Products to start from, at most [`MAX_ANCHORS`]; their mean vector is searched. They and their families are never in the answer.
     pub anchors: Vec<String>,
-    /// What the live session has done, oldest first, at most [`MAX_ANCHORS`]: what [`Intent::Next`] and [`Intent::ForYou`] start from.
+    /// What the live session has done, oldest first, at most [`MAX_ANCHORS`]: what [`Intent::Next`] and [`Intent::ForYou`] start from, and
+    /// with the anchors [`Intent::CrossSell`].
     pub session: Vec<SessionEvent>,
     /// What the shopper bought in earlier orders, the products of most orders first; those that the catalog lacks are left out.
     pub bought: Vec<BoughtProduct>,
@@ -111,6 +114,10 @@ pub struct Query {
     pub cart: Vec<String>,
     /// Who asks, for rules.
     pub shopper: Shopper,
+    /// Pieces of what is in the cart, by product id, where there is more than one: for what the cart is worth.
+    pub quantities: HashMap<String, u32>,
+    /// The value of a cart from which on delivery is free: [`Intent::CrossSell`] favors what closes the gap.
+    pub free_shipping_over: Option<Money>,
     /// When it is asked, for rules; now when `None`.
     pub at: Option<Timestamp>,
     /// Whether the answer counts in the rules' figures.
@@ -124,7 +131,7 @@ impl Query {
         let is_share = |x: f64| (0.0..=1.0).contains(&x);
         let is_factor = |x: &Option<f64>| x.is_none_or(|x| x.is_finite() && x >= 0.0);
         let is_session = self.intent.is_of_session();
-        if !matches!(self.intent, Intent::Similar | Intent::Upsell) && !is_session {
+        if !matches!(self.intent, Intent::Similar | Intent::Upsell | Intent::CrossSell) && !is_session {
             return Err(RecommendError::IntentNotAvailable(self.intent.word()));
         }
         if !(1..=MAX_LIMIT).contains(&self.limit) {
@@ -162,10 +169,13 @@ impl Query {
             _ if self.intent == Intent::Upsell && self.anchors.is_empty() && self.session.is_empty() => {
                 invalid("context", "give `product`, `viewed` or `cart` to step up from".into())
             }
+            _ if self.intent == Intent::CrossSell && self.anchors.is_empty() && self.session.is_empty() => {
+                invalid("context", "give `product`, `products`, `cart` or `viewed` to go with".into())
+            }
             _ if self.looked_s.is_some_and(|seconds| !(0.0..=86_400.0).contains(&seconds)) => {
                 invalid("context.looked_s", "give seconds from 0 to 86400".into())
             }
-            None if self.anchors.is_empty() && !is_session && self.intent != Intent::Upsell => {
+            None if self.anchors.is_empty() && !is_session && self.intent == Intent::Similar => {
                 invalid("context", "give `product`, `products`, `viewed`, `cart` or `query` to start from".into())
             }
             _ => Ok(()),

@@ -10,10 +10,12 @@ use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use super::compare::{ComparedRow, compared};
+use super::cross_sell::Basket;
 use super::error::RecommendError;
 use super::query::{Answer, Hit, Intent, Query};
 use super::settings::RecommendConfig;
 use super::source::{Source, SourceWeights};
+use super::told::Told;
 use super::upsell::Anchor;
 use crate::behavior::Behavior;
 use crate::catalog::{Product, Verdict};
@@ -58,6 +60,12 @@ pub(super) struct Explainer<'a> {
     pub weights: Option<SourceWeights>,
     pub steps: &'a [(RowId, EventKind)],
     pub anchors: &'a [RowId],
+    /// What the feed and the shop's own pairs say.
+    pub told: Told<'a>,
+    /// What a cross-sell goes with, the newest last.
+    pub starts: &'a [RowId],
+    /// What that is worth.
+    pub basket: Option<Basket>,
 }
 
 impl Explainer<'_> {
@@ -66,6 +74,7 @@ impl Explainer<'_> {
         let started = self.answer.anchor.map(|row| self.view.product(row)).transpose()?;
         let reason = |hit: &Hit| match (self.query.intent, self.weights) {
             (Intent::Upsell, _) => self.better(hit),
+            (Intent::CrossSell, Some(weights)) => self.of_cart(hit, weights),
             (_, Some(weights)) => self.of_session(hit, weights),
             _ => self.of_product(hit, started.as_ref()),
         };
@@ -77,7 +86,8 @@ impl Explainer<'_> {
         let word = self.query.intent.word();
         let (with, plain) = (format!("title.{word}"), format!("title.{word}.plain"));
         let parts = started.map(|product| ("title", product.title.clone())).into_iter().collect();
-        let keys = if started.is_some() { [with.as_str(), &plain] } else { [plain.as_str(), &with] };
+        let is_of_one = self.query.intent != Intent::CrossSell || self.starts.len() == 1;
+        let keys = if started.is_some() && is_of_one { [with.as_str(), &plain] } else { [plain.as_str(), &with] };
         self.config.messages.sentence(self.query.language.as_deref(), &keys, &parts)
     }
 
@@ -153,6 +163,19 @@ impl Explainer<'_> {
 
     /// What the source that says most knows, else the next one; likeness to the newest product where none has counts.
     fn of_session(&self, hit: &Hit, weights: SourceWeights) -> Result<Reason, RecommendError> {
+        if let Some(reason) = self.counted(hit, weights)? {
+            return Ok(reason);
+        }
+        let newest = self.answer.anchor.map(|row| self.view.product(row)).transpose()?;
+        match newest {
+            Some(newest) => self.of_product(hit, Some(&newest)),
+            None if self.query.text.is_some() => Ok(self.of_text(hit, &self.view.product(hit.row)?)),
+            None => Ok(self.simple("in_shop", &[], json!({}))),
+        }
+    }
+
+    /// What the source that says most counts, else the next one.
+    pub(super) fn counted(&self, hit: &Hit, weights: SourceWeights) -> Result<Option<Reason>, RecommendError> {
         let says = |source: Source| weights.of(source).max(f32::MIN_POSITIVE) * hit.sources.get(source);
         let mut sources: Vec<Source> =
             Source::ALL.into_iter().filter(|&source| hit.sources.get(source) > 0.0).collect();
@@ -163,18 +186,13 @@ impl Explainer<'_> {
                 Source::Session | Source::SessionSemantic | Source::Next => self.seen_together(hit)?,
                 Source::Popular => self.popular(hit),
                 Source::Bought => self.bought_before(hit)?,
-                Source::Similar => None,
+                Source::Similar | Source::Relations | Source::Compatibility => None,
             };
-            if let Some(reason) = reason {
+            if reason.is_some() {
                 return Ok(reason);
             }
         }
-        let newest = self.answer.anchor.map(|row| self.view.product(row)).transpose()?;
-        match newest {
-            Some(newest) => self.of_product(hit, Some(&newest)),
-            None if self.query.text.is_some() => Ok(self.of_text(hit, &self.view.product(hit.row)?)),
-            None => Ok(self.simple("in_shop", &[], json!({}))),
-        }
+        Ok(None)
     }
 
     /// The session's products, the newest first: what is on the page, then what was done.
@@ -241,7 +259,7 @@ impl Explainer<'_> {
         Some(self.simple("popular", &[("actions", actions.to_string())], json!({"actions": actions})))
     }
 
-    fn simple(&self, code: &str, parts: &[(&str, String)], evidence: Value) -> Reason {
+    pub(super) fn simple(&self, code: &str, parts: &[(&str, String)], evidence: Value) -> Reason {
         self.said(code.to_owned(), &[&format!("reason.{code}")], &parts.iter().cloned().collect(), evidence)
     }
 

@@ -29,7 +29,7 @@ pub fn in_cart<P: Copy + PartialEq>(steps: impl IntoIterator<Item = (P, EventKin
 /// A question that starts from a session.
 #[derive(Debug, Clone, Copy)]
 pub struct SessionQuestion<'a> {
-    /// [`Intent::Next`], [`Intent::ForYou`] or [`Intent::Trending`].
+    /// [`Intent::Next`], [`Intent::ForYou`], [`Intent::Trending`] or [`Intent::CrossSell`].
     pub intent: Intent,
     /// What was done, oldest first.
     pub steps: &'a [RowStep],
@@ -54,7 +54,7 @@ impl SessionQuestion<'_> {
             steps: rows.into_iter().map(|row| (row, EventKind::AddToCart)).collect(),
             is_cart: true,
         };
-        if self.intent == Intent::ForYou && !cart.is_empty() {
+        if matches!(self.intent, Intent::ForYou | Intent::CrossSell) && !cart.is_empty() {
             return cart_of(cart);
         }
         let counts = |(_, kind): &&RowStep| config.weights.of(*kind) > 0.0;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::cross_sell::CrossSellConfig;
 use super::messages::Messages;
 use super::query::Intent;
 use super::source::SourceWeights;
@@ -30,6 +31,8 @@ pub struct RecommendConfig {
     pub trending: SourceWeights,
     /// [`Intent::Upsell`].
     pub upsell: UpsellConfig,
+    /// [`Intent::CrossSell`].
+    pub cross_sell: CrossSellConfig,
     /// Sentences of reasons, labels and titles by language and key, in place of the built-in ones: `messages.de."reason.more"`.
     pub messages: Messages,
 }
@@ -46,6 +49,7 @@ impl Default for RecommendConfig {
             cart: CartMix::default(),
             trending: SourceWeights::TRENDING,
             upsell: UpsellConfig::default(),
+            cross_sell: CrossSellConfig::default(),
             messages: Messages::default(),
         }
     }
@@ -85,6 +89,7 @@ impl RecommendConfig {
             (Intent::ForYou, None) => Some(self.for_you),
             (Intent::ForYou, Some(orders)) => Some(self.cart.weights(orders)),
             (Intent::Trending, _) => Some(self.trending),
+            (Intent::CrossSell, orders) => Some(self.cross_sell.weights(orders.unwrap_or(0.0))),
             _ => None,
         }
     }

@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use super::error::RecommendError;
 use super::search::Allowed;
+use super::source::Source;
+use super::told::Told;
 use crate::behavior::{Behavior, Knowledge};
+use crate::catalog::Pairs;
 use crate::live::View;
 use crate::rank::{RowId, ScoredRow};
 
@@ -32,12 +35,24 @@ pub trait Shop {
     ///
     /// Returns an error if the index cannot be searched.
     fn nearest_sessions(&self, vector: &[f32], k: usize) -> Result<Vec<ScoredRow>, RecommendError>;
+
+    /// What the feed and the shop itself say goes with `rows`, the newest last, scored from 0 to 1 in no order: [`Source::Relations`] and
+    /// [`Source::Compatibility`]. A shop of numbers alone has neither.
+    ///
+    /// Returns an error if a record or a bitmap cannot be read.
+    fn told(&self, _source: Source, _rows: &[RowId]) -> Result<Vec<ScoredRow>, RecommendError> {
+        Ok(Vec::new())
+    }
 }
 
 /// A view of a catalog with what was learned for its generation.
 pub(super) struct LiveShop<'a> {
     pub view: &'a View,
     pub behavior: Option<Arc<Behavior>>,
+    /// What was learned for a measurement, in place of that.
+    pub measured: Option<Knowledge<'a>>,
+    /// The shop's own pairs.
+    pub pairs: &'a Pairs,
     /// Which rows may be in the answer.
     pub allowed: &'a Allowed,
     /// Whether every allowed product is scored instead of walking the graph.
@@ -46,7 +61,7 @@ pub(super) struct LiveShop<'a> {
 
 impl Shop for LiveShop<'_> {
     fn knowledge(&self) -> Option<Knowledge<'_>> {
-        self.behavior.as_deref().map(Behavior::knowledge)
+        self.measured.or_else(|| self.behavior.as_deref().map(Behavior::knowledge))
     }
 
     fn may_appear(&self, row: RowId) -> bool {
@@ -70,5 +85,14 @@ impl Shop for LiveShop<'_> {
 
     fn nearest_sessions(&self, vector: &[f32], k: usize) -> Result<Vec<ScoredRow>, RecommendError> {
         Ok(self.behavior.as_deref().map_or(Ok(Vec::new()), |behavior| behavior.nearest_sessions(vector, k))?)
+    }
+
+    fn told(&self, source: Source, rows: &[RowId]) -> Result<Vec<ScoredRow>, RecommendError> {
+        let told = Told { view: self.view, pairs: self.pairs };
+        match source {
+            Source::Relations => told.relations(rows),
+            Source::Compatibility => told.compatible(rows, |row| self.may_appear(row)),
+            _ => Ok(Vec::new()),
+        }
     }
 }

@@ -21,11 +21,15 @@ pub enum Source {
     Popular = 5,
     /// Products that this shopper bought in earlier orders.
     Bought = 6,
+    /// Products that the feed or the shop itself names as going with those of the session.
+    Relations = 7,
+    /// Products that say they are made for those of the session: for their model, or for the kind of thing that they are.
+    Compatibility = 8,
 }
 
 impl Source {
     /// Every source, by number.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Similar,
         Self::Copurchase,
         Self::Session,
@@ -33,6 +37,8 @@ impl Source {
         Self::Next,
         Self::Popular,
         Self::Bought,
+        Self::Relations,
+        Self::Compatibility,
     ];
 
     /// The word on the wire.
@@ -45,6 +51,8 @@ impl Source {
             Self::Next => "next",
             Self::Popular => "popular",
             Self::Bought => "bought",
+            Self::Relations => "relations",
+            Self::Compatibility => "compatibility",
         }
     }
 }
@@ -90,6 +98,10 @@ pub struct SourceWeights {
     pub popular: f32,
     /// [`Source::Bought`]; of a shopper who bought nothing it counts nothing.
     pub bought: f32,
+    /// [`Source::Relations`].
+    pub relations: f32,
+    /// [`Source::Compatibility`].
+    pub compatibility: f32,
 }
 
 impl SourceWeights {
@@ -102,6 +114,8 @@ impl SourceWeights {
         next: 0.05,
         popular: 0.0,
         bought: 0.0,
+        relations: 0.0,
+        compatibility: 0.0,
     };
     /// What this shopper may like: less of the last step, more of what goes with the rest.
     pub const FOR_YOU: Self = Self {
@@ -112,6 +126,8 @@ impl SourceWeights {
         next: 0.1,
         popular: 0.0,
         bought: 0.9,
+        relations: 0.0,
+        compatibility: 0.0,
     };
     /// What sells now.
     pub const TRENDING: Self = Self {
@@ -122,6 +138,8 @@ impl SourceWeights {
         next: 0.0,
         popular: 1.0,
         bought: 0.0,
+        relations: 0.0,
+        compatibility: 0.0,
     };
 
     /// What `source` counts.
@@ -134,6 +152,8 @@ impl SourceWeights {
             Source::Next => self.next,
             Source::Popular => self.popular,
             Source::Bought => self.bought,
+            Source::Relations => self.relations,
+            Source::Compatibility => self.compatibility,
         }
     }
 

@@ -138,6 +138,12 @@ pub(super) struct Sources {
     /// Bought by this shopper in earlier orders: `ln(1 + orders)` as a share of that of ten orders.
     #[serde(skip_serializing_if = "Option::is_none")]
     bought: Option<f32>,
+    /// Named by the feed, or by the shop itself, as going with a product of the session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    relations: Option<f32>,
+    /// Says that it is made for a product of the session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    compatibility: Option<f32>,
 }
 
 impl Sources {
@@ -151,6 +157,8 @@ impl Sources {
             next: known(Source::Next),
             popular: known(Source::Popular),
             bought: known(Source::Bought),
+            relations: known(Source::Relations),
+            compatibility: known(Source::Compatibility),
         }
     }
 }

@@ -56,7 +56,7 @@ pub(super) async fn recommend(
     let (mut query, placement, include) = value.into_query()?;
     let view = engine.view();
     if let Some(shopper) = shopper {
-        if matches!(query.intent, Intent::Upsell | Intent::Next | Intent::ForYou) {
+        if matches!(query.intent, Intent::Upsell | Intent::CrossSell | Intent::Next | Intent::ForYou) {
             add_live_session(&app, &catalog, &shopper, &view, &mut query);
         }
         if let Some(buyer) = shopper.buyer().filter(|_| engine.config().heeds_bought(query.intent)) {
@@ -194,7 +194,7 @@ async fn answer_search(
         CatalogAddress,
         ("product_id" = String, Query, description = "The product on the page"),
         ("limit" = Option<usize>, Query, description = "Most products, 1 to 10; 10 when absent"),
-        ("intent" = Option<String>, Query, description = "`related` when absent, or `upsell`; `complementary` is refused by this version"),
+        ("intent" = Option<String>, Query, description = "`related` when absent, `complementary`, or `upsell`"),
     ),
     responses(
         (status = 200, description = "Products, best first", body = ShopifyResponse),

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::problem::{Code, Problem};
+use crate::catalog::Money;
 use crate::events::{EventKind, MAX_ID_BYTES};
 use crate::recommend::{Intent, MAX_ANCHORS, Query, RelativePrice, SessionEvent};
 use crate::rules::Filter;
@@ -26,13 +27,13 @@ const MAX_LANGUAGE_CHARS: usize = 35;
 pub(super) struct RecommendRequest {
     /// The shop's name for the slot, 1 to 64 characters; comes back in the answer.
     placement: Option<String>,
-    /// What to show; this version answers `similar`, `upsell`, `next`, `for_you` and `trending`.
+    /// What to show; this version answers `similar`, `upsell`, `cross_sell`, `next`, `for_you` and `trending`.
     #[serde(default)]
     intent: Intent,
     /// What the shopper looks at now.
     #[serde(default)]
     context: Context,
-    /// Whose events count for `upsell`, `next` and `for_you`, with those of the request after them, and for `for_you` what was bought in
+    /// Whose events count for `upsell`, `cross_sell`, `next` and `for_you`, with those of the request after them, and for `for_you` what was bought in
     /// earlier orders; 1 to 256 bytes.
     visitor_id: Option<String>,
     /// Which session of theirs; without it the one under way. 1 to 256 bytes.
@@ -75,8 +76,8 @@ pub(super) struct RecommendRequest {
 
 /// What the shopper looks at. `similar` starts from `product` and `products` together with `query`; without any of these
 /// from `viewed`, else from `cart`. `next` and `for_you` start from all of it, in the order `cart`, `viewed`, `products`, `product`, the
-/// last being what is looked at now. `upsell` steps up from `product`, else from the newest of `viewed`, else of the cart. What is in the cart
-/// never appears.
+/// last being what is looked at now. `upsell` steps up from `product`, else from the newest of `viewed`, else of the cart. `cross_sell` goes with
+/// the cart, `products` and `product`; without any of these with the newest of `viewed`. What is in the cart never appears.
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Context {
@@ -95,6 +96,8 @@ pub(super) struct Context {
     looked_s: Option<f64>,
     /// Whether the shopper compares products: another sign.
     comparing: bool,
+    /// The value of a cart from which on delivery is free, such as `50.00 USD`: `cross_sell` favors what closes the gap.
+    free_shipping_over: Option<String>,
 }
 
 /// What the shop says of who asks: the context of its rules. Each text has 1 to 64 characters.
@@ -261,7 +264,11 @@ impl RecommendRequest {
     /// Returns an error at the first field that is out of its range.
     pub(super) fn into_query(self) -> Result<(Query, Option<String>, Vec<Include>), Problem> {
         self.check()?;
-        let Context { product, products, query: text, viewed, cart, looked_s, comparing } = self.context;
+        let Context { product, products, query: text, viewed, cart, looked_s, comparing, free_shipping_over } =
+            self.context;
+        let several = cart.iter().filter(|line| line.quantity > 1).map(|line| (line.id.clone(), line.quantity));
+        let quantities = several.collect();
+        let free_shipping_over = free_shipping_over.as_deref().map(threshold).transpose()?;
         let cart: Vec<String> = cart.into_iter().map(|line| line.id).collect();
         let of_rules = cart.clone();
         let (mut anchors, mut session) = (Vec::new(), Vec::new());
@@ -300,6 +307,8 @@ impl RecommendRequest {
             language: self.language,
             placement: self.placement.clone(),
             cart: of_rules,
+            quantities,
+            free_shipping_over,
             shopper: self.shopper.into_shopper(),
             at: None,
             is_counted: true,
@@ -343,6 +352,12 @@ impl RecommendRequest {
         }
         self.shopper.check()
     }
+}
+
+/// The amount of `context.free_shipping_over`.
+fn threshold(text: &str) -> Result<Money, Problem> {
+    let wrong = |error| Problem::field(Code::InvalidField, "context.free_shipping_over", error);
+    text.parse::<Money>().map_err(wrong)
 }
 
 fn at_most(field: &str, count: usize) -> Result<(), Problem> {

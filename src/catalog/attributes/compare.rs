@@ -49,7 +49,7 @@ impl Difference {
 ///
 /// Where one product is silent nothing is known, with two exceptions: what is worth stating (a kickstand, water resistance) is richer in
 /// the product that states it; and what the first product's title or fields state, a better product would state
-/// too, materials aside.
+/// too, the plainest materials aside.
 pub fn compare(
     from: &[Attribute],
     to: &[Attribute],
@@ -79,7 +79,9 @@ fn verdict(from: Option<Attribute>, to: Option<Attribute>, direction: Direction)
         }),
         // Merchant Center's default: what says nothing of its condition is new.
         (None, Some(to)) if to.kind == AttributeKind::Condition && to.value < 3.0 => Some(Verdict::Worse),
-        (Some(from), None) if from.origin < Origin::Description && direction == Direction::More => {
+        (Some(from), None)
+            if from.origin < Origin::Description && matches!(direction, Direction::More | Direction::Ordered) =>
+        {
             (from.kind != AttributeKind::Condition && is_missed(from)).then_some(Verdict::Worse)
         }
         _ => None,
@@ -96,9 +98,13 @@ fn must_agree(from: Attribute, to: Option<Attribute>) -> Option<Verdict> {
     (!agrees).then_some(Verdict::Neutral)
 }
 
-/// Whether a product that is silent on it may have less: a single piece needs no saying, nor does what anything has.
+/// Whether a product that is silent on it may have less: a single piece needs no saying, nor does plastic.
 fn is_missed(from: Attribute) -> bool {
-    !(from.kind == AttributeKind::Pieces && from.value <= 1.0)
+    match from.kind {
+        AttributeKind::Pieces => from.value > 1.0,
+        AttributeKind::Material => material::is_above_another(from.value),
+        _ => true,
+    }
 }
 
 fn both(from: Attribute, to: Attribute, direction: Direction) -> Option<Verdict> {

@@ -101,6 +101,11 @@ pub(super) fn step(from: f32, to: f32) -> Option<Ordering> {
     LADDERS.iter().find_map(order)
 }
 
+/// Whether a ladder has a rung below the material's.
+pub(super) fn is_above_another(material: f32) -> bool {
+    LADDERS.iter().any(|ladder| ladder.iter().skip(1).any(|rung| rung.contains(&name(material))))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,6 +130,7 @@ mod tests {
         }
         assert_eq!(step(number("plastic"), number("oak")), Some(Ordering::Greater));
         assert_eq!(step(number("leather"), number("stainless steel")), None);
+        assert!(is_above_another(number("leather")) && !is_above_another(number("silicone")));
     }
 
     #[test]

@@ -3,12 +3,32 @@
 use std::collections::HashSet;
 
 use super::settings::UpsellConfig;
-use crate::catalog::{Attribute, Difference, Origin, Verdict, compare, tier};
+use crate::catalog::{Attribute, Difference, Origin, Verdict, compare, things, tier};
 use crate::live::View;
 use crate::rank::RowId;
 
 /// Share of two titles' words above which they name variants of one product.
 const VARIANT_WORDS: f32 = 0.75;
+
+/// Mobile networks, as titles write them without marks: of products that are tied to one.
+const NETWORKS: [&str; 16] = [
+    "at&t",
+    "boost mobile",
+    "consumer cellular",
+    "cricket",
+    "metropcs",
+    "net10",
+    "simple mobile",
+    "sprint",
+    "straight talk",
+    "t mobile",
+    "total wireless",
+    "tracfone",
+    "u s cellular",
+    "verizon",
+    "virgin mobile",
+    "vodafone",
+];
 
 /// The product to step up from, read once.
 pub(in crate::recommend) struct Anchor {
@@ -62,7 +82,9 @@ impl Anchor {
             let is_told = difference.from.is_some() || similarity >= config.close_similarity;
             difference.verdict == Verdict::Better && difference.is_noticeable() && counts && is_told
         };
-        let passes = differences.iter().any(is_better) && agree(&qualifiers(&self.title), &qualifiers(&title));
+        let is_of_use = agree(&qualifiers(&self.title), &qualifiers(&title)) && has_all_things(&self.title, &title);
+        let passes =
+            differences.iter().any(is_better) && is_of_use && networks(&title).is_subset(&networks(&self.title));
         passes.then_some(Better { differences, position })
     }
 
@@ -92,6 +114,24 @@ fn agree(a: &HashSet<String>, b: &HashSet<String>) -> bool {
     a.is_empty() || b.is_empty() || !a.is_disjoint(b)
 }
 
+/// Whether a product called `to` has everything that one called `from` sells together: a strap is no better case and band.
+fn has_all_things(from: &str, to: &str) -> bool {
+    let wanted = things(from, None);
+    let offered = things(to, None);
+    wanted.len() < 2 || wanted.iter().all(|thing| offered.contains(thing))
+}
+
+/// The mobile networks that a title names: who has one cannot use a phone that is tied to another.
+fn networks(title: &str) -> HashSet<&'static str> {
+    let words: Vec<String> = title
+        .split(|c: char| !c.is_alphanumeric() && c != '&')
+        .filter(|word| !word.is_empty())
+        .map(str::to_lowercase)
+        .collect();
+    let title = format!(" {} ", words.join(" "));
+    NETWORKS.into_iter().filter(|network| title.contains(&format!(" {network} "))).collect()
+}
+
 /// A title without the color behind its last dash, in lower case: what models of one name share.
 pub(super) fn name_of(title: &str) -> String {
     let name = title.rsplit_once(" - ").map(|(before, _)| before).filter(|before| before.contains(" - "));
@@ -105,4 +145,20 @@ fn shared_words(a: &str, b: &str) -> f32 {
     };
     let (a, b) = (words(a), words(b));
     a.intersection(&b).count() as f32 / a.union(&b).count().max(1) as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_sold_together_stays_together_and_a_network_is_not_left() {
+        assert!(!has_all_things("EPIK Case and Band for Apple Watch 42mm - Clear", "Watch Strap for Apple Watch 42mm"));
+        assert!(has_all_things("Watch Band for Apple Watch 42mm", "EPIK Case and Band for Apple Watch 42mm"));
+        let may_follow = |to: &str, from: &str| networks(to).is_subset(&networks(from));
+        assert!(!may_follow("Verizon Prepaid - LG K20 Prepaid Cell Phone", "Virgin Mobile - LG K3 Prepaid Cell Phone"));
+        assert!(!may_follow("LG - V10 64GB AT&T Branded Cell Phone (Unlocked)", "LG - V10 32GB Cell Phone (Unlocked)"));
+        assert!(may_follow("LG - V10 64GB Cell Phone (Unlocked)", "LG - V10 32GB (AT&T)"));
+        assert!(may_follow("Samsung - Galaxy S4 T-Mobile", "Samsung - Galaxy S3 (T-Mobile)"));
+    }
 }

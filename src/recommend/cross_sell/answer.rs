@@ -1,0 +1,165 @@
+//! From a cart to a shelf of what goes with it.
+
+use std::cell::OnceCell;
+use std::collections::{HashMap, HashSet};
+
+use super::basket::Basket;
+use super::needs::{Candidate, in_order};
+use super::outs::Outs;
+use super::settings::CrossSellConfig;
+use crate::behavior::{BehaviorConfig, Knowledge};
+use crate::catalog::{Pairs, Tie, need, need_of_category};
+use crate::events::EventKind;
+use crate::live::View;
+use crate::rank::{RowId, ScoredRow, best_first};
+use crate::recommend::blend::Blend;
+use crate::recommend::error::RecommendError;
+use crate::recommend::query::{Hit, Intent, Query};
+use crate::recommend::ruled::{Depth, Rank, Ranked};
+use crate::recommend::search::Allowed;
+use crate::recommend::session::SessionQuestion;
+use crate::recommend::settings::RecommendConfig;
+use crate::recommend::shop::LiveShop;
+use crate::recommend::told::Told;
+
+/// Candidates that are looked at, the best by the blend.
+const MAX_CANDIDATES: usize = 400;
+
+/// One question for what goes with a cart.
+pub(in crate::recommend) struct CrossSell<'a> {
+    pub told: Told<'a>,
+    pub config: &'a CrossSellConfig,
+    /// All sources as one list.
+    pub blend: Blend<'a>,
+    /// What is in the cart and on the page, the newest last.
+    pub starts: &'a [RowId],
+    /// Rows whose families are kept out.
+    pub taken: &'a [RowId],
+    pub basket: Option<Basket>,
+    /// Lowest score.
+    pub floor: f32,
+    /// Every candidate in the order of the list, once asked for.
+    pub ordered: OnceCell<Vec<Hit>>,
+}
+
+impl Rank for CrossSell<'_> {
+    fn rank(&self, depth: &Depth<'_>) -> Result<Ranked, RecommendError> {
+        let view = self.told.view;
+        let mut families: HashSet<u32> = self.taken.iter().filter_map(|&row| view.family(row)).collect();
+        let mut ranked = Ranked { hits: Vec::new(), num_filled: 0, is_cut: false };
+        for hit in self.ordered()?.iter().filter(|hit| depth.is_within(hit.row)) {
+            if ranked.hits.len() == depth.limit {
+                break;
+            }
+            if depth.has_floor && hit.score < self.floor {
+                ranked.is_cut = true;
+                break;
+            }
+            let Some(family) = view.family(hit.row) else { continue };
+            let is_free = if depth.every_variant { !families.contains(&family) } else { families.insert(family) };
+            if is_free {
+                ranked.hits.push(*hit);
+            }
+        }
+        Ok(ranked)
+    }
+
+    /// All candidates are scored before the first is known.
+    fn is_cheap(&self) -> bool {
+        true
+    }
+}
+
+impl CrossSell<'_> {
+    fn ordered(&self) -> Result<&[Hit], RecommendError> {
+        if let Some(ordered) = self.ordered.get() {
+            return Ok(ordered);
+        }
+        let ordered = in_order(self.candidates()?, self.config);
+        Ok(self.ordered.get_or_init(|| ordered))
+    }
+
+    /// What may go with the cart, best first.
+    fn candidates(&self) -> Result<Vec<Candidate>, RecommendError> {
+        let outs = Outs::of(self.told, self.starts, self.config)?;
+        let edges = self.told.edges(self.starts)?;
+        let required: HashSet<RowId> =
+            edges.iter().filter(|edge| edge.tie == Tie::RequiredPart).map(|edge| edge.to).collect();
+        let mut needs = Needs { view: self.told.view, of_leaf: HashMap::new(), numbers: HashMap::new() };
+        let mut candidates = Vec::new();
+        for hit in self.blend.scored()?.iter().filter(|hit| outs.lets_through(hit)).take(MAX_CANDIDATES) {
+            let price = self.told.view.price(hit.row);
+            let factor = self.basket.map_or(1.0, |basket| basket.factor(price, self.config));
+            let hit = Hit { score: (hit.score * factor).min(1.0), ..*hit };
+            let need = needs.of(hit.row)?;
+            candidates.push(Candidate { hit, need, is_required: required.contains(&hit.row) });
+        }
+        let scored = |candidate: &Candidate| ScoredRow { row: candidate.hit.row, score: candidate.hit.score };
+        candidates.sort_unstable_by(|a, b| best_first(&scored(a), &scored(b)));
+        Ok(candidates)
+    }
+}
+
+/// What goes with a cart of `starts`, the newest last, in a shop without rules: `knowledge` was learned of the rows of `view`. At most `limit`
+/// hits, best first, one a family. What a measurement asks, by the code that answers the intent.
+///
+/// Returns an error if a record or an index cannot be read.
+pub fn goes_with_cart(
+    view: &View,
+    knowledge: Option<Knowledge<'_>>,
+    pairs: &Pairs,
+    starts: &[RowId],
+    limit: usize,
+    (config, behavior): (&RecommendConfig, &BehaviorConfig),
+) -> Result<Vec<Hit>, RecommendError> {
+    let told = Told { view, pairs };
+    let taken: Vec<RowId> = starts.iter().copied().chain(told.vetoed(starts)?).collect();
+    let out = taken.iter().map(|row| row.0).collect();
+    let allowed = Allowed { rows: None, out, is_filtered: false, is_open: false };
+    let shop = LiveShop { view, behavior: None, measured: knowledge, pairs, allowed: &allowed, exact: true };
+    let steps: Vec<_> = starts.iter().map(|&row| (row, EventKind::AddToCart)).collect();
+    let question = SessionQuestion {
+        intent: Intent::CrossSell,
+        steps: &steps,
+        text: None,
+        taken: &taken,
+        bought: &[],
+        limit,
+        min_score: None,
+    };
+    let cross_sell = CrossSell {
+        told,
+        config: &config.cross_sell,
+        blend: Blend::new(&shop, &question, config, behavior),
+        starts,
+        taken: &taken,
+        basket: Basket::of(view, &Query::default(), starts, starts),
+        floor: config.cross_sell.min_score,
+        ordered: OnceCell::new(),
+    };
+    Ok(cross_sell.rank(&Depth::plain(limit, false))?.hits)
+}
+
+/// Kinds of things by number. A category that says what its products are is read once.
+struct Needs<'a> {
+    view: &'a View,
+    of_leaf: HashMap<u32, Option<String>>,
+    numbers: HashMap<String, usize>,
+}
+
+impl Needs<'_> {
+    /// What is of no known kind is a kind of its own.
+    fn of(&mut self, row: RowId) -> Result<usize, RecommendError> {
+        let comparison = self.view.generation().comparison();
+        let of_leaf = self.view.leaf(row).zip(comparison).and_then(|(leaf, comparison)| {
+            let name = || comparison.path(leaf).rsplit(crate::catalog::CATEGORY_SEPARATOR).next().unwrap_or_default();
+            self.of_leaf.entry(leaf).or_insert_with(|| need_of_category(name())).clone()
+        });
+        let need = match of_leaf {
+            Some(need) => Some(need),
+            None => need(&self.view.product(row)?),
+        };
+        let next = self.numbers.len();
+        Ok(*self.numbers.entry(need.unwrap_or_else(|| format!("row {}", row.0))).or_insert(next))
+    }
+}

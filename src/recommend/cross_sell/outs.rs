@@ -1,0 +1,82 @@
+//! What is no add-on to a cart: look-alikes, the same kind of thing, what is made for something else.
+
+use std::collections::HashSet;
+
+use roaring::RoaringBitmap;
+
+use super::settings::CrossSellConfig;
+use crate::catalog::need;
+use crate::index::NEED_FIELD;
+use crate::live::View;
+use crate::rank::RowId;
+use crate::recommend::error::RecommendError;
+use crate::recommend::query::Hit;
+use crate::recommend::source::Source;
+use crate::recommend::told::{Told, device_plugs};
+
+/// Products of a cart that candidates are compared with, the newest.
+const MAX_COMPARED: usize = 50;
+
+/// What of a cart keeps candidates out.
+pub(super) struct Outs<'a> {
+    view: &'a View,
+    look_alike: f32,
+    /// Main categories of the cart.
+    leaves: HashSet<u32>,
+    /// Rows of the cart's kinds of things.
+    needs: RoaringBitmap,
+    vectors: Vec<Vec<f32>>,
+    /// Models that the cart's products are or fit.
+    models: Vec<String>,
+    /// Plugs of the cart's devices; 0 where nothing is known.
+    plugs: u32,
+}
+
+impl<'a> Outs<'a> {
+    /// Reads the cart, the newest product last.
+    ///
+    /// Returns an error if a record or a bitmap is damaged.
+    pub(super) fn of(told: Told<'a>, starts: &[RowId], config: &CrossSellConfig) -> Result<Self, RecommendError> {
+        let view = told.view;
+        let newest = &starts[starts.len().saturating_sub(MAX_COMPARED)..];
+        let mut needs = RoaringBitmap::new();
+        for &row in newest {
+            if let Some(need) = need(&view.product(row)?) {
+                needs |= view.rows_with(NEED_FIELD, &need)?;
+            }
+        }
+        let models = told.models_of(newest)?;
+        let plugs = told.plugs(&models)?;
+        let leaves = starts.iter().filter_map(|&row| view.leaf(row)).collect();
+        let vectors = newest.iter().filter_map(|&row| view.vector(row)).collect();
+        Ok(Self { view, look_alike: config.look_alike, leaves, needs, vectors, models, plugs })
+    }
+
+    /// Whether the hit may go with the cart. What orders hold together with it need not be of another kind of thing, nor fit.
+    pub(super) fn lets_through(&self, hit: &Hit) -> bool {
+        if hit.sources.get(Source::Relations) > 0.0 {
+            return true;
+        }
+        let is_bought_with = hit.sources.get(Source::Copurchase) > 0.0;
+        let is_of_category = self.view.leaf(hit.row).is_some_and(|leaf| self.leaves.contains(&leaf));
+        let serves = || is_bought_with || !self.needs.contains(hit.row.0) && self.fits(hit.row);
+        !is_of_category && serves() && !self.is_look_alike(hit.row)
+    }
+
+    /// Whether the product is made for nothing, or for one of the cart's models, and has a plug of theirs where both are known.
+    fn fits(&self, row: RowId) -> bool {
+        let models = self.view.models(row);
+        let is_for = |own: &String| models.iter().any(|model| model == own);
+        if !models.is_empty() {
+            return self.models.iter().any(is_for);
+        }
+        let plugs = if self.plugs == 0 { 0 } else { device_plugs(&self.view.attributes(row)) };
+        plugs == 0 || plugs & self.plugs != 0
+    }
+
+    fn is_look_alike(&self, row: RowId) -> bool {
+        let Some(of_row) = self.view.vector(row) else { return false };
+        let cosine = |vector: &Vec<f32>| vector.iter().zip(&of_row).map(|(a, b)| a * b).sum::<f32>();
+        self.vectors.iter().any(|vector| cosine(vector) > self.look_alike)
+    }
+}
