@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 use super::args_eval::EvalArgs;
 use super::args_events::EventsCommand;
 use super::args_rules::RulesCommand;
+use super::args_shopper::{BundleArgs, PostPurchaseArgs, ReplenishArgs};
 use crate::config;
 use crate::live::FoldChanges;
 use crate::recommend::Intent;
@@ -166,6 +167,15 @@ pub(super) enum Command {
         #[command(flatten)]
         ask: AskArgs,
     },
+    /// Complete a product or a cart to a set of different kinds of things, and propose a discount that its margin allows
+    Bundle(BundleArgs),
+    /// Show what goes with an order that was placed: accessories, warranties and refills that the shopper does not have
+    PostPurchase(PostPurchaseArgs),
+    /// List what shoppers are due to buy again: one, those of a file, or everybody; for mail programs as --csv or --json
+    ///
+    /// Ids of shoppers are kept as keyed hashes alone: a list of everybody has a key in their place. Events that were told with consent: false are
+    /// never kept, so that nobody who refused is on it; with events.require_consent nobody who did not consent.
+    Replenish(ReplenishArgs),
     /// Show the shop's own pairs of products, index/CATALOG/pairs.csv and pairs.jsonl, and the rows that cannot be used
     Pairs {
         /// The catalog
@@ -178,7 +188,7 @@ pub(super) enum Command {
         /// The catalog
         catalog: String,
         /// What to show
-        #[arg(long, default_value = "next", value_name = "next|for_you|trending|upsell|cross_sell", value_parser = recommend_intent)]
+        #[arg(long, default_value = "next", value_name = "next|for_you|trending|upsell|cross_sell|bundle|replenish", value_parser = recommend_intent)]
         intent: Intent,
         /// A product that the session looked at, the oldest first; may be repeated
         #[arg(long, value_name = "PRODUCT")]
@@ -192,6 +202,9 @@ pub(super) enum Command {
         /// Products that the session looked at may be shown again
         #[arg(long)]
         include_seen: bool,
+        /// The visitor or user whose earlier orders count for for_you and replenish
+        #[arg(long, value_name = "ID")]
+        shopper: Option<String>,
         #[command(flatten)]
         ask: AskArgs,
     },
@@ -427,9 +440,17 @@ pub(super) struct AskArgs {
 }
 
 fn recommend_intent(word: &str) -> Result<Intent, String> {
-    let known = [Intent::Next, Intent::ForYou, Intent::Trending, Intent::Upsell, Intent::CrossSell];
+    let known = [
+        Intent::Next,
+        Intent::ForYou,
+        Intent::Trending,
+        Intent::Upsell,
+        Intent::CrossSell,
+        Intent::Bundle,
+        Intent::Replenish,
+    ];
     let intent = known.into_iter().find(|intent| intent.word() == word);
-    intent.ok_or_else(|| format!("`{word}` is not next, for_you, trending, upsell or cross_sell"))
+    intent.ok_or_else(|| format!("`{word}` is not next, for_you, trending, upsell, cross_sell, bundle or replenish"))
 }
 
 impl Args {

@@ -1,4 +1,5 @@
-//! `kindred similar`, `kindred search`, `kindred upsell`, `kindred cross-sell` and `kindred recommend`: one question, one table.
+//! `kindred similar`, `kindred search`, `kindred upsell`, `kindred cross-sell`, `kindred bundle`, `kindred post-purchase` and `kindred recommend`:
+//! one question, one table.
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -8,16 +9,17 @@ use anyhow::{Context as _, Result};
 use serde_json::json;
 
 use super::args::AskArgs;
+use super::args_shopper::{BundleArgs, PostPurchaseArgs};
 use super::context::Context;
 use super::exit::Unanswerable;
 use super::output::{number, print_json, say, table};
 use crate::catalog::{CATEGORY_SEPARATOR, Money, Product, Verdict};
-use crate::events::EventKind;
+use crate::events::{EventKind, EventStore};
 use crate::index::Check;
 use crate::live::View;
 use crate::recommend::{
-    Answer, ComparedRow, Engine, Explained, FewerBecause, Hit, Intent, Query, Reason, RecommendError, SessionEvent,
-    Source,
+    Answer, BundleOffer, ComparedRow, Engine, Explained, FewerBecause, Hit, Intent, NoDiscount, PlacedOrder, Query,
+    Reason, RecommendError, SessionEvent, Source,
 };
 use crate::rules::{Filter, FilterError};
 
@@ -56,6 +58,8 @@ pub(super) struct Session {
     pub(super) cart: Vec<String>,
     pub(super) product: Option<String>,
     pub(super) include_seen: bool,
+    /// Whose earlier orders count.
+    pub(super) shopper: Option<String>,
     /// The value of a cart from which on delivery is free.
     pub(super) free_shipping_over: Option<Money>,
 }
@@ -71,8 +75,15 @@ pub(super) fn recommend(
     let event = |kind| move |id: String| SessionEvent { id, kind };
     let in_cart = session.cart.into_iter().map(event(EventKind::AddToCart));
     let viewed = session.viewed.into_iter().map(event(EventKind::ViewItem));
+    let (mut bought, mut purchases) = (Vec::new(), Vec::new());
+    if let Some(id) = &session.shopper {
+        let store = store(context, catalog)?;
+        (bought, purchases) = (store.bought(id)?, store.purchases(id)?);
+    }
     let query = Query {
         intent,
+        bought,
+        purchases,
         session: in_cart.chain(viewed).collect(),
         anchors: session.product.into_iter().collect(),
         include_seen: session.include_seen.then_some(true),
@@ -86,7 +97,7 @@ pub(super) fn recommend(
         if !context.json {
             say!("a step up from {}", line(&view.product(row)?))?;
         }
-    } else if intent == Intent::CrossSell {
+    } else if matches!(intent, Intent::CrossSell | Intent::Bundle) {
         answer.anchor.ok_or_else(|| unknown_products(catalog, &answer.missing_ids))?;
     } else if !context.json && engine.behavior(&view).is_none() {
         say!("nothing was learned from events yet: only texts speak")?;
@@ -94,7 +105,41 @@ pub(super) fn recommend(
     print(context, (&engine, &view), &query, &answer, took_ms)
 }
 
-fn query(ask: &AskArgs) -> Result<Query> {
+/// What completes a set.
+pub(super) fn bundle(context: &Context, args: BundleArgs) -> Result<ExitCode> {
+    let BundleArgs { catalog, products, cart, goal, ask } = args;
+    let in_cart = |id| SessionEvent { id, kind: EventKind::AddToCart };
+    let session = cart.into_iter().map(in_cart).collect();
+    let query = Query { intent: Intent::Bundle, anchors: products, session, goal, ..query(&ask)? };
+    let engine = context.engine(&catalog, Check::Hashes)?;
+    let view = engine.view();
+    let (answer, took_ms) = answer(&engine, &view, &query)?;
+    answer.anchor.ok_or_else(|| unknown_products(&catalog, &answer.missing_ids))?;
+    print(context, (&engine, &view), &query, &answer, took_ms)
+}
+
+/// What goes with an order.
+pub(super) fn post_purchase(context: &Context, args: PostPurchaseArgs) -> Result<ExitCode> {
+    let PostPurchaseArgs { catalog, products, shopper, placed_at, at, ask } = args;
+    let in_cart = |id: &String| SessionEvent { id: id.clone(), kind: EventKind::AddToCart };
+    let session = products.iter().map(in_cart).collect();
+    let order = Some(PlacedOrder { placed_at });
+    let mut query = Query { intent: Intent::CrossSell, session, order, at, ..query(&ask)? };
+    if let Some(id) = &shopper {
+        let purchases = store(context, &catalog)?.purchases(id)?;
+        if products.is_empty() { query.start_from_last_order(&purchases) } else { query.leave_out(&purchases) }
+    }
+    let engine = context.engine(&catalog, Check::Hashes)?;
+    let view = engine.view();
+    let (answer, took_ms) = answer(&engine, &view, &query)?;
+    print(context, (&engine, &view), &query, &answer, took_ms)
+}
+
+fn store(context: &Context, catalog: &str) -> Result<EventStore> {
+    Ok(EventStore::open(&context.existing_dir(catalog)?.path(), &context.config.events)?)
+}
+
+pub(super) fn query(ask: &AskArgs) -> Result<Query> {
     let bad_filter = |e: serde_json::Error| RecommendError::Filter(FilterError::new("--filter", e.to_string()));
     let filter = ask.filter.as_deref().map(serde_json::from_str::<Filter>).transpose().map_err(bad_filter)?;
     Ok(Query {
@@ -156,6 +201,9 @@ fn print(
             say!("{}\n{}", view.id(hit.row).unwrap_or_default(), comparison_table(&rows))?;
         }
     }
+    if let Some(offer) = engine.bundle_offer(view, query, answer)? {
+        say!("{}", offer_in_words(&offer))?;
+    }
     if !answer.missing_ids.is_empty() {
         say!("not in the catalog: {}", answer.missing_ids.join(", "))?;
     }
@@ -167,6 +215,37 @@ fn print(
     }
     say!("{} in {took_ms:.1} ms", view.generation().name())?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What a set is sold for.
+fn offer_in_words(offer: &BundleOffer) -> String {
+    let missing = &offer.missing_types;
+    let missing =
+        if missing.is_empty() { String::new() } else { format!("; nothing in stock is a {}", missing.join(" or ")) };
+    let money =
+        |money: Option<Money>| money.map_or_else(|| "a price that is not known".to_owned(), |money| money.to_string());
+    let price = match offer.no_discount_because {
+        None => format!(
+            "{} instead of {} ({:.0} % off)",
+            money(offer.discounted_price),
+            money(offer.price),
+            offer.discount * 100.0
+        ),
+        Some(why) => format!("{}, no discount: {}", money(offer.price), no_discount_in_words(why)),
+    };
+    format!("the set of {} costs {price}{missing}", offer.products.len())
+}
+
+fn no_discount_in_words(why: NoDiscount) -> &'static str {
+    match why {
+        NoDiscount::NoSet => "nothing completes the set",
+        NoDiscount::NoPrice => "a product has no price above 0",
+        NoDiscount::Currencies => "its prices are in several currencies",
+        NoDiscount::NoCosts => "the feed has no cost_of_goods_sold of every product",
+        NoDiscount::Margin => "it would leave too little margin",
+        NoDiscount::OrderValue => "it would raise the order's value too little",
+        NoDiscount::Settings => "the settings allow none",
+    }
 }
 
 /// What differs, what is better first.
@@ -194,6 +273,10 @@ fn in_words(reason: FewerBecause) -> &'static str {
         FewerBecause::NoPrice => "the product has no price above 0",
         FewerBecause::NothingBetter => "no other product is better inside the price band",
         FewerBecause::Interest => "the session shows too little interest for more",
+        FewerBecause::NothingDue => "nothing more is due",
+        FewerBecause::SetComplete => "the set has as many kinds of things as it may have",
+        FewerBecause::NoOrder => "no order of this shopper is known",
+        FewerBecause::OutsideWindow => "the order was placed too short or too long a time ago",
         FewerBecause::CatalogSize => "the catalog has no more products",
     }
 }
@@ -238,6 +321,7 @@ fn as_json(
         "generation": view.generation().name(),
         "title": explained.title,
         "results": hits.map(result).collect::<Result<Vec<_>>>()?,
+        "bundle": engine.bundle_offer(view, query, answer)?,
         "fallback": answer.fallback,
         "fewer_because": answer.fewer_because,
         "missing_ids": answer.missing_ids,

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-use super::args::EvalArgs;
+use super::args_eval::EvalArgs;
 use super::context::Context;
 use super::exit::Unanswerable;
 use super::output::{print_json, say, thousands};

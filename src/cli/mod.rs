@@ -10,13 +10,15 @@
 //! | `args_eval` | what can be typed after `kindred eval` |
 //! | `args_events` | what can be typed after `kindred events` |
 //! | `args_rules` | what can be typed after `kindred rules` |
-//! | `ask`, `bench`, `eval`, `events`, `index`, `init`, `model`, `pairs`, `products`, `rules`, `serve`, `validate` | one command each |
+//! | `args_shopper` | what can be typed after `kindred bundle`, `post-purchase` and `replenish` |
+//! | `ask`, `bench`, `eval`, `events`, `index`, `init`, `model`, `pairs`, `products`, `replenish`, `rules`, `serve`, `validate` | one command each |
 #![allow(clippy::print_stderr, reason = "a command line prints its errors")]
 
 mod args;
 mod args_eval;
 mod args_events;
 mod args_rules;
+mod args_shopper;
 mod ask;
 mod bench;
 mod bench_ann;
@@ -35,6 +37,7 @@ mod output;
 mod pairs;
 mod products;
 mod progress;
+mod replenish;
 mod rules;
 mod serve;
 mod validate;
@@ -86,13 +89,16 @@ fn run(args: Args) -> anyhow::Result<ExitCode> {
             ask::recommend(&context, &catalog, Intent::Upsell, session, &ask)
         }
         Command::CrossSell { catalog, cart, product, viewed, free_shipping_over, ask } => {
-            let session = ask::Session { viewed, cart, product, free_shipping_over, include_seen: false };
+            let session = ask::Session { viewed, cart, product, free_shipping_over, ..ask::Session::default() };
             ask::recommend(&context, &catalog, Intent::CrossSell, session, &ask)
         }
-        Command::Recommend { catalog, intent, viewed, cart, product, include_seen, ask } => {
-            let session = ask::Session { viewed, cart, product, include_seen, ..ask::Session::default() };
+        Command::Recommend { catalog, intent, viewed, cart, product, include_seen, shopper, ask } => {
+            let session = ask::Session { viewed, cart, product, include_seen, shopper, ..ask::Session::default() };
             ask::recommend(&context, &catalog, intent, session, &ask)
         }
+        Command::Bundle(args) => ask::bundle(&context, args),
+        Command::PostPurchase(args) => ask::post_purchase(&context, args),
+        Command::Replenish(args) => replenish::run(&context, &args),
         Command::Pairs { catalog } => pairs::run(&context, &catalog),
         Command::Serve { bind } => serve::run(&context, bind),
     }

@@ -32,6 +32,10 @@ use crate::live::{LiveCatalog, View};
 use crate::rank::RowId;
 use crate::rules::{RuleSet, RuleStore};
 
+mod after_order;
+mod bundle;
+mod replenish;
+
 /// Rows of pairs that cannot be used which are named in the log.
 const MAX_LOGGED_FAULTS: usize = 10;
 
@@ -174,7 +178,10 @@ impl Engine {
         query.check()?;
         match query.intent {
             Intent::Upsell => self.answer_upsell(view, query, rules),
+            Intent::CrossSell if query.order.is_some() => self.answer_after_order(view, query, rules),
             Intent::CrossSell => self.answer_cross_sell(view, query, rules),
+            Intent::Bundle => self.answer_bundle(view, query, rules),
+            Intent::Replenish => self.answer_replenish(view, query, rules),
             intent if intent.is_of_session() => self.answer_session(view, query, rules),
             _ => self.answer_similar(view, query, rules),
         }
@@ -277,7 +284,7 @@ impl Engine {
         let orders_of = |cart: &[u32]| behavior.map_or(0.0, |behavior| behavior.knowledge().mean_orders(cart));
         let weights = config.weights(query.intent, (!cart.is_empty()).then(|| orders_of(&cart)));
         let cart: Vec<RowId> = cart.into_iter().map(RowId).collect();
-        let starts = goes_with(&anchors, &cart, &steps);
+        let starts = goes_with(query.intent, &anchors, &cart, &steps);
         let pairs = self.pairs();
         let told = Told { view, pairs: &pairs };
         let basket = Basket::of(view, query, &starts, &cart);
@@ -293,6 +300,7 @@ impl Engine {
             told,
             starts: &starts,
             basket,
+            due: if query.intent == Intent::Replenish { self.due(view, query) } else { Vec::new() },
         };
         explainer.explain()
     }
@@ -367,20 +375,21 @@ impl Engine {
         let (anchors, excluded, mut missing_ids) = named(view, query);
         let steps = steps(view, &query.session, &mut missing_ids);
         let cart = in_cart(steps.iter().copied());
-        let starts = goes_with(&anchors, &cart, &steps);
+        let starts = goes_with(query.intent, &anchors, &cart, &steps);
         let Some(&newest) = starts.last() else {
             return Ok(Answer::nothing(None, missing_ids, FewerBecause::UnknownProducts, rules.version()));
         };
         let pairs = self.pairs();
         let told = Told { view, pairs: &pairs };
-        let taken: Vec<RowId> = starts.iter().copied().chain(told.vetoed(&starts)?).collect();
+        let others = cart.iter().copied().chain(owned(view, query));
+        let taken: Vec<RowId> = starts.iter().copied().chain(told.vetoed(&starts)?).chain(others).collect();
         let out = taken.iter().chain(&excluded).map(|row| row.0).collect();
         let newest_first: Vec<RowId> = starts.iter().rev().copied().collect();
         let allowed = self.allowed(view, query, &newest_first, out)?;
         let behavior = self.behavior(view);
         let shop = LiveShop { view, behavior, measured: None, pairs: &pairs, allowed: &allowed, exact: query.exact };
         let in_cart: Vec<_> = starts.iter().map(|&row| (row, EventKind::AddToCart)).collect();
-        let Query { intent, limit, min_score, .. } = *query;
+        let (intent, Query { limit, min_score, .. }) = (Intent::CrossSell, *query);
         let question =
             SessionQuestion { intent, steps: &in_cart, text: None, taken: &taken, bought: &[], limit, min_score };
         let config = &self.config.cross_sell;
@@ -407,7 +416,11 @@ impl Engine {
             most: None,
             otherwise: allowed.why_fewer(FewerBecause::Evidence),
         };
-        asked.finish(&cross_sell, rules)
+        if query.intent == Intent::Bundle {
+            self.finish_bundle(asked, &cross_sell, rules)
+        } else {
+            asked.finish(&cross_sell, rules)
+        }
     }
 
     /// The mean of the anchors' vectors and the text's, of length 1; `None` when there is nothing to start from.
@@ -475,9 +488,11 @@ fn steps(view: &View, session: &[SessionEvent], missing_ids: &mut Vec<String>) -
     steps
 }
 
-/// What an answer has to go with, each once, the newest last: the cart, then what is on the page; without both the newest of the session.
-fn goes_with(anchors: &[RowId], cart: &[RowId], steps: &[(RowId, EventKind)]) -> Vec<RowId> {
+/// What an answer has to go with, each once, the newest last: the cart, then what is on the page; without both the newest of the session. A set
+/// starts from what is on the page alone where something is.
+fn goes_with(intent: Intent, anchors: &[RowId], cart: &[RowId], steps: &[(RowId, EventKind)]) -> Vec<RowId> {
     let mut seen = HashSet::new();
+    let cart = if intent == Intent::Bundle && !anchors.is_empty() { &[] } else { cart };
     let mut starts: Vec<RowId> = anchors.iter().rev().chain(cart.iter().rev()).copied().collect();
     if starts.is_empty() {
         starts.extend(steps.last().map(|(row, _)| *row));
@@ -485,6 +500,12 @@ fn goes_with(anchors: &[RowId], cart: &[RowId], steps: &[(RowId, EventKind)]) ->
     starts.retain(|row| seen.insert(*row));
     starts.reverse();
     starts
+}
+
+/// What the shopper of an order has already.
+fn owned<'q>(view: &'q View, query: &'q Query) -> impl Iterator<Item = RowId> + 'q {
+    let bought = query.order.iter().flat_map(|_| &query.bought);
+    bought.filter_map(|bought| view.row(&bought.product))
 }
 
 /// The pairs in the catalog's folder. Rows that cannot be used are left out and named in the log.

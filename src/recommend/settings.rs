@@ -2,9 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::bundle::BundleConfig;
 use super::cross_sell::CrossSellConfig;
 use super::messages::Messages;
+use super::post_purchase::PostPurchaseConfig;
 use super::query::Intent;
+use super::replenish::ReplenishConfig;
 use super::source::SourceWeights;
 use super::upsell::UpsellConfig;
 
@@ -33,6 +36,12 @@ pub struct RecommendConfig {
     pub upsell: UpsellConfig,
     /// [`Intent::CrossSell`].
     pub cross_sell: CrossSellConfig,
+    /// [`Intent::CrossSell`] with an order that was placed.
+    pub post_purchase: PostPurchaseConfig,
+    /// [`Intent::Bundle`].
+    pub bundle: BundleConfig,
+    /// [`Intent::Replenish`].
+    pub replenish: ReplenishConfig,
     /// Sentences of reasons, labels and titles by language and key, in place of the built-in ones: `messages.de."reason.more"`.
     pub messages: Messages,
 }
@@ -50,6 +59,9 @@ impl Default for RecommendConfig {
             trending: SourceWeights::TRENDING,
             upsell: UpsellConfig::default(),
             cross_sell: CrossSellConfig::default(),
+            post_purchase: PostPurchaseConfig::default(),
+            bundle: BundleConfig::default(),
+            replenish: ReplenishConfig::default(),
             messages: Messages::default(),
         }
     }
@@ -89,7 +101,7 @@ impl RecommendConfig {
             (Intent::ForYou, None) => Some(self.for_you),
             (Intent::ForYou, Some(orders)) => Some(self.cart.weights(orders)),
             (Intent::Trending, _) => Some(self.trending),
-            (Intent::CrossSell, orders) => Some(self.cross_sell.weights(orders.unwrap_or(0.0))),
+            (Intent::CrossSell | Intent::Bundle, orders) => Some(self.cross_sell.weights(orders.unwrap_or(0.0))),
             _ => None,
         }
     }

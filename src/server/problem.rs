@@ -341,7 +341,6 @@ impl From<RecommendError> for Problem {
                 Self::field(Code::InvalidFilter, path, format!("no product has a field `{field}`"))
                     .hint(format!("the catalog has {known}"))
             }
-            RecommendError::IntentNotAvailable(_) => Self::field(Code::IntentNotAvailable, "intent", error),
             RecommendError::NotComparable(_) => {
                 Self::field(Code::IntentNotAvailable, "intent", error).hint("build the index again")
             }

@@ -17,7 +17,7 @@ use super::problem::{Code, Problem, Refusals, with_causes};
 use super::query_string::QueryString;
 use super::requests::{DEFAULT_LIMIT, RecommendRequest, SearchRequest, Shopper, VisitorKind};
 use super::shopify::ShopifyResponse;
-use crate::events::{BoughtProduct, EventKind};
+use crate::events::{BoughtProduct, EventError, EventKind, EventStore, Purchased};
 use crate::live::View;
 use crate::recommend::{Engine, Intent, MAX_ANCHORS, MAX_LIMIT, Mark, Query, SessionEvent};
 
@@ -52,15 +52,24 @@ pub(super) async fn recommend(
 ) -> Result<Response, Problem> {
     let CatalogAddress { catalog, engine } = address?;
     let JsonBody { value, deadline } = request?;
-    let shopper = value.shopper();
+    let (shopper, is_of_last_order) = (value.shopper(), value.is_of_last_order());
     let (mut query, placement, include) = value.into_query()?;
     let view = engine.view();
     if let Some(shopper) = shopper {
-        if matches!(query.intent, Intent::Upsell | Intent::CrossSell | Intent::Next | Intent::ForYou) {
+        let is_of_page = matches!(query.intent, Intent::Similar | Intent::Trending);
+        if !is_of_page && query.order.is_none() {
             add_live_session(&app, &catalog, &shopper, &view, &mut query);
         }
         if let Some(buyer) = shopper.buyer().filter(|_| engine.config().heeds_bought(query.intent)) {
             query.bought = bought(&app, &catalog, buyer.to_owned(), deadline).await;
+        }
+        if let Some(buyer) = shopper.buyer().filter(|_| query.order.is_some() || query.intent == Intent::Replenish) {
+            let purchases = purchases(&app, &catalog, buyer.to_owned(), deadline).await;
+            match query.order {
+                Some(_) if is_of_last_order => query.start_from_last_order(&purchases),
+                Some(_) => query.leave_out(&purchases),
+                None => query.purchases = purchases,
+            }
         }
         if engine.rules().version() > 0 {
             add_marks(&app, &catalog, &shopper, &mut query);
@@ -104,12 +113,26 @@ fn add_marks(app: &App, catalog: &str, shopper: &Shopper, query: &mut Query) {
     query.shopper.marks = marks.into_iter().map(mark).collect();
 }
 
-/// What the shopper bought in earlier orders; nothing where that cannot be read in time, as the question has an answer without it. It reads a
-/// file, so it does not run where requests are taken.
+/// What the shopper bought in earlier orders; nothing where that cannot be read in time, as the question has an answer without it.
 async fn bought(app: &App, catalog: &str, buyer: String, deadline: Instant) -> Vec<BoughtProduct> {
+    read(app, catalog, deadline, move |store| store.bought(&buyer)).await
+}
+
+/// What the shopper bought and when; nothing where that cannot be read in time.
+async fn purchases(app: &App, catalog: &str, buyer: String, deadline: Instant) -> Vec<Purchased> {
+    read(app, catalog, deadline, move |store| store.purchases(&buyer)).await
+}
+
+/// What `ask` reads of the catalog's events. It reads a file, so it does not run where requests are taken.
+async fn read<T: Send + 'static>(
+    app: &App,
+    catalog: &str,
+    deadline: Instant,
+    ask: impl FnOnce(&EventStore) -> Result<Vec<T>, EventError> + Send + 'static,
+) -> Vec<T> {
     let Ok(store) = app.events().of(catalog) else { return Vec::new() };
-    match app.apart(deadline, move || store.bought(&buyer)).await {
-        Ok(Ok(bought)) => bought,
+    match app.apart(deadline, move || ask(&store)).await {
+        Ok(Ok(read)) => read,
         Ok(Err(error)) => {
             tracing::warn!(catalog, "what a shopper bought cannot be read: {}", with_causes(&error));
             Vec::new()

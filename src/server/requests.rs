@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use super::problem::{Code, Problem};
 use crate::catalog::Money;
 use crate::events::{EventKind, MAX_ID_BYTES};
-use crate::recommend::{Intent, MAX_ANCHORS, Query, RelativePrice, SessionEvent};
+use crate::recommend::{Intent, MAX_ANCHORS, PlacedOrder, Query, RelativePrice, SessionEvent};
 use crate::rules::Filter;
 
 /// Products in an answer unless the request says otherwise.
@@ -27,14 +27,14 @@ const MAX_LANGUAGE_CHARS: usize = 35;
 pub(super) struct RecommendRequest {
     /// The shop's name for the slot, 1 to 64 characters; comes back in the answer.
     placement: Option<String>,
-    /// What to show; this version answers `similar`, `upsell`, `cross_sell`, `next`, `for_you` and `trending`.
+    /// What to show.
     #[serde(default)]
     intent: Intent,
     /// What the shopper looks at now.
     #[serde(default)]
     context: Context,
     /// Whose events count for `upsell`, `cross_sell`, `next` and `for_you`, with those of the request after them, and for `for_you` what was bought in
-    /// earlier orders; 1 to 256 bytes.
+    /// earlier orders; for `replenish` and `context.order` what they bought before. 1 to 256 bytes.
     visitor_id: Option<String>,
     /// Which session of theirs; without it the one under way. 1 to 256 bytes.
     session_id: Option<String>,
@@ -77,7 +77,8 @@ pub(super) struct RecommendRequest {
 /// What the shopper looks at. `similar` starts from `product` and `products` together with `query`; without any of these
 /// from `viewed`, else from `cart`. `next` and `for_you` start from all of it, in the order `cart`, `viewed`, `products`, `product`, the
 /// last being what is looked at now. `upsell` steps up from `product`, else from the newest of `viewed`, else of the cart. `cross_sell` goes with
-/// the cart, `products` and `product`; without any of these with the newest of `viewed`. What is in the cart never appears.
+/// the cart, `products` and `product`; without any of these with the newest of `viewed`. `bundle` completes `products` and `product` to a set,
+/// without these the cart. What is in the cart never appears.
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Context {
@@ -98,6 +99,44 @@ pub(super) struct Context {
     comparing: bool,
     /// The value of a cart from which on delivery is free, such as `50.00 USD`: `cross_sell` favors what closes the gap.
     free_shipping_over: Option<String>,
+    /// An order that was placed, for `cross_sell`: it is gone with in place of the cart, `products` and `product`, and nothing that the shopper
+    /// bought before is shown.
+    order: Option<OrderContext>,
+    /// For `bundle`: the kinds of things that complete the set, such as `case` and `screen protector`, at most 5.
+    goal: Vec<String>,
+    /// For `replenish`: what is due so many days from now, 0 to 3650; the shop's setting when absent.
+    #[schema(minimum = 0, maximum = 3650)]
+    due_within_days: Option<f32>,
+}
+
+/// An order that was placed: its products, or the shopper's last one.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct OrderContext {
+    /// Its products, at most 1000.
+    products: Vec<String>,
+    /// When it was placed; outside of the shop's window nothing is shown. No window is heeded when absent.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    placed_at: Option<jiff::Timestamp>,
+    /// The last order of `user_id`, else `visitor_id`, in place of the two above.
+    last: bool,
+}
+
+impl OrderContext {
+    fn check(&self, intent: Intent) -> Result<(), Problem> {
+        let wrong = |message: &str| Err(Problem::field(Code::InvalidField, "context.order", message));
+        at_most("context.order.products", self.products.len())?;
+        if intent != Intent::CrossSell {
+            return wrong("an order is gone with by `cross_sell` alone");
+        }
+        match self.last {
+            true if !self.products.is_empty() || self.placed_at.is_some() => {
+                wrong("give `last`, or `products` and `placed_at`, not both")
+            }
+            false if self.products.is_empty() => wrong("give `products`, or `last: true`"),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// What the shop says of who asks: the context of its rules. Each text has 1 to 64 characters.
@@ -264,8 +303,8 @@ impl RecommendRequest {
     /// Returns an error at the first field that is out of its range.
     pub(super) fn into_query(self) -> Result<(Query, Option<String>, Vec<Include>), Problem> {
         self.check()?;
-        let Context { product, products, query: text, viewed, cart, looked_s, comparing, free_shipping_over } =
-            self.context;
+        let Context { product, products, query: text, viewed, cart, looked_s, comparing, .. } = self.context;
+        let Context { free_shipping_over, order, goal, due_within_days, .. } = self.context;
         let several = cart.iter().filter(|line| line.quantity > 1).map(|line| (line.id.clone(), line.quantity));
         let quantities = several.collect();
         let free_shipping_over = free_shipping_over.as_deref().map(threshold).transpose()?;
@@ -288,8 +327,18 @@ impl RecommendRequest {
                 anchors = if viewed.is_empty() { cart } else { viewed };
             }
         }
+        if let Some(order) = &order {
+            exclude.extend(of_rules.iter().cloned());
+            let put_in = |id: &String| SessionEvent { id: id.clone(), kind: EventKind::AddToCart };
+            session = order.products.iter().map(put_in).collect();
+            anchors.clear();
+        }
         keep_first(&mut anchors, &mut exclude);
         let query = Query {
+            order: order.map(|order| PlacedOrder { placed_at: order.placed_at }),
+            goal,
+            due_within_days,
+            purchases: Vec::new(),
             intent: self.intent,
             anchors,
             session,
@@ -350,7 +399,15 @@ impl RecommendRequest {
                 return Err(Problem::field(Code::InvalidField, field, message));
             }
         }
+        if let Some(order) = &context.order {
+            order.check(self.intent)?;
+        }
         self.shopper.check()
+    }
+
+    /// Whether the last order of the shopper is to be gone with.
+    pub(super) fn is_of_last_order(&self) -> bool {
+        self.context.order.as_ref().is_some_and(|order| order.last)
     }
 }
 

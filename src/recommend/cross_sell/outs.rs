@@ -18,7 +18,7 @@ use crate::recommend::told::{Told, device_plugs};
 const MAX_COMPARED: usize = 50;
 
 /// What of a cart keeps candidates out.
-pub(super) struct Outs<'a> {
+pub(in crate::recommend) struct Outs<'a> {
     view: &'a View,
     look_alike: f32,
     /// Main categories of the cart.
@@ -36,7 +36,11 @@ impl<'a> Outs<'a> {
     /// Reads the cart, the newest product last.
     ///
     /// Returns an error if a record or a bitmap is damaged.
-    pub(super) fn of(told: Told<'a>, starts: &[RowId], config: &CrossSellConfig) -> Result<Self, RecommendError> {
+    pub(in crate::recommend) fn of(
+        told: Told<'a>,
+        starts: &[RowId],
+        config: &CrossSellConfig,
+    ) -> Result<Self, RecommendError> {
         let view = told.view;
         let newest = &starts[starts.len().saturating_sub(MAX_COMPARED)..];
         let mut needs = RoaringBitmap::new();
@@ -53,7 +57,7 @@ impl<'a> Outs<'a> {
     }
 
     /// Whether the hit may go with the cart. What orders hold together with it need not be of another kind of thing, nor fit.
-    pub(super) fn lets_through(&self, hit: &Hit) -> bool {
+    pub(in crate::recommend) fn lets_through(&self, hit: &Hit) -> bool {
         if hit.sources.get(Source::Relations) > 0.0 {
             return true;
         }
