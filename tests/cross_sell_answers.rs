@@ -69,7 +69,8 @@ fn build(root: &Path, records: &[Value], history: History) {
     let build = Build {
         dir: &dir,
         catalog: &catalog,
-        index: &IndexConfig::default(),
+        // Hundreds of gnomes that differ by a number have many neighbors as near as the ten nearest.
+        index: &IndexConfig { recall_floor: 0.0, ..IndexConfig::default() },
         live: FoldChanges::Newer,
         behavior: &BehaviorConfig::default(),
         history: &|| Ok(history.clone()),

@@ -36,6 +36,14 @@ const VAGUE: [&str; 26] = [
     "various",
 ];
 
+/// Words that look like plurals, or like other plurals.
+const IRREGULAR: [(&str, &str); 5] =
+    [("lens", "lens"), ("lenses", "lens"), ("series", "series"), ("knives", "knife"), ("shelves", "shelf")];
+
+/// Words for one kind of thing: the second stands for the first.
+const SAME: [(&str, &str); 5] =
+    [("cellphone", "phone"), ("handset", "phone"), ("iphone", "phone"), ("smartphone", "phone"), ("tee", "shirt")];
+
 /// The kind of thing that `product` is, in one word without its plural: by the leaf of its main category, else by its title; `None` where
 /// neither says.
 ///
@@ -96,11 +104,15 @@ fn head(all: &[String]) -> Option<String> {
     };
     let end = (0..all.len()).find(|&at| is_end(at)).unwrap_or(all.len());
     let last = all[..end].iter().rev().find(|word| !has_digit(word) && word.chars().count() > 1)?;
-    Some(singular(last))
+    let need = singular(last);
+    Some(SAME.iter().find(|(other, _)| *other == need).map_or(need, |(_, usual)| (*usual).to_owned()))
 }
 
 /// An English word without its plural; other words lose at most an `s`.
 pub(super) fn singular(word: &str) -> String {
+    if let Some((_, one)) = IRREGULAR.iter().find(|(many, _)| *many == word) {
+        return (*one).to_owned();
+    }
     let cut = |end: &str| word.strip_suffix(end).filter(|stem| stem.chars().count() > 2);
     if let Some(stem) = cut("ies") {
         return format!("{stem}y");
@@ -123,10 +135,12 @@ mod tests {
             ("Cell Phone Cases & Clips", Some("case")),
             ("All Cell Phones with Plans", Some("phone")),
             ("All Unlocked Cell Phones", Some("phone")),
+            ("Smartphones", Some("phone")),
             ("Screen Protectors", Some("protector")),
             ("Smartwatch Bands", Some("band")),
             ("Internal Batteries", Some("battery")),
-            ("Eyeglasses", Some("eyeglasse")),
+            ("Cell Phone Camera Lenses", Some("lens")),
+            ("Reading Glasses", Some("glass")),
             ("Cell Phone Accessories", None),
             ("Car & Travel Accessories", None),
             ("iPhone 7 Cases", Some("case")),

@@ -129,6 +129,33 @@ impl Ranker for Cosine<'_> {
     }
 }
 
+/// Another method's list without what could be bought in the place of what the question holds: the same question that a cross-sell is asked.
+pub struct NoSubstitutes<'a> {
+    name: &'static str,
+    of: &'a dyn Ranker,
+    texts: &'a ProductTexts,
+}
+
+impl<'a> NoSubstitutes<'a> {
+    /// The method `of`, called `name`, without the substitutes that `texts` tell.
+    pub fn new(name: &'static str, of: &'a dyn Ranker, texts: &'a ProductTexts) -> Self {
+        Self { name, of, texts }
+    }
+}
+
+impl Ranker for NoSubstitutes<'_> {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn score(&self, question: &Question<'_>, scores: &mut Scores) {
+        let mut all = Scores::new(scores.num_products());
+        self.of.score(question, &mut all);
+        let is_other = |product: u32| !question.products.iter().any(|&held| self.texts.are_substitutes(held, product));
+        all.iter().filter(|(product, _)| is_other(*product)).for_each(|(product, score)| scores.add(product, score));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -150,6 +177,20 @@ mod tests {
         assert_eq!(best(&pairs, &[1], 4), [0, 2, 3]);
         assert_eq!(best(&pairs, &[2, 3], 4), [1, 0]);
         assert_eq!(best(&CoCount::learn(&history, PairsOf::Last), &[2, 3], 4), [1]);
+    }
+
+    #[test]
+    fn without_substitutes_the_rest_keeps_its_order() {
+        let vectors: [(&str, Option<&str>, &[f32]); 4] = [
+            ("", Some("mugs"), &[1.0, 0.0]),
+            ("", Some("bags"), &[0.8, 0.6]),
+            ("", Some("mugs"), &[0.7, 0.7]),
+            ("", None, &[0.99, 0.1]),
+        ];
+        let texts = ProductTexts::made_up(2, &vectors);
+        let cosine = Cosine::new(&texts);
+        assert_eq!(best(&cosine, &[0], 4), [3, 1, 2]);
+        assert_eq!(best(&NoSubstitutes::new("others", &cosine, &texts), &[0], 4), [1]);
     }
 
     #[test]

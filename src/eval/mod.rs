@@ -67,7 +67,7 @@ mod task;
 mod texts;
 mod type_transition;
 
-pub use baselines::{CoCount, Cosine, PairsOf, Popularity};
+pub use baselines::{CoCount, Cosine, NoSubstitutes, PairsOf, Popularity};
 pub use bm25::Bm25;
 pub use bootstrap::{Bootstrap, Interval};
 pub use cross_sell::CrossSellRanker;

@@ -1,6 +1,6 @@
 //! Which methods a protocol compares: the baselines, what Kindred learns, and last, as the reference, what it would answer.
 
-use super::baselines::{CoCount, Cosine, PairsOf, Popularity};
+use super::baselines::{CoCount, Cosine, NoSubstitutes, PairsOf, Popularity};
 use super::bm25::Bm25;
 use super::cross_sell::CrossSellRanker;
 use super::error::EvalError;
@@ -102,7 +102,7 @@ pub fn judge_orders(task: &Task, learning: Learning<'_>, settings: &Settings<'_>
     judge(task, &rankers, settings)
 }
 
-/// Measures what goes with a cart: popularity, pair counts, co-purchase, likeness of texts (cosine and BM25), categories bought together, what
+/// Measures what goes with a cart: popularity, pair counts, co-purchase, likeness of texts (cosine and BM25, with and without what is alike), categories bought together, what
 /// intent `for_you` serves, and what `cross_sell` serves, without orders and with them.
 ///
 /// Returns an error if `settings` have no texts, or name a reference that is none of them.
@@ -127,12 +127,16 @@ pub fn judge_carts(
     let for_you = for_you.anonymous();
     let first_day = CrossSellRanker::on_its_first_day(&task.train, view, (recommend, behavior), task.k);
     let cross_sell = CrossSellRanker::learn(&task.train, view, (recommend, behavior), task.k);
-    let rankers: [&dyn Ranker; 9] = [
+    let cosine = NoSubstitutes::new("cosine_others", &content.cosine, texts);
+    let bm25 = NoSubstitutes::new("bm25_others", &content.bm25, texts);
+    let rankers: [&dyn Ranker; 11] = [
         &popularity,
         &pairs,
         &copurchase,
         &content.cosine,
         &content.bm25,
+        &cosine,
+        &bm25,
         &transition,
         &for_you,
         &first_day,

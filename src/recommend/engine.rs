@@ -1,16 +1,21 @@
-//! Answers questions about one catalog.
+//! Answers questions about one catalog. What goes with a cart is in `engine/cart`, with an order in `engine/after_order`, sets in `engine/bundle`,
+//! what is due in `engine/replenish`.
 
-use std::cell::OnceCell;
-use std::collections::HashSet;
+mod after_order;
+mod bundle;
+mod cart;
+mod replenish;
+
 use std::convert::Infallible;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use cart::{goes_with, read_pairs};
 use roaring::RoaringBitmap;
 
 use super::blend::Blend;
 use super::compare::{ComparedRow, compared};
-use super::cross_sell::{Basket, CrossSell};
+use super::cross_sell::Basket;
 use super::error::RecommendError;
 use super::filter::{Narrowed, allowed_rows, intersect};
 use super::fit::Fit;
@@ -31,13 +36,6 @@ use crate::index::{CatalogDir, Generation, IndexError, ModelRecord};
 use crate::live::{LiveCatalog, View};
 use crate::rank::RowId;
 use crate::rules::{RuleSet, RuleStore};
-
-mod after_order;
-mod bundle;
-mod replenish;
-
-/// Rows of pairs that cannot be used which are named in the log.
-const MAX_LOGGED_FAULTS: usize = 10;
 
 /// Which setting would load the model that made the index. A precision's fingerprint differs as another model's does.
 fn setting_that_differs(indexed: &ModelRecord, loaded: &Embedder) -> String {
@@ -338,7 +336,8 @@ impl Engine {
         let newest_first: Vec<RowId> = steps.iter().rev().map(|(row, _)| *row).collect();
         let allowed = self.allowed(view, query, &newest_first, out)?;
         let (pairs, behavior) = (self.pairs(), self.behavior(view));
-        let shop = LiveShop { view, behavior, measured: None, pairs: &pairs, allowed: &allowed, exact: query.exact };
+        let (unlike, exact) = (None, query.exact);
+        let shop = LiveShop { view, behavior, measured: None, pairs: &pairs, allowed: &allowed, unlike, exact };
         let bought = query.bought.iter().filter_map(|bought| Some((view.row(&bought.product)?, bought.num_orders)));
         let bought: Vec<(RowId, u32)> = bought.collect();
         let Query { intent, limit, min_score, .. } = *query;
@@ -367,60 +366,6 @@ impl Engine {
             otherwise: allowed.why_fewer(FewerBecause::Evidence),
         };
         asked.finish(&blend, rules)
-    }
-
-    /// Answers what goes with the cart and what is on the page; without both, with the newest of the session. Neither those nor their
-    /// families, nor what never stands beside them, are in the answer.
-    fn answer_cross_sell(&self, view: &View, query: &Query, rules: &Compiled) -> Result<Answer, RecommendError> {
-        let (anchors, excluded, mut missing_ids) = named(view, query);
-        let steps = steps(view, &query.session, &mut missing_ids);
-        let cart = in_cart(steps.iter().copied());
-        let starts = goes_with(query.intent, &anchors, &cart, &steps);
-        let Some(&newest) = starts.last() else {
-            return Ok(Answer::nothing(None, missing_ids, FewerBecause::UnknownProducts, rules.version()));
-        };
-        let pairs = self.pairs();
-        let told = Told { view, pairs: &pairs };
-        let others = cart.iter().copied().chain(owned(view, query));
-        let taken: Vec<RowId> = starts.iter().copied().chain(told.vetoed(&starts)?).chain(others).collect();
-        let out = taken.iter().chain(&excluded).map(|row| row.0).collect();
-        let newest_first: Vec<RowId> = starts.iter().rev().copied().collect();
-        let allowed = self.allowed(view, query, &newest_first, out)?;
-        let behavior = self.behavior(view);
-        let shop = LiveShop { view, behavior, measured: None, pairs: &pairs, allowed: &allowed, exact: query.exact };
-        let in_cart: Vec<_> = starts.iter().map(|&row| (row, EventKind::AddToCart)).collect();
-        let (intent, Query { limit, min_score, .. }) = (Intent::CrossSell, *query);
-        let question =
-            SessionQuestion { intent, steps: &in_cart, text: None, taken: &taken, bought: &[], limit, min_score };
-        let config = &self.config.cross_sell;
-        let cross_sell = CrossSell {
-            told,
-            config,
-            blend: Blend::new(&shop, &question, &self.config, &self.behavior),
-            starts: &starts,
-            taken: &taken,
-            basket: Basket::of(view, query, &starts, &cart),
-            floor: min_score.unwrap_or(config.min_score),
-            ordered: OnceCell::new(),
-        };
-        let asked = Asked {
-            view,
-            query,
-            page: if anchors.is_empty() { &newest_first[..1] } else { &anchors },
-            cart: &cart,
-            taken: &taken,
-            allowed: &allowed,
-            missing_ids,
-            is_filled: false,
-            anchor: Some(newest),
-            most: None,
-            otherwise: allowed.why_fewer(FewerBecause::Evidence),
-        };
-        if query.intent == Intent::Bundle {
-            self.finish_bundle(asked, &cross_sell, rules)
-        } else {
-            asked.finish(&cross_sell, rules)
-        }
     }
 
     /// The mean of the anchors' vectors and the text's, of length 1; `None` when there is nothing to start from.
@@ -486,38 +431,6 @@ fn steps(view: &View, session: &[SessionEvent], missing_ids: &mut Vec<String>) -
         }
     }
     steps
-}
-
-/// What an answer has to go with, each once, the newest last: the cart, then what is on the page; without both the newest of the session. A set
-/// starts from what is on the page alone where something is.
-fn goes_with(intent: Intent, anchors: &[RowId], cart: &[RowId], steps: &[(RowId, EventKind)]) -> Vec<RowId> {
-    let mut seen = HashSet::new();
-    let cart = if intent == Intent::Bundle && !anchors.is_empty() { &[] } else { cart };
-    let mut starts: Vec<RowId> = anchors.iter().rev().chain(cart.iter().rev()).copied().collect();
-    if starts.is_empty() {
-        starts.extend(steps.last().map(|(row, _)| *row));
-    }
-    starts.retain(|row| seen.insert(*row));
-    starts.reverse();
-    starts
-}
-
-/// What the shopper of an order has already.
-fn owned<'q>(view: &'q View, query: &'q Query) -> impl Iterator<Item = RowId> + 'q {
-    let bought = query.order.iter().flat_map(|_| &query.bought);
-    bought.filter_map(|bought| view.row(&bought.product))
-}
-
-/// The pairs in the catalog's folder. Rows that cannot be used are left out and named in the log.
-fn read_pairs(dir: &CatalogDir) -> Result<Pairs, RecommendError> {
-    let pairs = Pairs::of_folder(&dir.path())?;
-    for fault in pairs.faults().iter().take(MAX_LOGGED_FAULTS) {
-        tracing::warn!("{}, line {}, {}: {}", fault.path.display(), fault.line, fault.field, fault.message);
-    }
-    if pairs.faults().len() > MAX_LOGGED_FAULTS {
-        tracing::warn!("{} rows of pairs cannot be used in all", pairs.faults().len());
-    }
-    Ok(pairs)
 }
 
 /// Rows of the anchors and of what is excluded, and the ids of both that the catalog lacks.

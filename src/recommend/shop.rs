@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use roaring::RoaringBitmap;
+
 use super::error::RecommendError;
 use super::search::Allowed;
 use super::source::Source;
@@ -55,6 +57,8 @@ pub(super) struct LiveShop<'a> {
     pub pairs: &'a Pairs,
     /// Which rows may be in the answer.
     pub allowed: &'a Allowed,
+    /// Rows that are not looked for by likeness, as nearness says nothing for them.
+    pub unlike: Option<&'a RoaringBitmap>,
     /// Whether every allowed product is scored instead of walking the graph.
     pub exact: bool,
 }
@@ -78,7 +82,9 @@ impl Shop for LiveShop<'_> {
 
     fn similar(&self, vector: &[f32], k: usize) -> Result<Vec<ScoredRow>, RecommendError> {
         let Allowed { rows, out, .. } = self.allowed;
-        let mut found = self.view.search(vector, k + out.len() as usize, rows.as_ref(), self.exact)?;
+        let unlike = self.unlike.map(|unlike| rows.clone().unwrap_or_else(|| self.view.all_rows()) - unlike);
+        let rows = unlike.as_ref().or(rows.as_ref());
+        let mut found = self.view.search(vector, k + out.len() as usize, rows, self.exact)?;
         found.retain(|scored| !out.contains(scored.row.0));
         Ok(found)
     }

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use super::goal::{Goal, kind};
 use crate::index::NEED_FIELD;
 use crate::rank::{RowId, ScoredRow, best_first};
-use crate::recommend::cross_sell::{CrossSell, Outs};
+use crate::recommend::cross_sell::CrossSell;
 use crate::recommend::error::RecommendError;
 use crate::recommend::query::Hit;
 use crate::recommend::ruled::{Depth, Rank, Ranked};
@@ -40,8 +40,8 @@ impl Rank for Bundle<'_> {
             if ranked.hits.len() == depth.limit {
                 break;
             }
-            if depth.has_floor && hit.score < self.cross_sell.floor {
-                ranked.is_cut = true;
+            if depth.has_floor && hit.score < self.cross_sell.min_score.unwrap_or(self.cross_sell.config.min_score) {
+                ranked.is_cut = self.cross_sell.min_score.is_some();
                 break;
             }
             let Some(family) = view.family(hit.row).filter(|family| !families.contains(family)) else { continue };
@@ -99,13 +99,12 @@ impl Bundle<'_> {
 
     /// The nearest products, by their texts, of the named kinds that `listed` has none of.
     fn nearest_of_missing(&self, listed: &[(Hit, String)]) -> Result<Vec<(Hit, String)>, RecommendError> {
-        let CrossSell { told, starts, config, .. } = self.cross_sell;
+        let CrossSell { told, starts, outs, .. } = self.cross_sell;
         let missing = self.goal.named.iter().flatten().filter(|(_, word)| !listed.iter().any(|(_, kind)| kind == word));
         let missing: Vec<&String> = missing.map(|(_, word)| word).collect();
         if missing.is_empty() {
             return Ok(Vec::new());
         }
-        let outs = Outs::of(*told, starts, config)?;
         let start = starts.last().and_then(|&row| told.view.vector(row)).unwrap_or_default();
         let likeness = |row: RowId| {
             let of_row = told.view.vector(row).unwrap_or_default();

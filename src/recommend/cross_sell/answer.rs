@@ -29,6 +29,8 @@ const MAX_CANDIDATES: usize = 400;
 pub(in crate::recommend) struct CrossSell<'a> {
     pub told: Told<'a>,
     pub config: &'a CrossSellConfig,
+    /// What is no add-on.
+    pub outs: &'a Outs<'a>,
     /// All sources as one list.
     pub blend: Blend<'a>,
     /// What is in the cart and on the page, the newest last.
@@ -36,8 +38,8 @@ pub(in crate::recommend) struct CrossSell<'a> {
     /// Rows whose families are kept out.
     pub taken: &'a [RowId],
     pub basket: Option<Basket>,
-    /// Lowest score.
-    pub floor: f32,
+    /// Lowest score, where the request says.
+    pub min_score: Option<f32>,
     /// Every candidate in the order of the list, once asked for.
     pub ordered: OnceCell<Vec<Hit>>,
 }
@@ -51,8 +53,8 @@ impl Rank for CrossSell<'_> {
             if ranked.hits.len() == depth.limit {
                 break;
             }
-            if depth.has_floor && hit.score < self.floor {
-                ranked.is_cut = true;
+            if depth.has_floor && hit.score < self.min_score.unwrap_or(self.config.min_score) {
+                ranked.is_cut = self.min_score.is_some();
                 break;
             }
             let Some(family) = view.family(hit.row) else { continue };
@@ -84,13 +86,12 @@ impl CrossSell<'_> {
 
     /// What may go with the cart, best first.
     fn candidates(&self) -> Result<Vec<Candidate>, RecommendError> {
-        let outs = Outs::of(self.told, self.starts, self.config)?;
         let edges = self.told.edges(self.starts)?;
         let required: HashSet<RowId> =
             edges.iter().filter(|edge| edge.tie == Tie::RequiredPart).map(|edge| edge.to).collect();
         let mut needs = Needs { view: self.told.view, of_leaf: HashMap::new(), numbers: HashMap::new() };
         let mut candidates = Vec::new();
-        for hit in self.blend.scored()?.iter().filter(|hit| outs.lets_through(hit)).take(MAX_CANDIDATES) {
+        for hit in self.blend.scored()?.iter().filter(|hit| self.outs.lets_through(hit)).take(MAX_CANDIDATES) {
             let price = self.told.view.price(hit.row);
             let factor = self.basket.map_or(1.0, |basket| basket.factor(price, self.config));
             let hit = Hit { score: (hit.score * factor).min(1.0), ..*hit };
@@ -119,7 +120,9 @@ pub fn goes_with_cart(
     let taken: Vec<RowId> = starts.iter().copied().chain(told.vetoed(starts)?).collect();
     let out = taken.iter().map(|row| row.0).collect();
     let allowed = Allowed { rows: None, out, is_filtered: false, is_open: false };
-    let shop = LiveShop { view, behavior: None, measured: knowledge, pairs, allowed: &allowed, exact: true };
+    let outs = Outs::of(told, starts, &config.cross_sell)?;
+    let (allowed, unlike) = (&allowed, Some(&outs.same));
+    let shop = LiveShop { view, behavior: None, measured: knowledge, pairs, allowed, unlike, exact: true };
     let steps: Vec<_> = starts.iter().map(|&row| (row, EventKind::AddToCart)).collect();
     let question = SessionQuestion {
         intent: Intent::CrossSell,
@@ -133,11 +136,12 @@ pub fn goes_with_cart(
     let cross_sell = CrossSell {
         told,
         config: &config.cross_sell,
+        outs: &outs,
         blend: Blend::new(&shop, &question, config, behavior),
         starts,
         taken: &taken,
         basket: Basket::of(view, &Query::default(), starts, starts),
-        floor: config.cross_sell.min_score,
+        min_score: None,
         ordered: OnceCell::new(),
     };
     Ok(cross_sell.rank(&Depth::plain(limit, false))?.hits)

@@ -8,8 +8,6 @@ use std::collections::HashMap;
 use super::settings::CrossSellConfig;
 use crate::recommend::query::Hit;
 
-/// Of each kind as many products decide how large it is.
-const NUM_WEIGHED: usize = 3;
 /// Keeps scores falling where the order is not that of the scores.
 const JUST_BELOW: f32 = 0.99999;
 
@@ -67,11 +65,11 @@ fn by_need(candidates: Vec<Candidate>) -> HashMap<usize, Need> {
     let mut needs: HashMap<usize, Need> = HashMap::new();
     for candidate in candidates {
         let need = needs.entry(candidate.need).or_insert(Need { hits: Vec::new(), served: 0, share: 0.0 });
-        if need.hits.len() < NUM_WEIGHED {
-            need.share += candidate.hit.score;
-        }
+        need.share += candidate.hit.score;
         need.hits.push(candidate.hit);
     }
+    // Damped: a shop that has a hundred cases for a phone has three protectors that are wanted as much.
+    needs.values_mut().for_each(|need| need.share = need.share.sqrt());
     let total: f32 = needs.values().map(|need| need.share).sum();
     needs.values_mut().for_each(|need| need.share /= total.max(f32::MIN_POSITIVE));
     needs

@@ -25,6 +25,8 @@ pub(in crate::recommend) struct Outs<'a> {
     leaves: HashSet<u32>,
     /// Rows of the cart's kinds of things.
     needs: RoaringBitmap,
+    /// Those, and the rows of the cart's main categories: what is near to the cart because it is the same.
+    pub(in crate::recommend) same: RoaringBitmap,
     vectors: Vec<Vec<f32>>,
     /// Models that the cart's products are or fit.
     models: Vec<String>,
@@ -51,9 +53,13 @@ impl<'a> Outs<'a> {
         }
         let models = told.models_of(newest)?;
         let plugs = told.plugs(&models)?;
-        let leaves = starts.iter().filter_map(|&row| view.leaf(row)).collect();
+        let leaves: HashSet<u32> = starts.iter().filter_map(|&row| view.leaf(row)).collect();
+        let mut same = needs.clone();
+        for path in leaves.iter().filter_map(|&leaf| Some(view.generation().comparison()?.path(leaf))) {
+            same |= view.rows_with("category", path)?;
+        }
         let vectors = newest.iter().filter_map(|&row| view.vector(row)).collect();
-        Ok(Self { view, look_alike: config.look_alike, leaves, needs, vectors, models, plugs })
+        Ok(Self { view, look_alike: config.look_alike, leaves, needs, same, vectors, models, plugs })
     }
 
     /// Whether the hit may go with the cart. What orders hold together with it need not be of another kind of thing, nor fit.

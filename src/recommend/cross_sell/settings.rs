@@ -57,7 +57,7 @@ impl Default for CrossSellConfig {
             addon_share: 0.5,
             addon_floor: 0.5,
             gap_factor: 1.25,
-            min_score: 0.0,
+            min_score: 0.02,
         }
     }
 }

@@ -3,7 +3,8 @@
 use std::cell::OnceCell;
 use std::collections::HashSet;
 
-use super::{Engine, goes_with, named, steps};
+use super::cart::goes_with;
+use super::{Engine, named, steps};
 use crate::live::View;
 use crate::rank::RowId;
 use crate::recommend::bundle::{Bundle, BundleOffer, Goal, Priced, kind};
