@@ -2,7 +2,8 @@
 //!
 //! Of each shopper and product one figure counts, the geometric mean of the days between two purchases, so that nobody who buys daily speaks
 //! for all. The crowd's figure is the median over shoppers, in logarithms, shrunk by `(n own + kappa above) / (n + kappa)`. Intervals that had
-//! not ended when the history did are not seen: of products that are new in the shop the figure is too short.
+//! not ended when the history did are not seen: of products that are new in the shop the figure is too short. The share of buyers who come
+//! back is shrunk likewise, a category's to nobody.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -25,7 +26,7 @@ pub struct Repeat {
     pub interval_days: f32,
     /// Standard deviation of the interval's natural logarithm over shoppers.
     pub spread: f32,
-    /// Share of its buyers who bought it again, 0 to 1.
+    /// Share of its buyers who bought it again, 0 to 1, shrunk.
     pub share: f32,
     /// Shoppers who bought the product.
     pub num_buyers: u32,
@@ -79,18 +80,19 @@ impl Seen {
         if !self.is_enough() {
             return counts;
         }
+        // In one order, whatever that in which shoppers came: the same events give the same figures.
+        let mut logs = self.logs.clone();
+        logs.sort_unstable_by(f32::total_cmp);
         let n = num_again as f32;
-        let log = blend(n, median(&self.logs), above.interval_days.ln());
-        let variance = self.logs.iter().map(|x| (x - log) * (x - log)).sum::<f32>() / n;
+        let log = blend(n, median(&logs), above.interval_days.ln());
+        let variance = logs.iter().map(|x| (x - log) * (x - log)).sum::<f32>() / n;
         let spread = blend(n, variance, above.spread * above.spread).sqrt().clamp(SPREADS.0, SPREADS.1);
         Repeat { interval_days: log.exp(), spread, ..counts }
     }
 }
 
-/// The median; 0 of none.
-fn median(values: &[f32]) -> f32 {
-    let mut sorted = values.to_vec();
-    sorted.sort_unstable_by(f32::total_cmp);
+/// The median of what is sorted; 0 of none.
+fn median(sorted: &[f32]) -> f32 {
     let (low, high) = (sorted.get(sorted.len().saturating_sub(1) / 2), sorted.get(sorted.len() / 2));
     low.zip(high).map_or(0.0, |(low, high)| (low + high) / 2.0)
 }
@@ -122,10 +124,12 @@ impl Repeats {
             return Self::default();
         }
         let of_shop = shop.shrunk(&Repeat { interval_days: 1.0, ..Repeat::default() }, 0.0);
+        // That others are bought again says nothing of a kind of thing that nobody came back for.
+        let of_nobody = Repeat { share: 0.0, ..of_shop };
         let of_category: HashMap<u32, Repeat> =
-            categories.iter().map(|(&number, seen)| (number, seen.shrunk(&of_shop, kappa))).collect();
+            categories.iter().map(|(&number, seen)| (number, seen.shrunk(&of_nobody, kappa))).collect();
         let row = |product: u32| {
-            let above = of_category.get(&category(product)).unwrap_or(&of_shop);
+            let above = of_category.get(&category(product)).unwrap_or(&of_nobody);
             products.get(&product).cloned().unwrap_or_default().shrunk(above, kappa)
         };
         let rows = (0..history.products().len() as u32).map(row);

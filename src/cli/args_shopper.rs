@@ -55,7 +55,7 @@ pub(super) struct ReplenishArgs {
     #[arg(long, value_name = "DAYS")]
     pub due_within: Option<f32>,
     /// Print comma-separated values with a line of column names
-    #[arg(long, conflicts_with = "json")]
+    #[arg(long)]
     pub csv: bool,
     /// When it is asked; now when left out
     #[arg(long, value_name = "TIME")]

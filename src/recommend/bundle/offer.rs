@@ -144,10 +144,7 @@ impl BundleOffer {
         config: &BundleConfig,
     ) {
         let money = |minor: i128| Some(Money { minor: i64::try_from(minor).unwrap_or(i64::MAX), currency });
-        let costs = |parts: &mut dyn Iterator<Item = &Priced>| {
-            parts.map(|part| part.cost().map(i128::from)).sum::<Option<i128>>()
-        };
-        let known = costs(&mut added.iter()).zip(costs(&mut all.into_iter()));
+        let known = costs(added.iter()).zip(costs(all));
         let worth = known.map(|(added_cost, cost)| Worth { start, all: sum, added_cost, cost });
         let found = worth.ok_or(NoDiscount::NoCosts).and_then(|worth| worth.discount(config));
         let percent = found.unwrap_or(0);
@@ -159,6 +156,11 @@ impl BundleOffer {
         self.margin = worth.map(|worth| 1.0 - worth.cost as f64 / price as f64);
         self.no_discount_because = found.err();
     }
+}
+
+/// The sum of the costs; `None` where one is not known.
+fn costs<'p>(parts: impl Iterator<Item = &'p Priced>) -> Option<i128> {
+    parts.map(|part| part.cost().map(i128::from)).sum()
 }
 
 /// The currency, and the prices of the start and of all.

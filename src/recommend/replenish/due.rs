@@ -101,7 +101,11 @@ pub(in crate::recommend) fn due_products(
             *known = (*known).max((newest, row));
         }
     }
-    let crowd = |row: RowId| behavior.and_then(|behavior| behavior.repeat(Some(row.0).filter(|_| !view.is_new(row))));
+    let crowd = |row: RowId| match view.is_new(row) {
+        false => behavior?.repeat(Some(row.0)),
+        // Nobody came back yet for what is new.
+        true => behavior?.repeat(None).map(|of_shop| Repeat { share: 0.0, num_again: 0, ..of_shop }),
+    };
     let known = last.into_values().filter_map(|(_, row)| due(row, times.get(&row)?, crowd(row), now_s, config));
     let is_due = |due: &Due| due.in_days() <= within_days && due.since_days <= config.lapsed_after * due.interval_days;
     let shown = known.filter(|(due, repeat)| is_due(due) && *repeat >= config.min_repeat);
