@@ -40,8 +40,8 @@ impl Rank for Bundle<'_> {
             if ranked.hits.len() == depth.limit {
                 break;
             }
-            if depth.has_floor && hit.score < self.cross_sell.min_score.unwrap_or(self.cross_sell.config.min_score) {
-                ranked.is_cut = self.cross_sell.min_score.is_some();
+            if depth.has_floor && self.cross_sell.min_score.is_some_and(|floor| hit.score < floor) {
+                ranked.is_cut = true;
                 break;
             }
             let Some(family) = view.family(hit.row).filter(|family| !families.contains(family)) else { continue };
@@ -87,7 +87,10 @@ impl Bundle<'_> {
         let (mut listed, mut others): (Vec<_>, Vec<_>) =
             known.into_iter().partition(|(_, kind)| self.goal.is_named(kind));
         listed.extend(self.nearest_of_missing(&listed)?);
-        others.retain(|(hit, _)| TELLING.iter().any(|&source| hit.sources.get(source) > 0.0));
+        // Fewer rather than poor, but for what somebody named.
+        let floor = self.cross_sell.config.min_score;
+        let is_told = |hit: &Hit| TELLING.iter().any(|&source| hit.sources.get(source) > 0.0);
+        others.retain(|(hit, _)| hit.score >= floor && is_told(hit));
         listed.append(&mut others);
         let mut last = f32::INFINITY;
         for (hit, _) in &mut listed {

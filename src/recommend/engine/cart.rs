@@ -49,7 +49,8 @@ impl Engine {
         let (allowed, unlike, exact) = (&allowed, Some(&outs.same), query.exact);
         let shop = LiveShop { view, behavior, measured: None, pairs: &pairs, allowed, unlike, exact };
         let in_cart: Vec<_> = starts.iter().map(|&row| (row, EventKind::AddToCart)).collect();
-        let (intent, Query { limit, min_score, .. }) = (Intent::CrossSell, *query);
+        let Query { limit, min_score, .. } = *query;
+        let intent = Intent::CrossSell;
         let question =
             SessionQuestion { intent, steps: &in_cart, text: None, taken: &taken, bought: &[], limit, min_score };
         let cross_sell = CrossSell {
