@@ -272,7 +272,7 @@ mod tests {
         assert_eq!(rows("id", "3"), [2]);
         assert_eq!(terms.values("color"), ["blue", "red"]);
         assert_eq!(terms.values("colo"), [""; 0]);
-        assert_eq!(terms.fields(), ["availability", "brand", "category", "color", "family", "id"]);
+        assert_eq!(terms.fields(), ["availability", "brand", "category", "color", "family", "id", "need"]);
         assert!(terms.has_field("brand") && !terms.has_field("bran") && !terms.has_field("zzz"));
     }
 }
