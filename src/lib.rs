@@ -24,7 +24,8 @@
 //! * [`pipeline::Build`] goes from a feed to a generation in use.
 //! * [`behavior::Learned`] is what a history of events teaches, [`behavior::Behavior`] the same, mapped.
 //! * [`rules::RuleSet`] is what a shop's people say may appear, and [`recommend::Rulebook`] the version in force with its history.
-//! * [`recommend::Engine`] answers a [`recommend::Query`] on one generation.
+//! * [`recommend::Engine`] answers a [`recommend::Query`] on one generation; [`recommend::Engine::place`] asks it as a slot of the shop's pages
+//!   would, and [`recommend::Engine::trace`] and [`recommend::Engine::why_not`] tell how the answer came about.
 //! * [`eval::judge()`] measures how well any ranking foretells what shoppers did next.
 //! * [`server::serve`] does so over HTTP, for every catalog, and takes new generations over without a failed request.
 //!

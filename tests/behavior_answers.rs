@@ -5,7 +5,7 @@ mod shop;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use kindred::behavior::{BehaviorConfig, Learned, ProductFacts};
+use kindred::behavior::{BehaviorConfig, COMPLEMENT_FILE, ComplementConfig, Learned, ProductFacts};
 use kindred::catalog::ProductId;
 use kindred::eval::{ProductTexts, Question, Ranker, Scores, SemanticRanker, ServedRanker, Task, by_id};
 use kindred::events::{BoughtProduct, EventKind, History, HistoryBuilder, Interaction, NO_ORDER};
@@ -69,13 +69,27 @@ fn history() -> History {
     builder.finish()
 }
 
+/// Learns a map of complements also from the few pairs of this shop.
+fn eager() -> BehaviorConfig {
+    let complement = ComplementConfig { min_pairs: 1, num_steps: 30, batch_size: 64, ..ComplementConfig::default() };
+    BehaviorConfig { complement, ..BehaviorConfig::default() }
+}
+
 fn build(root: &Path, history: History) -> Built {
-    shop::build(root, &feed(), history)
+    build_with(root, history, &BehaviorConfig::default())
+}
+
+fn build_with(root: &Path, history: History, behavior: &BehaviorConfig) -> Built {
+    shop::build_with(root, &feed(), history, behavior)
 }
 
 fn engine(history: History, config: &RecommendConfig) -> (tempfile::TempDir, Engine) {
+    engine_with(history, config, &BehaviorConfig::default())
+}
+
+fn engine_with(history: History, config: &RecommendConfig, behavior: &BehaviorConfig) -> (tempfile::TempDir, Engine) {
     let root = tempfile::tempdir().unwrap();
-    build(root.path(), history);
+    build_with(root.path(), history, behavior);
     let dir = CatalogDir::new(root.path(), "shop").unwrap();
     let generation = dir.open_current(Check::Hashes).unwrap();
     let engine = Engine::new(&dir, generation, shop::EMBEDDER.clone(), &shop::template(), config).unwrap();
@@ -110,6 +124,8 @@ fn only(source: Source) -> RecommendConfig {
         Source::Bought => next.bought = 1.0,
         Source::Relations => next.relations = 1.0,
         Source::Compatibility => next.compatibility = 1.0,
+        Source::Complement => next.complement = 1.0,
+        Source::Lexical => next.lexical = 1.0,
     }
     RecommendConfig { next, popular_fallback: false, ..RecommendConfig::default() }
 }
@@ -123,18 +139,48 @@ fn a_build_says_from_how_much_it_learned() {
 }
 
 #[test]
+fn a_build_learns_what_goes_with_a_product_and_says_so_where_pairs_are_too_few() {
+    let root = tempfile::tempdir().unwrap();
+    let built = build_with(root.path(), history(), &eager());
+    // Two kinds of shelf, whose products are bought in pairs: kitchen 4, garden 5, of which two are of one family.
+    assert!(built.learned.has_map && built.learned.pairs > 0 && built.manifest.files.contains_key(COMPLEMENT_FILE));
+    let dir = CatalogDir::new(root.path(), "shop").unwrap();
+    let generation = dir.open_current(Check::Hashes).unwrap();
+    let view = |id: &str| generation.vector(generation.products().row(id).unwrap()).unwrap();
+    let files = built.manifest.files.keys().map(String::as_str);
+    let path = dir.path().join(&built.manifest.generation);
+    let behavior = kindred::behavior::Behavior::open(&path, PRODUCTS.len(), files).unwrap().unwrap();
+    let map = behavior.complement().unwrap();
+    let near = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f32>();
+    // A spade that nobody bought is moved towards what spades are bought with, and from other spades.
+    let (new, mapped) = (view("spade-new"), map.apply(&view("spade-new")).unwrap());
+    assert!(near(&mapped, &view("seeds-rose")) > near(&new, &view("seeds-rose")));
+    assert!(near(&mapped, &view("mug-red")) < near(&mapped, &view("seeds-rose")));
+
+    let few = build(root.path(), history());
+    assert!(!few.learned.has_map && few.learned.pairs == built.learned.pairs);
+    assert!(!few.manifest.files.contains_key(COMPLEMENT_FILE));
+    let cut = path.join(COMPLEMENT_FILE);
+    let bytes = std::fs::read(&cut).unwrap();
+    std::fs::write(&cut, &bytes[..bytes.len() - 1]).unwrap();
+    let files = built.manifest.files.keys().map(String::as_str);
+    let error = kindred::behavior::Behavior::open(&path, PRODUCTS.len(), files).unwrap_err().to_string();
+    assert!(error.contains(COMPLEMENT_FILE), "{error}");
+}
+
+#[test]
 fn every_source_alone_answers_from_the_sessions_shelf_and_never_with_what_the_session_has_or_cannot_be_bought() {
     // What is popular is so for everybody, what was bought before is told with the question, and this feed says nothing of what goes together.
     let others = [Source::Popular, Source::Bought, Source::Relations, Source::Compatibility];
     let is_of_session = |source: &Source| !others.contains(source);
     for source in Source::ALL.into_iter().filter(is_of_session) {
-        let (_root, engine) = engine(history(), &only(source));
+        let (_root, engine) = engine_with(history(), &only(source), &eager());
         let (ids, answer) = ask(&engine, &next(&["spade-steel"]));
         assert!(!ids.is_empty(), "{source:?}");
         let garden = ["spade-wood", "spade-new", "seeds-rose", "seeds-tulip"];
         let is_garden = |id: &String| garden.contains(&id.as_str());
         // Texts know nothing of shelves, and in a shop of 40 sessions the far ones are among the nearest 100.
-        let is_by_text = [Source::Similar, Source::SessionSemantic].contains(&source);
+        let is_by_text = [Source::Similar, Source::SessionSemantic, Source::Complement].contains(&source);
         assert!(ids.iter().take(if is_by_text { 1 } else { 4 }).all(is_garden), "{source:?}: {ids:?}");
         assert!(ids.iter().filter(|id| id.starts_with("seeds")).count() <= 1, "one of a family: {ids:?}");
         assert!(answer.hits.iter().all(|hit| hit.sources.get(source) > 0.0), "{source:?}");

@@ -13,7 +13,7 @@ use kindred::behavior::{
     SESSIONS_FILE, SessionScratch, SessionVectors, Step, Tally, semantic_votes, session_votes,
 };
 use kindred::events::{EventKind, History, HistoryBuilder, Interaction};
-use kindred::index::{CatalogDir, Check, GenerationInput, Manifest, ModelRecord, write_generation_with};
+use kindred::index::{CatalogDir, Check, GenerationInput, IndexError, Manifest, ModelRecord, write_generation_with};
 use kindred::rank::RowId;
 
 const ROWS: usize = 120;
@@ -72,7 +72,7 @@ fn publish(dir: &CatalogDir) -> (Manifest, Learned, SessionVectors) {
         let vectors = SessionVectors::new(learned.sessions.view(), DIM, &BehaviorConfig::default(), vector);
         let files = behavior::write(rows.dir, &learned, &vectors, &config())?;
         made = Some((learned, vectors));
-        Ok(files)
+        Ok::<_, IndexError>(files)
     });
     let manifest = manifest.unwrap();
     dir.publish(&lock, &building, &manifest).unwrap();
@@ -110,6 +110,9 @@ fn mapped_tables_say_what_the_ones_in_memory_say() {
         assert_eq!(rows_of(mapped), memory, "{name}");
     }
     assert_eq!(mapped.category_of(), learned.category_of);
+    assert_eq!(mapped.first_orders(), learned.first_orders);
+    let num_ordered = learned.num_orders.iter().filter(|&&orders| orders > 0).count();
+    assert_eq!(mapped.share_ordered(), num_ordered as f32 / ROWS as f32);
     let steps = [&[None][..], &(0..7).map(Some).collect::<Vec<_>>()].concat();
     let steps: Vec<u32> = steps.into_iter().flat_map(|category| mapped.price_steps(category).to_vec()).collect();
     assert_eq!(steps, learned.price_steps.counts);
@@ -121,14 +124,14 @@ fn mapped_tables_say_what_the_ones_in_memory_say() {
         let steps: Vec<Step> =
             (0..1 + random.below(12)).map(|_| Step { product: random.below(ROWS) as u32, weight: 1.0 }).collect();
         let [found, expected] = [mapped.sessions(), learned.sessions.view()]
-            .map(|sessions| session_votes(sessions, &steps, mapped.last_s(), &config, 30, &mut scratch));
+            .map(|sessions| session_votes(sessions, &steps, mapped.now_s(), &config, 30, &mut scratch));
         assert_eq!(found, expected);
     }
     let (history, known) =
         (history(), |id: &str| id.strip_prefix("sku/").is_some_and(|n| n.parse::<usize>().unwrap() < ROWS));
     let of_known = history.sessions().flat_map(|session| session.interactions);
     let of_known = of_known.filter(|step| known(&history.products()[step.product as usize]));
-    assert_eq!(mapped.last_s(), of_known.map(|step| step.time_s).max().unwrap());
+    assert_eq!(mapped.now_s(), of_known.map(|step| step.time_s).max().unwrap());
 
     // The walk finds the sessions that an exact scan finds; equal ones may trade places.
     let mut same = 0;
@@ -242,7 +245,7 @@ fn exercise(behavior: &Behavior, random: &mut Random) {
             [behavior.copurchase(), behavior.ease(), behavior.next(), behavior.bought_next(), behavior.popular()];
         tables.iter().for_each(|table| drop(behavior::sum_rows(*table, &[row], 50)));
         let steps = [Step { product: row, weight: 1.0 }, Step { product: random.below(ROWS) as u32, weight: 2.0 }];
-        session_votes(behavior.sessions(), &steps, behavior.last_s(), &config, 50, &mut scratch);
+        session_votes(behavior.sessions(), &steps, behavior.now_s(), &config, 50, &mut scratch);
         behavior.price_steps(Some(row));
     }
     let query = unit((0..DIM).map(|_| random.signed()).collect());

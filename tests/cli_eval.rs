@@ -89,3 +89,25 @@ fn a_flag_that_would_change_nothing_is_an_error_that_says_what_would() {
     let report = &work.json(&[&baskets[..], &["--reference", "ease"]].concat())["reports"][0];
     assert_eq!(report["reference"], "ease");
 }
+
+#[test]
+fn a_shop_with_views_and_hardly_an_order_is_measured_by_its_sessions() {
+    let work = Workplace::new();
+    let products = (0..12).map(|product| format!("p{product:02},Mug {product},{product}.00 EUR,in stock\n"));
+    work.write("feed.csv", format!("id,title,price,availability\n{}", products.collect::<String>()));
+    work.ok(&["index", "build", "shop", "--feed", "feed.csv", "-q"]);
+    let line = |session: usize, step: usize| {
+        let (product, minute) = ((session + step) % 12, 10 * session + step);
+        format!("v{session},p{product:02},{},view_item\n", 1_790_000_000 + 60 * minute)
+    };
+    let lines: String = (0..40).flat_map(|session| (0..4).map(move |step| line(session, step))).collect();
+    work.write("events.csv", format!("visitor_id,item_id,timestamp,event\n{lines}v0,p00,1790000500,purchase\n"));
+    work.ok(&["events", "import", "shop", "events.csv", "-q"]);
+    let found = work.json(&["eval", "shop", "--draws", "10", "-q"]);
+    assert_eq!(found["reports"].as_array().unwrap().len(), 1);
+    assert_eq!(found["reports"][0]["protocol"], "sessions");
+    assert!(found["skipped"].to_string().contains("`baskets`: there are fewer than five"), "{found}");
+    // Who asks for orders by name is told that there are too few.
+    let error = work.fails(&["eval", "shop", "--protocol", "baskets", "-q"], 6);
+    assert!(error.contains("fewer than five"), "{error}");
+}

@@ -39,6 +39,10 @@ fn rules_are_checked_saved_shown_recorded_and_undone() {
     assert!(work.ok(&["rules", "apply", "shop", "again.toml"]).contains("version 2 is in force: no change"), "{shown}");
     work.write("none.json", "{}");
     work.ok(&["rules", "apply", "shop", "none.json", "--who", "bob"]);
+    let long = "x".repeat(201);
+    assert!(work.fails(&["rules", "apply", "shop", "none.json", "--who", &long], 2).contains("at most 200 characters"));
+    assert!(work.fails(&["rules", "rollback", "shop", "--note", &long], 2).contains("at most 200 characters"));
+    assert!(work.fails(&["rules", "rollback", "shop", "--note", "one\ntwo"], 2).contains("control characters"));
     let history = work.json(&["rules", "history", "shop"]);
     assert_eq!((&history["versions"][0]["who"], &history["versions"][2]["note"]), (&json!("bob"), &json!("first")));
     assert!(work.ok(&["rules", "rollback", "shop"]).contains("version 4 is in force"));
@@ -61,6 +65,15 @@ fn what_has_no_sense_or_comes_too_late_is_refused_and_the_old_rules_stay() {
     assert!(work.fails(&["rules", "rollback", "shop", "--to", "9"], 6).contains("no version 9"));
     work.fails(&["rules", "apply", "shop", "missing.toml"], 3);
     assert_eq!(work.json(&["rules", "show", "shop"])["version"], 1);
+    let file = work.path("index/shop/rules.sqlite");
+    std::fs::write(&file, b"").unwrap();
+    for command in
+        [&["rules", "show", "shop"][..], &["rules", "apply", "shop", "rules.toml"], &["similar", "shop", "p0"]]
+    {
+        let error = work.fails(command, 5);
+        assert!(error.contains("rules.sqlite` are damaged: it has 0 bytes") && error.contains("backup"), "{error}");
+    }
+    assert_eq!(file.metadata().unwrap().len(), 0);
     std::fs::write(work.path("index/shop/rules.sqlite"), b"no database at all, just some text that is long enough")
         .unwrap();
     assert!(work.fails(&["rules", "show", "shop"], 5).contains("rules.sqlite"));
@@ -79,4 +92,134 @@ fn a_dry_run_compares_with_what_is_in_force_and_saves_nothing() {
     work.ok(&["rules", "apply", "shop", "rules.toml"]);
     let report = work.json(&["rules", "dry-run", "shop", "rules.toml", "--questions", "30"]);
     assert_eq!((&report["compared_with"], &report["touched_answers"]), (&json!(1), &json!(0)));
+}
+
+#[test]
+fn a_file_made_from_an_older_version_is_refused_with_what_was_changed_since() {
+    let work = shop();
+    work.ok(&["rules", "apply", "shop", "rules.toml"]);
+    let shown = work.ok(&["rules", "show", "shop"]);
+    assert!(shown.contains("\nversion = 1\n"), "{shown}");
+    work.write("mine.toml", &shown);
+    work.write("theirs.toml", RULES.replace("max_per_brand = 4", "max_per_brand = 3"));
+    work.ok(&["rules", "apply", "shop", "theirs.toml", "--who", "bob"]);
+    let late = work.fails(&["rules", "apply", "shop", "mine.toml"], 8);
+    assert!(late.contains("by bob since version 1: ~shop.max_per_brand") && late.contains("--force"), "{late}");
+    assert_eq!(work.json(&["rules", "show", "shop"])["document"]["shop"]["max_per_brand"], 3);
+    let forced = work.ok(&["rules", "apply", "shop", "mine.toml", "--force"]);
+    assert!(
+        forced.contains("version 3 is in force: ~shop.max_per_brand") && forced.contains("let it say 3"),
+        "{forced}"
+    );
+    assert_eq!(work.json(&["rules", "show", "shop"])["document"]["version"], 3);
+    // What the command is told counts before what the file says.
+    assert!(work.ok(&["rules", "apply", "shop", "mine.toml", "--expect", "3"]).contains("version 4 is in force"));
+}
+
+#[test]
+fn what_check_passes_apply_takes_and_what_apply_refuses_check_does_too() {
+    let work = shop();
+    let rule = |then: &str| format!("[[rules]]\nid = \"r\"\nthen = {{ {then} }}");
+    for (then, place) in [
+        ("exclude = { must = [{ key = \"price\", range = { gte = \"10 EURO\" } }] }", "exclude.must[0].range.gte"),
+        ("exclude = { must = [{ key = \"price\", range = { gte = -1 } }] }", "exclude.must[0].range.gte"),
+        ("exclude = { must = [{ same = \"prize\" }] }", "exclude.must[0].same"),
+        ("cap = { at_most = 1, per = \"colour\" }", "cap.per"),
+        ("cap = { at_most = 1, per = \"price\" }", "cap.per"),
+    ] {
+        work.write("wrong.toml", rule(then));
+        for command in ["check", "apply"] {
+            let error = work.fails(&["rules", command, "shop", "wrong.toml"], 6);
+            assert!(error.contains(&format!("rules[0].then.{place}: ")), "{command}: {error}");
+        }
+    }
+    for (then, warning) in [
+        ("pin = { products = [\"p1\", \"nope\"] }", "rules[0].then.pin.products[1]: the catalog has no product `nope`"),
+        (
+            "exclude = { must = [{ key = \"price\", range = { gte = \"10 USD\" } }] }",
+            "rules[0].then.exclude: no product passes this filter now",
+        ),
+    ] {
+        work.write("odd.toml", rule(then));
+        for command in ["check", "apply"] {
+            let said = work.ok(&["rules", command, "shop", "odd.toml"]);
+            assert!(said.contains(&format!("warning: {warning}")), "{command}: {said}");
+        }
+    }
+}
+
+#[test]
+fn a_field_that_went_with_a_build_is_a_warning_for_rules_that_had_it() {
+    let work = Workplace::new();
+    let feed = command::feed(&command::titles(40, "rules"));
+    let with_color =
+        feed.lines().enumerate().map(|(at, line)| format!("{line},{}\n", if at == 0 { "color" } else { "red" }));
+    work.write("feed.csv", with_color.collect::<String>());
+    work.ok(&["index", "build", "shop", "--feed", "feed.csv"]);
+    let red = "[[rules]]\nid = \"no-red\"\nthen.exclude.must = [{ key = \"color\", match = \"red\" }]\n";
+    work.write("red.toml", red);
+    work.ok(&["rules", "apply", "shop", "red.toml"]);
+    work.write("feed.csv", feed);
+    work.ok(&["index", "build", "shop", "--feed", "feed.csv"]);
+    assert_eq!(work.json(&["similar", "shop", "p0", "--limit", "3"])["results"].as_array().unwrap().len(), 3);
+    work.write("more.toml", format!("{red}[[rules]]\nid = \"first\"\nthen.pin.products = [\"p1\"]\n"));
+    let warning = "warning: rules[0].then.exclude.must[0].key: no product has a field `color` any longer";
+    for command in ["check", "apply"] {
+        assert!(work.ok(&["rules", command, "shop", "more.toml"]).contains(warning));
+    }
+    work.write("none.toml", "");
+    work.ok(&["rules", "apply", "shop", "none.toml"]);
+    assert!(work.ok(&["rules", "rollback", "shop"]).contains(warning));
+    work.write(
+        "new.toml",
+        format!("{red}[[rules]]\nid = \"new\"\nthen.exclude.must = [{{ key = \"colour\", match = \"red\" }}]\n"),
+    );
+    assert!(work.fails(&["rules", "apply", "shop", "new.toml"], 6).contains("rules[1].then.exclude.must[0].key"));
+}
+
+/// Each would empty every list where no product has a color.
+const WITH_COLOR: &str = r#"
+    [shop]
+    clearance = { filter = { must = [{ key = "color", match = "red" }] }, factor = 1.5 }
+    never_with = [{ page = { must = [{ key = "id", match = "p0" }] }, hide = { must_not = [{ key = "color", match = "red" }] } }]
+    [[rules]]
+    id = "only-red"
+    then.include.must = [{ key = "color", match = "red" }]
+    [[rules]]
+    id = "colored"
+    then.exclude.must_not = [{ key = "color", exists = true }]
+    [[rules]]
+    id = "page"
+    when.must_not = [{ page = { must = [{ key = "color", match = "red" }] } }]
+    then.exclude.must_not = [{ key = "id", match = "none" }]
+    [[rules]]
+    id = "first"
+    then.pin.products = ["p7"]"#;
+
+#[test]
+fn rules_wait_for_a_field_that_went_with_a_build_and_count_again_when_it_is_back() {
+    let work = Workplace::new();
+    let feed = command::feed(&command::titles(40, "rules"));
+    let colored =
+        feed.lines().enumerate().map(|(at, line)| format!("{line},{}\n", if at == 0 { "color" } else { "red" }));
+    let colored = colored.collect::<String>();
+    let build = |feed: &str| {
+        work.write("feed.csv", feed);
+        work.ok(&["index", "build", "shop", "--feed", "feed.csv"]);
+    };
+    build(&colored);
+    work.write("rules.toml", WITH_COLOR);
+    work.ok(&["rules", "apply", "shop", "rules.toml"]);
+    let waiting = || work.json(&["rules", "report", "shop"])["waiting"].clone();
+    let shown = || work.json(&["similar", "shop", "p0", "--limit", "3"])["results"].clone();
+    assert_eq!((waiting(), shown().as_array().unwrap().len()), (json!([]), 3));
+    build(&feed);
+    let names = ["shop.never_with.0", "shop.clearance", "only-red", "colored", "page"];
+    assert_eq!(waiting(), json!(names.map(|rule| json!({"rule": rule, "field": "color"}))));
+    assert!(work.ok(&["rules", "report", "shop"]).contains("waiting: `only-red` does not count until a product has"));
+    assert_eq!((shown().as_array().unwrap().len(), &shown()[0]["id"]), (3, &json!("p7")));
+    let said = work.json(&["rules", "dry-run", "shop", "rules.toml", "--questions", "20"]);
+    assert_eq!((&said["waiting"], &said["never_reached"]), (&waiting(), &json!([])));
+    build(&colored.replace("red", "blue"));
+    assert_eq!((waiting(), shown()), (json!([]), json!([])));
 }

@@ -3,7 +3,7 @@
 mod command;
 
 use command::{Workplace, project};
-use kindred::behavior::{BEHAVIOR_FILE, SESSION_VECTORS_FILE, SESSIONS_FILE};
+use kindred::behavior::{BEHAVIOR_FILE, COMPLEMENT_FILE, SESSION_VECTORS_FILE, SESSIONS_FILE};
 use kindred::catalog;
 use kindred::config::Config;
 use kindred::embed::MAX_BYTES_PER_TOKEN;
@@ -68,8 +68,11 @@ fn numbers_in_the_readme_are_the_defaults() {
         ),
         format!("up to {} hours ahead of the clock", MAX_AHEAD_MS / 3_600_000),
         format!("{} minutes without an event (`events.session_idle_minutes`)", config.events.session_idle_minutes),
+        format!("more than {} days (`events.max_clock_jump_days`)", config.events.max_clock_jump_days),
     ];
     bounds.iter().for_each(|bound| assert!(readme.contains(bound), "{bound}"));
+    let pairs = config.behavior.complement.min_pairs;
+    assert!(pairs == 1000 && readme.contains("With fewer than 1,000 such pairs there is none"));
     let upsell = config.recommend.upsell;
     let rules = [
         format!("its price is {} to {} times", upsell.price_min, upsell.price_max),
@@ -138,6 +141,41 @@ fn the_limits_of_rules_in_the_readme_are_those_of_the_program() {
 }
 
 #[test]
+fn the_placements_and_steps_of_the_readme_are_those_of_the_program() {
+    use kindred::recommend::{Fallback, MixPart, Placements, Stage};
+    let (readme, config, placements) = (readme(), Config::default(), Placements::default());
+    let in_words = |mix: &[MixPart]| match mix {
+        [only] => format!("`{}`", only.intent.word()),
+        mix => mix.iter().map(|part| format!("`{}` {}", part.intent.word(), part.share)).collect::<Vec<_>>().join(", "),
+    };
+    for (name, placement) in placements.iter() {
+        let by_stage = if placement.stages.is_empty() { "" } else { "; by stage as below" };
+        let score = placement.min_score.map_or_else(String::new, |score| format!("{score} "));
+        let fallback = if placement.fallback == Fallback::Popular { "popular" } else { "none" };
+        let (shows, limit, diversity) = (in_words(&placement.mix), placement.limit, placement.diversity);
+        let row = format!("| `{name}` | {shows}{by_stage} | {limit} | {score}| {diversity} | {fallback} |");
+        assert!(readme.contains(&row), "{row}");
+    }
+    assert_eq!(first_column("| placement | shows |").len(), placements.iter().count());
+    let home = placements.get("home").unwrap();
+    let stages = first_column("| stage | when |");
+    let by_stage = readme.split("| stage | when |").nth(1).unwrap();
+    assert_eq!(stages, Stage::ALL.map(|stage| format!("`{}`", stage.word())));
+    for stage in home.stages.keys() {
+        let shows = in_words(home.mix_at(*stage));
+        let row = by_stage.lines().find(|line| line.starts_with(&format!("| `{}` |", stage.word()))).unwrap();
+        assert!(row.contains(&shows), "{row}: {shows}");
+    }
+    let kept = [
+        format!("{} seconds (`server.trace_keep_seconds`)", config.server.trace_keep_seconds),
+        format!("{} MiB at most (`server.trace_keep_bytes`)", config.server.trace_keep_bytes >> 20),
+    ];
+    kept.iter().for_each(|kept| assert!(readme.contains(kept), "{kept}"));
+    let steps = "unknown_product kept_out not_a_candidate min_score rule variant diversity limit shown";
+    assert_eq!(first_column("| `step` | the product |").join(" ").replace('`', ""), steps);
+}
+
+#[test]
 fn the_sample_rules_can_be_read_and_are_ten() {
     let text = std::fs::read_to_string(project("data/phones/rules.toml")).unwrap();
     let set = kindred::rules::RuleSet::read(&text, kindred::rules::Notation::Toml).unwrap();
@@ -156,8 +194,8 @@ fn every_file_under_an_index_folder_that_the_readme_names_is_written() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     names.sort();
-    assert_eq!(names, ["comparison.bin", "hnsw.bin", "manifest.json", "products.bin", "terms.bin"]);
-    names.extend([BEHAVIOR_FILE, SESSIONS_FILE, SESSION_VECTORS_FILE].map(str::to_owned));
+    assert_eq!(names, ["comparison.bin", "hnsw.bin", "lexical.bin", "manifest.json", "products.bin", "terms.bin"]);
+    names.extend([BEHAVIOR_FILE, SESSIONS_FILE, SESSION_VECTORS_FILE, COMPLEMENT_FILE].map(str::to_owned));
     let readme = readme();
     names.iter().for_each(|name| assert!(readme.contains(&format!("`{name}`")), "{name}"));
 }

@@ -232,7 +232,7 @@ fn the_bytes_of_the_session_are_in_no_file_and_nobody_elses_sessions_or_answers_
         let (generation, behavior) = place.opened(&name);
         assert_eq!(sessions(&generation, &behavior), others, "{name}");
         assert!(behavior.copurchase().row(generation.products().row(GONE[1]).unwrap().0).is_empty());
-        assert_eq!(i64::from(behavior.last_s()), start_s() + 3311);
+        assert_eq!(i64::from(behavior.now_s()), start_s() + 3311);
     }
     for (after, before) in answers(&place).into_iter().flatten().zip(answers_before.into_iter().flatten()) {
         assert!(after.0 == before.0 && (after.1 - before.1).abs() < 1e-4, "{after:?} {before:?}");

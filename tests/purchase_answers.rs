@@ -9,7 +9,7 @@ use std::path::Path;
 use command::Workplace;
 use kindred::behavior::BehaviorConfig;
 use kindred::catalog::{CatalogConfig, ProductId};
-use kindred::events::{Event, EventKind, EventStore, EventsConfig, History, HistoryPart, Ids, Item, Purchased};
+use kindred::events::{Buyer, Event, EventKind, EventStore, EventsConfig, History, HistoryPart, Ids, Item, Purchased};
 use kindred::index::{CatalogDir, Check, IndexConfig};
 use kindred::live::FoldChanges;
 use kindred::pipeline::Build;
@@ -337,7 +337,7 @@ fn orders() -> Vec<Event> {
 fn due(shop: &Shop, user: &str, within_days: f32) -> Query {
     Query {
         intent: Intent::Replenish,
-        purchases: shop.store().purchases(user).unwrap(),
+        purchases: shop.store().purchases(&Buyer::User(user.to_owned())).unwrap(),
         due_within_days: Some(within_days),
         limit: 10,
         at: jiff::Timestamp::from_millisecond(TODAY_MS).ok(),
@@ -433,7 +433,7 @@ fn an_order_is_gone_with_inside_its_window_without_what_the_shopper_has_and_the_
     let untimed = Query { order: Some(PlacedOrder::default()), ..query(1000) };
     assert_eq!(shop.ids(&untimed), ids);
     let mut owned = query(48);
-    owned.leave_out(&[Purchased { product: ids[0].clone(), order: 1, time_s: 1 }]);
+    owned.take_purchases(vec![Purchased { product: ids[0].clone(), order: 1, time_s: 1 }], false);
     assert!(!shop.ids(&owned).contains(&ids[0]));
     let nothing = Query { session: Vec::new(), ..query(48) };
     assert_eq!(shop.ask(&nothing).1.fewer_because, Some(FewerBecause::NoOrder));

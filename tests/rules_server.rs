@@ -104,6 +104,25 @@ fn rules_without_sense_are_refused_at_their_place_and_the_old_ones_stay() {
             "rules[0].then.exclude.must[0].range",
             "above",
         ),
+        (
+            exclude(json!({"key": "price", "range": {"gte": "10 EUR", "lt": 5}})),
+            "rules[0].then.exclude.must[0].range",
+            "above",
+        ),
+        (
+            rule("r", json!({"exclude": {"must": [{"stock": {"gte": 9}}, {"stock": {"lt": 5}}]}})),
+            "rules[0].then.exclude.must[1]",
+            "nothing passes",
+        ),
+        (
+            rule(
+                "r",
+                json!({"exclude": {"must": [{"key": "brand", "match": "Acme"}], "must_not": [{"key": "brand", "match": "acme"}]}}),
+            ),
+            "rules[0].then.exclude.must_not[0]",
+            "nothing passes",
+        ),
+        (rule("r", json!({"cap": {"at_most": 1, "per": "brnad"}})), "rules[0].then.cap.per", "brand"),
         (json!({"rules": [replace("a", "000", "010"), replace("b", "010", "000")]}), "rules[1].then.replace", "circle"),
         (json!({"rules": pin("1")["rules"], "time_zone": "Nowhere/Land"}), "time_zone", "Nowhere"),
         (json!({"shop": {"margin_floor": 3}}), "shop.margin_floor", "share"),
@@ -182,6 +201,8 @@ fn a_dry_run_tells_what_would_change_and_changes_nothing() {
     let document = json!({"rules": [
         {"id": "first", "then": {"pin": {"products": ["530"], "position": 1}}},
         {"id": "second", "then": {"pin": {"products": ["520"], "position": 1}}},
+        {"id": "sold", "then": {"pin": {"products": ["510"]}}},
+        {"id": "hides", "then": {"exclude": {"must": [{"key": "id", "match": "510"}]}}},
         {"id": "nowhere", "when": {"must": [{"page": {"must": [{"key": "brand", "match": "Nobody"}]}}]},
          "then": {"exclude": {"must": [{"key": "color", "match": "red"}]}}},
         {"id": "empty", "when": {"must": [{"context": "placement", "match": "cart"}]},
@@ -193,6 +214,9 @@ fn a_dry_run_tells_what_would_change_and_changes_nothing() {
     assert_eq!(reply.status, 200, "{}", reply.text());
     let report = reply.json();
     assert_eq!(report["broken_pins"], json!([{"first": "first", "second": "second", "position": 1}]));
+    let hidden = [("first", "530", "empty"), ("second", "520", "empty"), ("sold", "510", "hides")];
+    let hidden = hidden.map(|(rule, product, by)| json!({"rule": rule, "product": product, "hidden_by": by}));
+    assert_eq!(report["hidden_pins"], json!(hidden));
     assert_eq!(report["never_reached"], json!(["nowhere"]));
     assert_eq!(report["thinned"][0]["rule"], "empty");
     assert!(
@@ -202,6 +226,67 @@ fn a_dry_run_tells_what_would_change_and_changes_nothing() {
     let again = running.send("POST", "/v1/shop/rules/dry-run?questions=60&seed=3", &json_type, body.as_bytes()).json();
     assert_eq!((&again["changes"], &again["rules"]), (&report["changes"], &report["rules"]));
     assert_eq!(running.get(RULES).json()["version"], 0);
+}
+
+#[test]
+fn a_dry_run_of_thousands_of_rules_ends_in_time_and_says_what_it_left_out() {
+    let (_root, running) = start();
+    let dry_run = |rule: &dyn Fn(usize) -> Value| {
+        let rules: Vec<Value> = (0..3000).map(rule).collect();
+        let body = json!({ "rules": rules }).to_string();
+        let json_type = [("content-type", "application/json")];
+        let reply = running.send("POST", "/v1/shop/rules/dry-run?questions=20", &json_type, body.as_bytes());
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        let report = reply.json();
+        let count = |name: &str| report[name].as_array().unwrap().len();
+        (count("never_reached"), count("rules_left_out"), report["questions"].as_u64().unwrap())
+    };
+    let hide = |id: usize| json!({"exclude": {"must": [{"key": "id", "match": format!("{id}")}]}});
+    let over = |at: usize| json!({"id": format!("r{at}"), "until": "2020-01-01", "then": hide(at)});
+    assert_eq!(dry_run(&over), (3000, 0, 20));
+    let nowhere = json!({"must": [{"page": {"must": [{"key": "brand", "match": "Nobody"}]}}]});
+    let (never, left_out, _) = dry_run(&|at| json!({"id": format!("r{at}"), "when": nowhere, "then": hide(at)}));
+    assert_eq!(never + left_out, 3000);
+    let mobile = json!({"must": [{"context": "device", "match": "mobile"}]});
+    let (never, _, questions) = dry_run(&|at| json!({"id": format!("r{at}"), "when": mobile, "then": hide(at)}));
+    assert_eq!((never, questions), (0, 20));
+}
+
+#[test]
+fn a_file_of_rules_that_is_moved_away_loses_no_save_and_one_put_in_its_place_is_taken() {
+    let (root, running) = start();
+    save(&running, &pin("530"));
+    let file = CatalogDir::new(root.path(), "shop").unwrap().path().join("rules.sqlite");
+    let (aside, backup) = (root.path().join("aside"), root.path().join("backup"));
+    std::fs::copy(&file, &backup).unwrap();
+    std::fs::rename(&file, &aside).unwrap();
+    let refused = put(&running, "*", &pin("520"));
+    assert_eq!((refused.status, refused.problem().0.as_str()), (503, "rules_damaged"), "{}", refused.text());
+    assert!(!file.exists());
+    let similar = json!({"context": {"product": "000"}});
+    let answered = answer(&running, &similar);
+    assert_eq!((&answered["rules_version"], &answered["results"][0]["id"]), (&json!(1), &json!("530")));
+    std::fs::rename(&aside, &file).unwrap();
+    assert_eq!(save(&running, &pin("520")), 2);
+    // An empty file, as a copy begins, is no set without rules.
+    let whole = std::fs::read(&file).unwrap();
+    std::fs::write(&file, b"").unwrap();
+    std::thread::sleep(Duration::from_millis(500));
+    let answered = answer(&running, &similar);
+    assert_eq!((&answered["rules_version"], &answered["results"][0]["id"]), (&json!(2), &json!("520")));
+    for refused in [put(&running, "*", &pin("530")), running.get("/v1/shop/rules/history")] {
+        assert_eq!((refused.status, refused.problem().0.as_str()), (503, "rules_damaged"), "{}", refused.text());
+        assert!(refused.text().contains("restore `rules.sqlite` from a backup"), "{}", refused.text());
+    }
+    assert_eq!(file.metadata().unwrap().len(), 0);
+    std::fs::write(&file, whole).unwrap();
+    running.wait_until("/v1/shop/rules/history", |reply| reply.status == 200);
+    // The backup of version 1 over what is there.
+    std::fs::rename(&backup, &file).unwrap();
+    running.wait_until(RULES, |reply| reply.json()["version"] == 1);
+    assert_eq!(running.recommended(&similar)[0], "530");
+    assert_eq!(save(&running, &pin("520")), 2);
+    assert_eq!(running.recommended(&similar)[0], "520");
 }
 
 /// Requests a second under which rules change.

@@ -34,13 +34,14 @@ fn keys(value: &Value) -> BTreeSet<String> {
 
 #[test]
 fn an_answer_has_the_contract_s_shape_and_carries_the_records_as_they_are() {
-    let request = json!({"placement": "pdp", "context": {"product": "000"}, "limit": 5, "include": ["product"],
+    let request = json!({"placement": "pdp-similar", "context": {"product": "000"}, "limit": 5, "include": ["product"],
                          "visitor_id": "v", "session_id": "s", "user_id": "u", "consent": false});
     let answer = server().post("/v1/shop/recommend", &request).json();
     let names = [
         "recommendation_id",
         "placement",
         "intent",
+        "stage",
         "generation",
         "title",
         "experiment",
@@ -58,7 +59,7 @@ fn an_answer_has_the_contract_s_shape_and_carries_the_records_as_they_are() {
     assert_eq!(answer["recommendation_id"].as_str().unwrap().len(), 26);
     assert_eq!(
         (&answer["placement"], &answer["intent"], &answer["generation"]),
-        (&json!("pdp"), &json!("similar"), &json!("gen-000001"))
+        (&json!("pdp-similar"), &json!("similar"), &json!("gen-000001"))
     );
     assert_eq!(
         (&answer["experiment"], &answer["fallback"], &answer["fewer_because"]),
@@ -306,12 +307,16 @@ fn fields(api: &Value, schema: &Value) -> BTreeSet<String> {
 #[test]
 fn the_openapi_document_lists_every_route_and_describes_the_real_answers() {
     let api = server().get("/openapi.json").json();
+    let kept = server().post("/v1/shop/recommend", &json!({"context": {"product": "000"}})).json();
+    let id = kept["recommendation_id"].as_str().unwrap();
+    let kept = format!("/v1/shop/recommendations/{id}/trace?why_not=001");
     let calls = [
         (
             "post",
             "/v1/{catalog}/recommend",
-            server().post("/v1/shop/recommend", &json!({"context": {"product": "000"}})),
+            server().post("/v1/shop/recommend", &json!({"context": {"product": "000"}, "include": ["trace"]})),
         ),
+        ("get", "/v1/{catalog}/recommendations/{recommendation_id}/trace", server().get(&kept)),
         ("post", "/v1/{catalog}/search", server().post("/v1/shop/search", &json!({"query": "bag"}))),
         ("get", "/v1/{catalog}/search", server().get("/v1/shop/search?q=bag")),
         (

@@ -11,7 +11,7 @@ pub struct Baskets {
     ends: Vec<usize>,
     products: Vec<u32>,
     times_s: Vec<u32>,
-    last_s: u32,
+    now_s: u32,
 }
 
 impl Baskets {
@@ -20,8 +20,7 @@ impl Baskets {
     pub fn of(history: &History) -> Self {
         let lines = OrderLines::of(history);
         let kept: Vec<OrderLine> = lines.all().iter().filter(|line| line.is_kept()).copied().collect();
-        let last_s = history.sessions().map(|session| session.last_s()).max().unwrap_or(0);
-        Self::grouped(history.products().len(), &kept, last_s)
+        Self::grouped(history.products().len(), &kept, history.now_s())
     }
 
     /// Orders given as sets of products and their times in seconds; what is out of range or repeated is left out.
@@ -34,17 +33,17 @@ impl Baskets {
         }
         lines.sort_by_key(|line| (line.order, line.product));
         lines.dedup_by_key(|line| (line.order, line.product));
-        let last_s = lines.iter().map(|line| line.time_s).max().unwrap_or(0);
-        Self::grouped(num_products, &lines, last_s)
+        let now_s = lines.iter().map(|line| line.time_s).max().unwrap_or(0);
+        Self::grouped(num_products, &lines, now_s)
     }
 
     /// From lines sorted by order and product.
-    fn grouped(num_products: usize, lines: &[OrderLine], last_s: u32) -> Self {
+    fn grouped(num_products: usize, lines: &[OrderLine], now_s: u32) -> Self {
         let orders: Vec<&[OrderLine]> = lines.chunk_by(|a, b| a.order == b.order).collect();
         let time_s = |order: &&[OrderLine]| order.iter().map(|line| line.time_s).min().unwrap_or(0);
         let mut by_time: Vec<(u32, &[OrderLine])> = orders.iter().map(|order| (time_s(order), *order)).collect();
         by_time.sort_by_key(|(time_s, order)| (*time_s, order.first().map(|line| line.order)));
-        let mut baskets = Self { num_products, ends: Vec::new(), products: Vec::new(), times_s: Vec::new(), last_s };
+        let mut baskets = Self { num_products, ends: Vec::new(), products: Vec::new(), times_s: Vec::new(), now_s };
         for (time_s, order) in by_time {
             baskets.products.extend(order.iter().map(|line| line.product));
             baskets.ends.push(baskets.products.len());
@@ -80,12 +79,12 @@ impl Baskets {
         self.times_s.get(number).copied().unwrap_or(0)
     }
 
-    /// The weight of each order: halved by every `half_life_days` before the last event of the history; 1 for all when that is 0, and
+    /// The weight of each order: halved by every `half_life_days` before the [`History::now_s`]; 1 for all when that is 0, and
     /// 0 for orders of more than `max_products`.
     pub fn weights(&self, half_life_days: f32, max_products: usize) -> Vec<f32> {
         let weight = |number: usize| {
             let is_telling = self.products(number).len() <= max_products;
-            if is_telling { decay(self.last_s.saturating_sub(self.times_s[number]), half_life_days) } else { 0.0 }
+            if is_telling { decay(self.now_s.saturating_sub(self.times_s[number]), half_life_days) } else { 0.0 }
         };
         (0..self.len()).map(weight).collect()
     }

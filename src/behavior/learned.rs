@@ -4,6 +4,7 @@ use super::attribute_steps::AttributeSteps;
 use super::baskets::Baskets;
 use super::copurchase::copurchases;
 use super::ease::ease;
+use super::novelty::first_orders;
 use super::popularity::{most_popular, popularity};
 use super::price_steps::PriceSteps;
 use super::related::RelatedTable;
@@ -15,6 +16,7 @@ use super::transitions::{
     categories_after_category, categories_bought_together, purchases_after_view, views_after_view,
 };
 use crate::catalog::Attribute;
+use crate::embed::ComplementMap;
 use crate::events::History;
 
 /// What is known of the products themselves, by number.
@@ -55,10 +57,16 @@ pub struct Learned {
     pub repeats: Repeats,
     /// Past sessions.
     pub sessions: SessionIndex,
+    /// The "now" of all fading: [`History::now_s`], or the end of the last session with a step if that came before.
+    pub now_s: u32,
     /// How many orders hold each product.
     pub num_orders: Vec<u32>,
     /// Each product's category.
     pub category_of: Vec<u32>,
+    /// When each product was first ordered, in seconds since 1970; [`super::NEVER`] for one that never was.
+    pub first_orders: Vec<u32>,
+    /// From a product's vector to where what goes with it lies; `None` until it is learned, which takes vectors.
+    pub complement: Option<ComplementMap>,
     /// Orders and sessions that were learned from.
     pub counts: LearnedCounts,
 }
@@ -74,6 +82,10 @@ pub struct LearnedCounts {
     pub sessions: usize,
     /// Products that any event speaks for.
     pub products: usize,
+    /// Pairs of products that were bought together and are not alike; 0 where the map of complements is turned off.
+    pub pairs: usize,
+    /// Whether a map of complements was learned from those pairs.
+    pub has_map: bool,
 }
 
 impl Learned {
@@ -85,6 +97,7 @@ impl Learned {
         let (copurchase, ease) = (copurchases(&baskets, config), ease(&baskets, config));
         let together_categories = categories_bought_together(&baskets, category_of, *num_categories, config);
         let (orders, num_orders) = (baskets.len(), baskets.orders_by_product());
+        let first_orders = first_orders(&baskets);
         drop(baskets);
         let trails = Trails::of(history, &config.weights);
         let scores = popularity(history, config);
@@ -93,6 +106,7 @@ impl Learned {
             orders,
             sessions: trails.len(),
             products: scores.iter().filter(|(score, _)| *score > 0.0).count(),
+            ..LearnedCounts::default()
         };
         Self {
             copurchase,
@@ -106,8 +120,11 @@ impl Learned {
             attribute_steps: AttributeSteps::count(history, category_of, *num_categories, attributes_of),
             repeats: Repeats::learn(history, category_of, config.repeat_kappa),
             sessions: SessionIndex::new(&trails, config.num_candidates()),
+            now_s: trails.now_s,
             num_orders,
             category_of: category_of.clone(),
+            first_orders,
+            complement: None,
             counts,
         }
     }

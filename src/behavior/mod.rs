@@ -1,8 +1,8 @@
 //! What is learned from what shoppers did: counts and neighbors, as plain learners in memory and as mapped tables of a generation.
 //!
 //! Every learner takes a [`History`](crate::events::History) or what was made from one, and speaks of products by their number there:
-//! [`Baskets::of`] orders, [`Trails::of`] sessions. Nothing here knows prices of today, stock or rules. The newest event of the history is
-//! the "now" of every decay, so the same events and settings give the same tables.
+//! [`Baskets::of`] orders, [`Trails::of`] sessions. Nothing here knows prices of today, stock or rules. The "now" of every decay is that of
+//! the history ([`History::now_s`](crate::events::History::now_s)), so the same events and settings give the same tables.
 //!
 //! ```
 //! use kindred::behavior::{BehaviorConfig, Baskets, SessionIndex, SessionScratch, Step, Trails, copurchases, session_votes, sum_rows};
@@ -34,6 +34,7 @@
 //! | `trails` | [`Trails`]: sessions as steps |
 //! | `transitions` | [`views_after_view`], [`purchases_after_view`], and by category |
 //! | `popularity` | [`popularity`], [`most_popular`] |
+//! | `novelty` | [`novelty()`]: how new a product is |
 //! | `price_steps` | [`PriceSteps`]: which price steps shoppers take |
 //! | `attribute_steps` | [`AttributeSteps`]: which attributes shoppers buy more of |
 //! | `replenish` | [`Repeats`]: what is bought again, and after how long |
@@ -45,6 +46,7 @@
 //! | `knowledge` | [`Knowledge`]: what the sources of an answer read, in memory or mapped |
 //! | `footprint` | [`Footprint`]: which sessions of mapped tables are of one shopper, and what they back |
 //! | `redact` | [`redact()`]: those taken out |
+//! | `complement` | [`complements`]: what goes with a product, learned as a map of its vector |
 //! | `related` | [`RelatedTable`], [`RelatedRows`]: the layout of the tables |
 //! | `bench` | [`bench_behavior`]: speed on generated volume |
 //! | `blend` | [`blend()`], [`bought_together`], [`sum_rows`]: several lists as one |
@@ -53,6 +55,7 @@ mod attribute_steps;
 mod baskets;
 mod bench;
 mod blend;
+mod complement;
 mod copurchase;
 mod ease;
 mod footprint;
@@ -61,6 +64,7 @@ mod learned;
 mod lines;
 mod matrix;
 mod neighbors;
+mod novelty;
 mod popularity;
 mod price_steps;
 mod redact;
@@ -77,6 +81,7 @@ pub use attribute_steps::AttributeSteps;
 pub use baskets::Baskets;
 pub use bench::{BehaviorReport, BehaviorVolume, QuestionFigures, bench_behavior};
 pub use blend::{Blended, blend, bought_together, sum_rows};
+pub use complement::{COMPLEMENT_FILE, ComplementShop, Complements, complements, write_map};
 pub use copurchase::copurchases;
 pub use ease::ease;
 pub use footprint::{Footprint, OwnSessions};
@@ -84,6 +89,7 @@ pub use knowledge::Knowledge;
 pub use learned::{Learned, LearnedCounts, ProductFacts};
 pub use lines::{OrderLine, OrderLines};
 pub use neighbors::{SessionScratch, Step, next_products, session_votes};
+pub use novelty::{NEVER, first_orders, novelty, share_ordered};
 pub use popularity::{most_popular, popularity};
 pub use price_steps::{BIN_WIDTH, NUM_BINS, PriceSteps, bin};
 pub use redact::{Redacted, redact};
@@ -92,7 +98,8 @@ pub use replenish::{DAY_S, LEAST_SHOPPERS, Repeat, Repeats, gaps_days, occasions
 pub use semantic::{SessionVectors, pooled, semantic_votes};
 pub use session_index::{SessionIndex, Sessions};
 pub use settings::{
-    BehaviorConfig, CoPurchaseConfig, EaseConfig, EventWeights, Fade, SemanticConfig, SessionConfig, decay,
+    BehaviorConfig, CoPurchaseConfig, ComplementConfig, EaseConfig, EventWeights, Fade, SemanticConfig, SessionConfig,
+    decay,
 };
 pub use tables::{BEHAVIOR_FILE, Behavior, SESSION_VECTORS_FILE, SESSIONS_FILE, write};
 pub use trails::Trails;

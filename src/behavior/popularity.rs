@@ -5,11 +5,11 @@ use super::related::{Related, RelatedTable, keep_best};
 use super::settings::{BehaviorConfig, decay};
 use crate::events::{EventKind, History};
 
-/// Each product's popularity: the sum of its events' weights, halved by every `popularity_half_life_days` before the last event; nothing is
+/// Each product's popularity: the sum of its events' weights, halved by every `popularity_half_life_days` before the [`History::now_s`]; nothing is
 /// below 0. To a purchase of which a share was sent back `weights.refund` is added by that share; a refund is no event of its own. With it
 /// the number of events that count for the product.
 pub fn popularity(history: &History, config: &BehaviorConfig) -> Vec<(f32, u32)> {
-    let last_s = history.sessions().map(|session| session.last_s()).max().unwrap_or(0);
+    let now_s = history.now_s();
     let lines = OrderLines::where_refunded(history);
     let mut sums = vec![(0f64, 0u32); history.products().len()];
     for (number, session) in history.sessions().enumerate() {
@@ -23,7 +23,7 @@ pub fn popularity(history: &History, config: &BehaviorConfig) -> Vec<(f32, u32)>
                 (kind, _) => config.weights.of(kind),
             };
             let (sum, count) = &mut sums[step.product as usize];
-            let age_s = last_s.saturating_sub(step.time_s);
+            let age_s = now_s.saturating_sub(step.time_s);
             *sum += f64::from(weight * decay(age_s, config.popularity_half_life_days));
             *count += u32::from(weight > 0.0);
         }

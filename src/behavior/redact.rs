@@ -1,8 +1,8 @@
 //! Taking sessions out of learned tables: what an erasure leaves of a generation.
 //!
 //! Taken out are a session's products, its end, its places in the products' lists and its vector, and the pairs of products that no order or
-//! session backs but those taken out; of other pairs the evidence falls. The other counts over all shoppers, scores among them, stay as
-//! they are until tables are learned anew: they hold no session.
+//! session backs but those taken out; of other pairs the evidence falls. The other counts over all shoppers, scores among them, and the map
+//! of complements stay as they are until they are learned anew: they hold no session.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -45,8 +45,8 @@ pub fn redact(behavior: &Behavior, own: &OwnSessions, dir: &Path) -> Result<Reda
         files.push((SESSION_VECTORS_FILE.to_owned(), vectors.write_without(&dir.join(SESSION_VECTORS_FILE), &rows)?));
     }
     let (tables, num_pairs) = without_backing(behavior, &own.backed);
-    let last_s = kept.index.last_s.iter().copied().max().unwrap_or(0);
-    files.push((BEHAVIOR_FILE.to_owned(), rewrite_tables(behavior, &tables, last_s, &dir.join(BEHAVIOR_FILE))?));
+    let now_s = kept.index.last_s.iter().copied().max().unwrap_or(0).min(behavior.now_s());
+    files.push((BEHAVIOR_FILE.to_owned(), rewrite_tables(behavior, &tables, now_s, &dir.join(BEHAVIOR_FILE))?));
     Ok(Redacted { files, num_sessions: gone.len(), num_pairs })
 }
 

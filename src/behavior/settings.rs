@@ -36,6 +36,8 @@ pub struct BehaviorConfig {
     pub session_wide_share: f32,
     /// Past sessions as vectors.
     pub semantic: SemanticConfig,
+    /// The map from a product's vector to where what goes with it lies.
+    pub complement: ComplementConfig,
     /// Shoppers who came back for a product that count as much as what is known of its category for how often it is bought, and likewise of
     /// the category beside the whole shop.
     pub repeat_kappa: f32,
@@ -56,6 +58,7 @@ impl Default for BehaviorConfig {
             session_wide: SessionConfig::wide(),
             session_wide_share: 0.25,
             semantic: SemanticConfig::default(),
+            complement: ComplementConfig::default(),
             repeat_kappa: 5.0,
         }
     }
@@ -88,6 +91,7 @@ impl BehaviorConfig {
             ("semantic.fade", is_share(self.semantic.fade), share),
             ("semantic.temperature", self.semantic.temperature > 0.0 && self.semantic.temperature.is_finite(), above),
             ("semantic.num_neighbors", (1..=10_000).contains(&self.semantic.num_neighbors), "give 1 to 10000"),
+            ("complement", self.complement.is_in_range(), ComplementConfig::RANGES),
         ];
         checks.into_iter().find(|(_, is_right, _)| !is_right).map(|(key, _, wanted)| (key, wanted))
     }
@@ -322,6 +326,63 @@ pub struct SemanticConfig {
 impl Default for SemanticConfig {
     fn default() -> Self {
         Self { max_sessions: 200_000, fade: 0.8, num_neighbors: 300, temperature: 0.1 }
+    }
+}
+
+/// The map of complements, learned from pairs of products in orders by InfoNCE (van den Oord and others, "Representation learning with
+/// contrastive predictive coding", 2018).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ComplementConfig {
+    /// Rank of what is learned besides the identity. 0 turns the map off.
+    pub rank: usize,
+    /// Pairs of products, bought together and not alike, from which on a map is learned.
+    pub min_pairs: usize,
+    /// Cosine similarity from which two products are alike: their pairs are left out.
+    pub max_cosine: f32,
+    /// Batches that are looked at.
+    pub num_steps: usize,
+    /// Pairs of a batch; each is told from the products of all others.
+    pub batch_size: usize,
+    /// Look-alikes that each pair is told from besides.
+    pub num_look_alikes: usize,
+    /// Difference in cosine similarity over which an answer counts `e` times as much.
+    pub temperature: f32,
+    /// Highest rate of learning.
+    pub learning_rate: f32,
+    /// Draws the batches.
+    pub seed: u64,
+}
+
+impl Default for ComplementConfig {
+    fn default() -> Self {
+        Self {
+            rank: 64,
+            min_pairs: 1000,
+            max_cosine: 0.85,
+            num_steps: 400,
+            batch_size: 1024,
+            num_look_alikes: 1,
+            temperature: 0.1,
+            learning_rate: 0.001,
+            seed: 1,
+        }
+    }
+}
+
+impl ComplementConfig {
+    const RANGES: &'static str = "give a rank of 0 to 1024, 1 to 1000000 steps of 2 to 16384 pairs, 0 to 16 look-alikes, a max_cosine from 0 to 1, and a \
+        temperature and a learning_rate above 0 and at most 1";
+
+    fn is_in_range(&self) -> bool {
+        let is_small = |x: f32| x > 0.0 && x <= 1.0;
+        self.rank <= 1024
+            && (1..=1_000_000).contains(&self.num_steps)
+            && (2..=16_384).contains(&self.batch_size)
+            && self.num_look_alikes <= 16
+            && (0.0..=1.0).contains(&self.max_cosine)
+            && is_small(self.temperature)
+            && is_small(self.learning_rate)
     }
 }
 

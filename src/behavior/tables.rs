@@ -6,7 +6,7 @@
 //!
 //! | tag | element | count | meaning |
 //! |---|---|---|---|
-//! | `META` | u32 | 3 | `n`, `c`, time of the newest event in seconds since 1970 |
+//! | `META` | u32 | 3 | `n`, `c`, the "now" of all fading in seconds since 1970 |
 //! | `CPND` `CPEN` | | `n` rows | bought together, by shrunk asymmetric cosine |
 //! | `EAND` `EAEN` | | `n` rows | bought together, by EASE |
 //! | `NXND` `NXEN` | | `n` rows | met next in a session |
@@ -15,6 +15,7 @@
 //! | `TCND` `TCEN` | | `c` rows | categories bought together |
 //! | `PPND` `PPEN` | | `1 + c` rows | by popularity: row 0 over all, then by category |
 //! | `ORDN` | u32 | `n` | how many orders hold each product |
+//! | `FRST` | u32 | `n` | the day on which each product was first ordered, as its beginning in seconds since 1970, `u32::MAX` for never; absent from older files |
 //! | `CATG` | u32 | `n` | each product's category, `u32::MAX` for none |
 //! | `STEP` | u32 | `41 (1 + c)` | histograms of price steps: row 0 over all, then by category of what was viewed |
 //! | `ATST` | u32 | `2 (1 + c)` times the kinds of attributes | purchases of more of a kind than was viewed, and others; absent from older files |
@@ -40,13 +41,16 @@
 use std::path::{Path, PathBuf};
 
 use super::attribute_steps::{COUNTS_PER_KIND, ROW_LENGTH};
+use super::complement::{COMPLEMENT_FILE, read_map};
 use super::learned::Learned;
+use super::novelty::share_ordered;
 use super::price_steps::NUM_BINS;
 use super::related::{Related, RelatedRows, RelatedTable};
 use super::replenish::Repeat;
 use super::semantic::SessionVectors;
 use super::session_index::{SessionIndex, Sessions};
 use crate::catalog::AttributeKind;
+use crate::embed::ComplementMap;
 use crate::index::{FileDigest, Hnsw, IndexConfig, IndexError, Section, SectionFile, Tag, write_sections};
 use crate::rank::ScoredRow;
 
@@ -97,8 +101,7 @@ pub fn write(
 
 fn write_behavior(path: &Path, learned: &Learned) -> Result<FileDigest, IndexError> {
     let num_categories = learned.next_categories.rows().len() as u32;
-    let last_s = learned.sessions.last_s.iter().copied().max().unwrap_or(0);
-    let meta = [learned.category_of.len() as u32, num_categories, last_s];
+    let meta = [learned.category_of.len() as u32, num_categories, learned.now_s];
     let mut sections = vec![Section::new(*b"META", &meta)];
     let tables: [((Tag, Tag), &RelatedTable); 7] = [
         (COPURCHASE, &learned.copurchase),
@@ -114,6 +117,7 @@ fn write_behavior(path: &Path, learned: &Learned) -> Result<FileDigest, IndexErr
         sections.extend([Section::new(ends_tag, ends), Section::new(entries_tag, entries)]);
     }
     sections.push(Section::new(*b"ORDN", &learned.num_orders));
+    sections.push(Section::new(*b"FRST", &learned.first_orders));
     sections.push(Section::new(*b"CATG", &learned.category_of));
     sections.push(Section::new(*b"STEP", &learned.price_steps.counts));
     sections.push(Section::new(*b"ATST", &learned.attribute_steps.counts));
@@ -151,19 +155,19 @@ pub(super) fn rewrite_sessions(
     behavior.sessions.write_changed(path, VERSION, SESSIONS_KIND, &sections)
 }
 
-/// Writes the tables of `behavior` to `path` with `pairs` in the place of [`PAIR_TABLES`], and another time of the newest event.
+/// Writes the tables of `behavior` to `path` with `pairs` in the place of [`PAIR_TABLES`], and another "now" of all fading.
 ///
 /// Returns an error if the file is damaged or the new one cannot be written.
 pub(super) fn rewrite_tables(
     behavior: &Behavior,
     pairs: &[RelatedTable],
-    last_s: u32,
+    now_s: u32,
     path: &Path,
 ) -> Result<FileDigest, IndexError> {
     let &[num_rows, num_categories, _] = behavior.tables.section::<u32>(*b"META")? else {
         return Err(behavior.tables.damaged("section META has another length"));
     };
-    let meta = [num_rows, num_categories, last_s];
+    let meta = [num_rows, num_categories, now_s];
     let mut sections = vec![Section::new(*b"META", &meta)];
     for ((ends_tag, entries_tag), table) in PAIR_TABLES.into_iter().zip(pairs) {
         let (ends, entries) = table.parts();
@@ -178,7 +182,9 @@ pub struct Behavior {
     tables: SectionFile,
     sessions: SectionFile,
     vectors: Option<Hnsw>,
-    last_s: u32,
+    complement: Option<ComplementMap>,
+    now_s: u32,
+    share_ordered: f32,
 }
 
 impl Behavior {
@@ -196,12 +202,15 @@ impl Behavior {
             return Ok(None);
         }
         let tables = SectionFile::open(&path(BEHAVIOR_FILE), BEHAVIOR_KIND, VERSION)?;
-        let last_s = check_tables(&tables, num_rows)?;
+        let now_s = check_tables(&tables, num_rows)?;
         let sessions = SectionFile::open(&path(SESSIONS_FILE), SESSIONS_KIND, VERSION)?;
         check_sessions(&sessions, num_rows)?;
-        let has_vectors = files.any(|name| name == SESSION_VECTORS_FILE);
+        let has_vectors = files.clone().any(|name| name == SESSION_VECTORS_FILE);
         let vectors = has_vectors.then(|| Hnsw::open(&path(SESSION_VECTORS_FILE))).transpose()?;
-        let behavior = Self { tables, sessions, vectors, last_s };
+        let has_map = files.any(|name| name == COMPLEMENT_FILE);
+        let complement = has_map.then(|| read_map(&path(COMPLEMENT_FILE))).transpose()?;
+        let share_ordered = share_ordered(tables.section(*b"FRST").unwrap_or_default());
+        let behavior = Self { tables, sessions, vectors, complement, now_s, share_ordered };
         let num_vectors = behavior.vectors.as_ref().map_or(0, Hnsw::num_rows);
         if behavior.session_of().len() != num_vectors {
             return Err(behavior.sessions.damaged("its vectors are not those of the file beside it"));
@@ -209,9 +218,9 @@ impl Behavior {
         Ok(Some(behavior))
     }
 
-    /// When the newest event was, in seconds since 1970.
-    pub fn last_s(&self) -> u32 {
-        self.last_s
+    /// The "now" of all fading, in seconds since 1970.
+    pub fn now_s(&self) -> u32 {
+        self.now_s
     }
 
     /// Bought together, by shrunk asymmetric cosine.
@@ -249,9 +258,24 @@ impl Behavior {
         self.table(POPULAR)
     }
 
+    /// From a product's vector to where what goes with it lies; `None` where too few orders were known.
+    pub fn complement(&self) -> Option<&ComplementMap> {
+        self.complement.as_ref()
+    }
+
     /// How many orders hold each product.
     pub fn num_orders(&self) -> &[u32] {
         self.tables.section(*b"ORDN").unwrap_or_default()
+    }
+
+    /// When each product was first ordered, in seconds since 1970, [`super::NEVER`] for one that never was; empty in an older file.
+    pub fn first_orders(&self) -> &[u32] {
+        self.tables.section(*b"FRST").unwrap_or_default()
+    }
+
+    /// The share of the products that were ever ordered, 0 to 1; 0 in an older file.
+    pub fn share_ordered(&self) -> f32 {
+        self.share_ordered
     }
 
     /// Each product's category, [`super::NO_CATEGORY`] for none.
@@ -321,9 +345,9 @@ impl Behavior {
     }
 }
 
-/// Checks that the sections fit together and to the generation; returns the time of the newest event.
+/// Checks that the sections fit together and to the generation; returns the "now" of all fading.
 fn check_tables(file: &SectionFile, num_rows: usize) -> Result<u32, IndexError> {
-    let &[rows, num_categories, last_s] = file.section::<u32>(*b"META")? else {
+    let &[rows, num_categories, now_s] = file.section::<u32>(*b"META")? else {
         return Err(file.damaged("section META has another length"));
     };
     let categories = num_categories as usize;
@@ -344,7 +368,7 @@ fn check_tables(file: &SectionFile, num_rows: usize) -> Result<u32, IndexError> 
         let (ends, entries) = (file.section::<u64>(ends)?, file.section::<Related>(entries)?);
         fits &= ends.len() == length && ends.last().is_none_or(|&end| end == entries.len() as u64);
     }
-    if fits { Ok(last_s) } else { Err(file.damaged("its sections do not fit together or to the products")) }
+    if fits { Ok(now_s) } else { Err(file.damaged("its sections do not fit together or to the products")) }
 }
 
 fn check_sessions(file: &SectionFile, num_rows: usize) -> Result<(), IndexError> {

@@ -16,6 +16,8 @@ pub struct Trails {
     pub(super) kinds: Vec<u8>,
     /// When each session ended.
     pub(super) last_s: Vec<u32>,
+    /// The "now" of all fading, or the end of the last session if that came before.
+    pub(super) now_s: u32,
 }
 
 impl Trails {
@@ -35,7 +37,8 @@ impl Trails {
                 last_s.push(session.last_s());
             }
         }
-        Self { last_s, ..trails }
+        let now_s = history.now_s().min(last_s.last().copied().unwrap_or(0));
+        Self { last_s, now_s, ..trails }
     }
 
     /// The trails of sessions of views, each with the time of its end in seconds, oldest first; products out of range are left out.
@@ -47,13 +50,14 @@ impl Trails {
             if trails.products.len() as u64 > trails.ends.last().copied().unwrap_or(0) {
                 trails.ends.push(trails.products.len() as u64);
                 trails.last_s.push(last_s);
+                trails.now_s = last_s.max(trails.now_s);
             }
         }
         trails
     }
 
     fn empty(num_products: usize) -> Self {
-        Self { num_products, ends: Vec::new(), products: Vec::new(), kinds: Vec::new(), last_s: Vec::new() }
+        Self { num_products, ends: Vec::new(), products: Vec::new(), kinds: Vec::new(), last_s: Vec::new(), now_s: 0 }
     }
 
     /// How many products there are; numbers lie below.
@@ -77,10 +81,9 @@ impl Trails {
         start..self.ends[number] as usize
     }
 
-    /// The weight of each session: halved by every `half_life_days` before the end of the last one.
+    /// The weight of each session: halved by every `half_life_days` before the "now" of its history.
     pub(super) fn weights(&self, half_life_days: f32) -> Vec<f32> {
-        let last_s = self.last_s.last().copied().unwrap_or(0);
-        self.last_s.iter().map(|&end_s| decay(last_s.saturating_sub(end_s), half_life_days)).collect()
+        self.last_s.iter().map(|&end_s| decay(self.now_s.saturating_sub(end_s), half_life_days)).collect()
     }
 
     /// For each product the steps at which it was met, and for each step its session.

@@ -50,6 +50,9 @@ impl RecordFile {
             return Ok(Self(Form::Json(lines)));
         }
         let header = lines.next_filled_line()?.ok_or_else(|| FeedError::Empty { path: path.to_owned() })?;
+        if header.bytes.trim_ascii_end().contains(&b'\r') {
+            return Err(FeedError::NotAFeed { path: path.to_owned(), what: "a file whose lines end in CR alone" });
+        }
         let split = |delimiter: &u8| header_cells(&header.bytes, *delimiter).map(|cells| (*delimiter, cells));
         let best = DELIMITERS.iter().rev().filter_map(split).max_by_key(|(_, cells)| cells.len());
         let (delimiter, columns) = best.unwrap_or((b',', Vec::new()));
@@ -119,6 +122,15 @@ mod tests {
         let columns = file.columns().map(<[String]>::to_vec);
         let next = || file.next_record().unwrap();
         (columns, std::iter::from_fn(next).map(|record| record.map_err(|reject| reject.code)).collect())
+    }
+
+    #[test]
+    fn lines_that_end_in_cr_alone_are_refused_with_a_word() {
+        let path = tempfile::NamedTempFile::new().unwrap().into_temp_path();
+        std::fs::write(&path, "order,sku\r1,a\r2,b\r").unwrap();
+        assert!(RecordFile::open(&path, 100).err().unwrap().to_string().contains("end in CR alone"));
+        std::fs::write(&path, "order,sku\r\n1,a\r\n").unwrap();
+        assert_eq!(RecordFile::open(&path, 100).unwrap().columns().unwrap(), ["order", "sku"]);
     }
 
     #[test]

@@ -5,13 +5,13 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use super::args_ask::{AskArgs, SessionArgs};
 use super::args_eval::EvalArgs;
 use super::args_events::EventsCommand;
 use super::args_rules::RulesCommand;
 use super::args_shopper::{BundleArgs, PostPurchaseArgs, ReplenishArgs};
 use crate::config;
 use crate::live::FoldChanges;
-use crate::recommend::Intent;
 
 /// A semantic recommender for online shops.
 ///
@@ -181,32 +181,34 @@ pub(super) enum Command {
         /// The catalog
         catalog: String,
     },
-    /// Show what a session wants next, what a shopper may like, what sells now, or what is better than the product looked at
+    /// Show what a session wants next, what a shopper may like, what sells now, what is better than the product looked at, what goes with the
+    /// cart, or what a placement shows
     ///
     /// Learned from the shop's events by the last build.
     Recommend {
         /// The catalog
         catalog: String,
-        /// What to show
-        #[arg(long, default_value = "next", value_name = "next|for_you|trending|upsell|cross_sell|bundle|replenish", value_parser = recommend_intent)]
-        intent: Intent,
-        /// A product that the session looked at, the oldest first; may be repeated
-        #[arg(long, value_name = "PRODUCT")]
-        viewed: Vec<String>,
-        /// A product in the cart; may be repeated
-        #[arg(long, value_name = "PRODUCT")]
-        cart: Vec<String>,
-        /// The product that is looked at now
-        #[arg(long, value_name = "PRODUCT")]
-        product: Option<String>,
-        /// Products that the session looked at may be shown again
-        #[arg(long)]
-        include_seen: bool,
-        /// The visitor or user whose earlier orders count for for_you and replenish
-        #[arg(long, value_name = "ID")]
-        shopper: Option<String>,
+        #[command(flatten)]
+        session: SessionArgs,
         #[command(flatten)]
         ask: AskArgs,
+    },
+    /// Show how an answer comes about: what each source brings, what is left out and by what, scores, rules, the order
+    Explain {
+        /// The catalog
+        catalog: String,
+        #[command(flatten)]
+        session: SessionArgs,
+        /// Say at which step this product goes, and why
+        #[arg(long, value_name = "PRODUCT")]
+        why_not: Option<String>,
+        #[command(flatten)]
+        ask: AskArgs,
+    },
+    /// Show the catalog's placements: what each slot of a page shows, at which stage of a session
+    Placements {
+        /// The catalog
+        catalog: String,
     },
     /// Answer over HTTP until SIGINT or SIGTERM
     ///
@@ -418,39 +420,6 @@ pub(super) struct ChangesFile {
     /// Write the changes that were not accepted to this file as JSON Lines
     #[arg(long, value_name = "FILE")]
     pub rejects: Option<PathBuf>,
-}
-
-#[derive(Debug, clap::Args)]
-pub(super) struct AskArgs {
-    /// Most products to show
-    #[arg(long, default_value_t = 10)]
-    pub limit: usize,
-    /// Leave out products with a lower score, 0 to 1
-    #[arg(long)]
-    pub min_score: Option<f32>,
-    /// Filter as JSON, e.g. '{"must":[{"key":"brand","match":"Sony"}]}'
-    #[arg(long, value_name = "JSON")]
-    pub filter: Option<String>,
-    /// Never show this product; may be repeated
-    #[arg(long, value_name = "PRODUCT")]
-    pub exclude: Vec<String>,
-    /// Score every product instead of walking the graph
-    #[arg(long)]
-    pub exact: bool,
-}
-
-fn recommend_intent(word: &str) -> Result<Intent, String> {
-    let known = [
-        Intent::Next,
-        Intent::ForYou,
-        Intent::Trending,
-        Intent::Upsell,
-        Intent::CrossSell,
-        Intent::Bundle,
-        Intent::Replenish,
-    ];
-    let intent = known.into_iter().find(|intent| intent.word() == word);
-    intent.ok_or_else(|| format!("`{word}` is not next, for_you, trending, upsell, cross_sell, bundle or replenish"))
 }
 
 impl Args {

@@ -83,6 +83,23 @@ pub(super) enum EvalProtocol {
     Upsell,
 }
 
+impl EvalProtocol {
+    /// Its word in reports.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Sessions => "sessions",
+            Self::Baskets => "baskets",
+            Self::ColdAnchors => "cold-anchors",
+            Self::ColdCandidates => "cold-candidates",
+            Self::ColdSessions => "cold-sessions",
+            Self::Ladder => "ladder",
+            Self::CrossSell => "cross-sell",
+            Self::Accessories => "accessories",
+            Self::Upsell => "upsell",
+        }
+    }
+}
+
 /// The part of the events that is asked about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum EvalWindow {

@@ -17,7 +17,7 @@ pub(super) enum EventsCommand {
         catalog: String,
         /// The file
         file: PathBuf,
-        /// Which column says what: order, product, quantity, time, price, visitor, user, session, event, event_id, currency, value, recommendation_id
+        /// Which column says what: order, product, quantity, time, price, visitor, user, session, event, event_id, currency, value, recommendation_id, consent
         #[arg(long, value_name = "ROLE=COLUMN,…")]
         map: Option<ColumnMap>,
         /// Write the lines that cannot be used to this file as JSON Lines
@@ -47,5 +47,8 @@ pub(super) enum EventsCommand {
     Purge {
         /// The catalog
         catalog: String,
+        /// The clock is right, however far it has moved on since the last time [setting: events.max_clock_jump_days]
+        #[arg(long)]
+        force: bool,
     },
 }

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
+use crate::rules::MAX_SAVER_CHARS;
+
 #[derive(Debug, Subcommand)]
 pub(super) enum RulesCommand {
     /// Read a file of rules as saving would, and say what is wrong with it; nothing is changed
@@ -15,13 +17,17 @@ pub(super) enum RulesCommand {
     Apply {
         #[command(flatten)]
         file: RulesFile,
-        /// The version that the file was made from; refused with what has changed if another is in force meanwhile
+        /// The version that the file was made from: what its `version` says when left out, else the one in force when the command starts. Refused
+        /// with what has changed if another is in force
         #[arg(long, value_name = "VERSION")]
         expect: Option<u64>,
+        /// Save over whatever is in force
+        #[arg(long, conflicts_with = "expect")]
+        force: bool,
         #[command(flatten)]
         saver: SaverArgs,
     },
-    /// Print the rules in force, or an older version, as TOML (JSON with --json): edit and apply them
+    /// Print the rules in force, or an older version, as TOML (JSON with --json), with their version: edit and apply them
     Show {
         /// The catalog
         catalog: String,
@@ -85,9 +91,20 @@ pub(super) struct RulesFile {
 #[derive(Debug, clap::Args)]
 pub(super) struct SaverArgs {
     /// Who saves; the user of this machine when left out
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = saver_word)]
     pub who: Option<String>,
     /// Why
-    #[arg(long, value_name = "TEXT", default_value = "")]
+    #[arg(long, value_name = "TEXT", default_value = "", value_parser = saver_word)]
     pub note: String,
+}
+
+/// Who saves, or why: as long as over HTTP.
+fn saver_word(text: &str) -> Result<String, String> {
+    if text.chars().count() > MAX_SAVER_CHARS {
+        return Err(format!("at most {MAX_SAVER_CHARS} characters are allowed"));
+    }
+    if text.chars().any(char::is_control) {
+        return Err("line breaks and other control characters are not allowed".to_owned());
+    }
+    Ok(text.to_owned())
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::args::AskArgs;
+use super::args_ask::AskArgs;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct BundleArgs {

@@ -8,20 +8,23 @@ use std::time::Instant;
 use anyhow::{Context as _, Result};
 use serde_json::json;
 
-use super::args::AskArgs;
+use super::args_ask::{AskArgs, OrderArgs, SessionArgs};
 use super::args_shopper::{BundleArgs, PostPurchaseArgs};
 use super::context::Context;
 use super::exit::Unanswerable;
 use super::output::{number, print_json, say, table};
 use crate::catalog::{CATEGORY_SEPARATOR, Money, Product, Verdict};
-use crate::events::{EventKind, EventStore};
+use crate::events::{Buyer, EventKind, EventStore};
 use crate::index::Check;
 use crate::live::View;
 use crate::recommend::{
-    Answer, BundleOffer, ComparedRow, Engine, Explained, FewerBecause, Hit, Intent, NoDiscount, PlacedOrder, Query,
-    Reason, RecommendError, SessionEvent, Source,
+    Answer, BundleOffer, ComparedRow, Engine, Explained, FewerBecause, Hit, Intent, NoDiscount, Query, Reason,
+    RecommendError, Said, SessionEvent, Source,
 };
 use crate::rules::{Filter, FilterError};
+
+/// Products in an answer unless a flag or a placement says otherwise.
+const DEFAULT_LIMIT: usize = 10;
 
 pub(super) fn similar(context: &Context, catalog: &str, products: Vec<String>, ask: &AskArgs) -> Result<ExitCode> {
     let engine = context.engine(catalog, Check::Hashes)?;
@@ -51,54 +54,60 @@ pub(super) fn search(context: &Context, catalog: &str, text: &str, ask: &AskArgs
     print(context, (&engine, &view), &query, &answer, took_ms)
 }
 
-/// What a session has done, as it is typed.
-#[derive(Default)]
-pub(super) struct Session {
-    pub(super) viewed: Vec<String>,
-    pub(super) cart: Vec<String>,
-    pub(super) product: Option<String>,
-    pub(super) include_seen: bool,
-    /// Whose earlier orders count.
-    pub(super) shopper: Option<String>,
-    /// The value of a cart from which on delivery is free.
-    pub(super) free_shipping_over: Option<Money>,
-}
-
-pub(super) fn recommend(
+/// The question of `session`, in its placement.
+///
+/// Returns an error if the filter or the catalog's events cannot be read, or there is no such placement.
+pub(super) fn question(
     context: &Context,
-    catalog: &str,
-    intent: Intent,
-    session: Session,
+    (catalog, engine): (&str, &Engine),
+    session: SessionArgs,
     ask: &AskArgs,
-) -> Result<ExitCode> {
-    let engine = context.engine(catalog, Check::Hashes)?;
+) -> Result<Query> {
     let event = |kind| move |id: String| SessionEvent { id, kind };
     let in_cart = session.cart.into_iter().map(event(EventKind::AddToCart));
     let viewed = session.viewed.into_iter().map(event(EventKind::ViewItem));
-    let (mut bought, mut purchases) = (Vec::new(), Vec::new());
-    if let Some(id) = &session.shopper {
-        let store = store(context, catalog)?;
-        (bought, purchases) = (store.bought(id)?, store.purchases(id)?);
-    }
-    let query = Query {
-        intent,
-        bought,
-        purchases,
+    let mut told = Query {
+        intent: Intent::Next,
         session: in_cart.chain(viewed).collect(),
         anchors: session.product.into_iter().collect(),
         include_seen: session.include_seen.then_some(true),
         free_shipping_over: session.free_shipping_over,
+        placement: session.placement,
+        stage: session.stage,
+        goal: session.goal,
+        due_within_days: session.due_within,
+        at: session.at,
         ..query(ask)?
     };
+    let OrderArgs { order, last_order, placed_at } = session.order;
+    if last_order || !order.is_empty() {
+        told.start_from_order(&order, placed_at);
+    }
+    if let Some(id) = session.shopper {
+        let (store, buyer) = (store(context, catalog)?, Buyer::User(id));
+        told.bought = store.bought(&buyer)?;
+        told.take_purchases(store.purchases(&buyer)?, last_order);
+    }
+    let asked = session.intent.map_or_else(|| told.clone(), |intent| told.asking(intent));
+    Ok(engine.place(asked, Said { intent: session.intent, limit: ask.limit })?)
+}
+
+pub(super) fn recommend(context: &Context, catalog: &str, session: SessionArgs, ask: &AskArgs) -> Result<ExitCode> {
+    let engine = context.engine(catalog, Check::Hashes)?;
+    let query = question(context, (catalog, &engine), session, ask)?;
     let view = engine.view();
     let (answer, took_ms) = answer(&engine, &view, &query)?;
-    if intent == Intent::Upsell {
+    if let (false, Some(name), Some(slot)) = (context.json, &query.placement, &query.slot) {
+        say!("placement {name}, stage {}", slot.stage.word())?;
+    }
+    let is_one = answer.parts.is_empty();
+    if is_one && query.intent == Intent::Upsell {
         let row = answer.anchor.ok_or_else(|| unknown_products(catalog, &query.anchors))?;
         if !context.json {
             say!("a step up from {}", line(&view.product(row)?))?;
         }
-    } else if matches!(intent, Intent::CrossSell | Intent::Bundle) {
-        answer.anchor.ok_or_else(|| unknown_products(catalog, &answer.missing_ids))?;
+    } else if is_one && answer.fewer_because == Some(FewerBecause::UnknownProducts) {
+        return Err(unknown_products(catalog, &answer.missing_ids).into());
     } else if !context.json && engine.behavior(&view).is_none() {
         say!("nothing was learned from events yet: only texts speak")?;
     }
@@ -121,20 +130,12 @@ pub(super) fn bundle(context: &Context, args: BundleArgs) -> Result<ExitCode> {
 /// What goes with an order.
 pub(super) fn post_purchase(context: &Context, args: PostPurchaseArgs) -> Result<ExitCode> {
     let PostPurchaseArgs { catalog, products, shopper, placed_at, at, ask } = args;
-    let in_cart = |id: &String| SessionEvent { id: id.clone(), kind: EventKind::AddToCart };
-    let session = products.iter().map(in_cart).collect();
-    let order = Some(PlacedOrder { placed_at });
-    let mut query = Query { intent: Intent::CrossSell, session, order, at, ..query(&ask)? };
-    if let Some(id) = &shopper {
-        let purchases = store(context, &catalog)?.purchases(id)?;
-        if products.is_empty() { query.start_from_last_order(&purchases) } else { query.leave_out(&purchases) }
-    }
-    let engine = context.engine(&catalog, Check::Hashes)?;
-    let view = engine.view();
-    let (answer, took_ms) = answer(&engine, &view, &query)?;
-    print(context, (&engine, &view), &query, &answer, took_ms)
+    let order = OrderArgs { last_order: products.is_empty(), order: products, placed_at };
+    let session = SessionArgs { intent: Some(Intent::CrossSell), order, shopper, at, ..SessionArgs::default() };
+    recommend(context, &catalog, session, &ask)
 }
 
+/// What shoppers of the catalog did.
 fn store(context: &Context, catalog: &str) -> Result<EventStore> {
     Ok(EventStore::open(&context.existing_dir(catalog)?.path(), &context.config.events)?)
 }
@@ -143,7 +144,7 @@ pub(super) fn query(ask: &AskArgs) -> Result<Query> {
     let bad_filter = |e: serde_json::Error| RecommendError::Filter(FilterError::new("--filter", e.to_string()));
     let filter = ask.filter.as_deref().map(serde_json::from_str::<Filter>).transpose().map_err(bad_filter)?;
     Ok(Query {
-        limit: ask.limit,
+        limit: ask.limit.unwrap_or(DEFAULT_LIMIT),
         min_score: ask.min_score,
         filter: filter.unwrap_or_default(),
         exclude: ask.exclude.clone(),

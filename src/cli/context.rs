@@ -62,7 +62,7 @@ impl Context {
         let dir = self.existing_dir(catalog)?;
         let generation = dir.open_current(check)?;
         let template = self.config.catalog(catalog)?.text;
-        let engine = Engine::new(&dir, generation, self.embedder()?, &template, &self.config.recommend)?;
+        let engine = Engine::new(&dir, generation, self.embedder()?, &template, &self.config.recommend(catalog)?)?;
         Ok(engine.with_behavior(self.config.behavior.clone()))
     }
 }

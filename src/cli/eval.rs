@@ -171,7 +171,7 @@ impl<'a> Shop<'a> {
 
     fn judge(&self, protocol: EvalProtocol, task: &Task) -> Result<Report> {
         let texts = self.texts(&task.train)?;
-        let bar = self.bar("methods", 10);
+        let bar = self.bar("methods", 14);
         let progress = |done: usize| bar.set_position(done as u64);
         let settings = Settings {
             bootstrap: self.bootstrap(),
@@ -241,7 +241,10 @@ impl<'a> Shop<'a> {
             EvalProtocol::Sessions => self.history.sessions().map(|session| session.last_s()).collect(),
             _ => eval::order_times(&self.history),
         };
-        let too_few = || Unanswerable("there are fewer than five sessions or orders to split".to_owned());
+        let too_few = || EvalError::NoCases {
+            protocol: protocol.word(),
+            reason: "there are fewer than five sessions or orders to split".to_owned(),
+        };
         Ok(window.split(&times_s).ok_or_else(too_few)?)
     }
 

@@ -32,8 +32,9 @@ pub(super) fn run(context: &Context, command: &EventsCommand) -> Result<ExitCode
             let (dir, store) = (context.existing_dir(catalog)?, store(context, catalog)?);
             print_json(&erase_shopper(&dir, &store, id, &context.config.behavior)?)?;
         }
-        EventsCommand::Purge { catalog } => {
-            let purged = store(context, catalog)?.purge(jiff::Timestamp::now().as_millisecond())?;
+        EventsCommand::Purge { catalog, force } => {
+            let (store, now_ms) = (store(context, catalog)?, jiff::Timestamp::now().as_millisecond());
+            let purged = if *force { store.purge_anyway(now_ms) } else { store.purge(now_ms) }?;
             match context.json {
                 true => print_json(&json!({"purged": purged}))?,
                 false => say!("{catalog}: {} events past their retention are forgotten", thousands(purged as usize))?,

@@ -11,6 +11,7 @@ use super::context::Context;
 use super::exit;
 use super::output::{bytes, number, print_json, say, table, thousands};
 use super::progress::BuildBars;
+use crate::behavior::{ComplementConfig, LearnedCounts};
 use crate::events::{EventStore, HistoryPart};
 use crate::index::{CatalogDir, Check, IndexError, Listed, Manifest};
 use crate::live::{ChangeLog, FoldChanges, LiveError};
@@ -51,7 +52,7 @@ fn build(context: &Context, catalog: &str, feed: &Path, live: FoldChanges) -> Re
             "learned": built.learned,
         }))?;
     } else {
-        print_built(&dir, &built)?;
+        print_built(&dir, &built, &context.config.behavior.complement)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -65,7 +66,7 @@ fn forget_old_events(context: &Context, dir: &CatalogDir) {
     }
 }
 
-fn print_built(dir: &CatalogDir, built: &Built) -> Result<()> {
+fn print_built(dir: &CatalogDir, built: &Built, config: &ComplementConfig) -> Result<()> {
     let Manifest { generation, catalog, counts, build, .. } = &built.manifest;
     say!("{catalog} {generation} is in use")?;
     say!("  products    {} in {} families", thousands(counts.products), thousands(counts.families))?;
@@ -95,9 +96,23 @@ fn print_built(dir: &CatalogDir, built: &Built) -> Result<()> {
         let [events, orders] = [learned.events, learned.orders].map(thousands);
         let [sessions, products] = [learned.sessions, learned.products].map(thousands);
         say!("  learned     {events} events: {orders} orders and {sessions} sessions, about {products} products")?;
+        say!("  complements {}", complements(learned, config))?;
     }
     say!("  took        {:.1} s", build.took_ms as f64 / 1e3)?;
     Ok(())
+}
+
+/// What became of the map of complements.
+fn complements(learned: &LearnedCounts, config: &ComplementConfig) -> String {
+    let pairs = thousands(learned.pairs);
+    match learned.has_map {
+        true => format!("a map learned from {pairs} pairs of products"),
+        false if config.rank == 0 => "no map: behavior.complement.rank is 0".to_owned(),
+        false => {
+            let needed = thousands(config.min_pairs);
+            format!("no map: {pairs} pairs of products were bought together and are not alike, {needed} are needed")
+        }
+    }
 }
 
 fn list(context: &Context, catalog: Option<&str>) -> Result<ExitCode> {

@@ -7,14 +7,16 @@
 //! | `exit` | exit codes |
 //! | `progress` | progress bars |
 //! | `output` | tables and JSON |
+//! | `args_ask` | what can be typed of one question |
 //! | `args_eval` | what can be typed after `kindred eval` |
 //! | `args_events` | what can be typed after `kindred events` |
 //! | `args_rules` | what can be typed after `kindred rules` |
 //! | `args_shopper` | what can be typed after `kindred bundle`, `post-purchase` and `replenish` |
-//! | `ask`, `bench`, `eval`, `events`, `index`, `init`, `model`, `pairs`, `products`, `replenish`, `rules`, `serve`, `validate` | one command each |
+//! | `ask`, `bench`, `eval`, `events`, `explain`, `index`, `init`, `model`, `pairs`, `placements`, `products`, `replenish`, `rules`, `serve`, `validate` | one command each |
 #![allow(clippy::print_stderr, reason = "a command line prints its errors")]
 
 mod args;
+mod args_ask;
 mod args_eval;
 mod args_events;
 mod args_rules;
@@ -30,11 +32,13 @@ mod eval_accessories;
 mod eval_upsell;
 mod events;
 mod exit;
+mod explain;
 mod index;
 mod init;
 mod model;
 mod output;
 mod pairs;
+mod placements;
 mod products;
 mod progress;
 mod replenish;
@@ -49,6 +53,7 @@ use clap::Parser;
 
 use crate::recommend::Intent;
 use args::{Args, Command};
+use args_ask::SessionArgs;
 use context::Context;
 
 /// Runs the command of this process's arguments and returns its exit code. Errors go to standard error, in one line.
@@ -85,21 +90,24 @@ fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Search { catalog, text, ask } => ask::search(&context, &catalog, &text.join(" "), &ask),
         Command::Eval(args) => eval::run(&context, &args),
         Command::Upsell { catalog, product, viewed, cart, ask } => {
-            let session = ask::Session { viewed, cart, product: Some(product), ..ask::Session::default() };
-            ask::recommend(&context, &catalog, Intent::Upsell, session, &ask)
+            let (intent, product) = (Some(Intent::Upsell), Some(product));
+            let session = SessionArgs { intent, viewed, cart, product, ..SessionArgs::default() };
+            ask::recommend(&context, &catalog, session, &ask)
         }
         Command::CrossSell { catalog, cart, product, viewed, free_shipping_over, ask } => {
-            let session = ask::Session { viewed, cart, product, free_shipping_over, ..ask::Session::default() };
-            ask::recommend(&context, &catalog, Intent::CrossSell, session, &ask)
-        }
-        Command::Recommend { catalog, intent, viewed, cart, product, include_seen, shopper, ask } => {
-            let session = ask::Session { viewed, cart, product, include_seen, shopper, ..ask::Session::default() };
-            ask::recommend(&context, &catalog, intent, session, &ask)
+            let intent = Some(Intent::CrossSell);
+            let session = SessionArgs { intent, viewed, cart, product, free_shipping_over, ..SessionArgs::default() };
+            ask::recommend(&context, &catalog, session, &ask)
         }
         Command::Bundle(args) => ask::bundle(&context, args),
         Command::PostPurchase(args) => ask::post_purchase(&context, args),
         Command::Replenish(args) => replenish::run(&context, &args),
         Command::Pairs { catalog } => pairs::run(&context, &catalog),
+        Command::Recommend { catalog, session, ask } => ask::recommend(&context, &catalog, session, &ask),
+        Command::Explain { catalog, session, why_not, ask } => {
+            explain::run(&context, &catalog, session, why_not.as_deref(), &ask)
+        }
+        Command::Placements { catalog } => placements::run(&context, &catalog),
         Command::Serve { bind } => serve::run(&context, bind),
     }
 }

@@ -20,6 +20,7 @@ enum Step {
     Embed,
     Link,
     Learn,
+    Map,
     Change,
     Import,
 }
@@ -37,6 +38,7 @@ impl BuildBars {
             }
             BuildStep::Embedding(at) => self.set(Step::Embed, at.embedded as u64, at.to_embed as u64),
             BuildStep::Learning { events } => self.set(Step::Learn, 0, events as u64),
+            BuildStep::Mapping { step, total } => self.set(Step::Map, step as u64, total as u64),
             BuildStep::Linking { linked, total } => self.set(Step::Link, linked as u64, total as u64),
         }
     }
@@ -83,6 +85,7 @@ impl BuildBars {
             Step::Embed => ("embedding texts", "{human_pos}/{human_len}, {per_sec:.0}, {eta} left"),
             Step::Change => ("changing products", "{human_pos}/{human_len}, {per_sec:.0}, {eta} left"),
             Step::Learn => ("learning", "{human_len} events"),
+            Step::Map => ("learning what fits", "{human_pos}/{human_len}, {eta} left"),
             Step::Link => ("linking the graph", "{human_pos}/{human_len}, {per_sec:.0}, {eta} left"),
         };
         let template = format!("{{msg:18}} {{bar:30}} {{percent:>3}} % ({figures})");

@@ -79,9 +79,8 @@ pub(super) fn run(context: &Context, args: &ReplenishArgs) -> Result<ExitCode> {
     let folder = context.existing_dir(&args.catalog)?.path();
     let known = EventStore::open(&folder, &context.config.events)?.shoppers()?;
     let at = args.at.unwrap_or_else(Timestamp::now);
-    let limit = args.ask.limit;
     let asked =
-        Query { intent: Intent::Replenish, due_within_days: args.due_within, at: Some(at), limit, ..query(&args.ask)? };
+        Query { intent: Intent::Replenish, due_within_days: args.due_within, at: Some(at), ..query(&args.ask)? };
     let list = List { engine: &engine, view: &engine.view(), known: &known, asked, at };
     let ids = ids(args)?;
     let (whose, unknown) = match &ids {

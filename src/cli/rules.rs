@@ -14,8 +14,11 @@ use super::exit::BadChanges;
 use super::output::{number, print_json, say, table, thousands};
 use crate::events::{EventStore, HistoryPart};
 use crate::index::Check;
-use crate::recommend::{DryRun, DryRunReport, Engine, PlacementReport, RuleReach, Saved, Saver, Thinned};
-use crate::rules::{MAX_DOCUMENT_BYTES, Notation, RuleSet, RuleStore, RulesError};
+use crate::recommend::{
+    DryRun, DryRunReport, Engine, HiddenPin, PlacementReport, RecommendError, RuleReach, Saved, Saver, Thinned,
+    WaitingRule,
+};
+use crate::rules::{MAX_DOCUMENT_BYTES, MAX_SAVER_CHARS, Notation, RuleSet, RuleStore, RulesError};
 
 /// Characters of an answer's list that are shown.
 const MAX_MOVES: usize = 6;
@@ -23,12 +26,13 @@ const MAX_MOVES: usize = 6;
 pub(super) fn run(context: &Context, command: &RulesCommand) -> Result<ExitCode> {
     match command {
         RulesCommand::Check { file } => check(context, file)?,
-        RulesCommand::Apply { file, expect, saver } => {
-            let set = read(&file.file)?;
-            let engine = context.engine(&file.catalog, Check::Headers)?;
-            let expected = expect.unwrap_or(engine.rules().version());
-            let saved = with_saver(saver, |saver| engine.rules().put(&engine.view(), set, Some(expected), saver))?;
-            print_saved(context, &file.catalog, &saved)?;
+        RulesCommand::Apply { file, expect, force, saver } => {
+            apply(
+                context,
+                file,
+                if *force { Expected::Any } else { expect.map_or(Expected::Known, Expected::This) },
+                saver,
+            )?;
         }
         RulesCommand::Show { catalog, version } => show(context, catalog, *version)?,
         RulesCommand::History { catalog, limit } => history(context, catalog, *limit)?,
@@ -44,7 +48,7 @@ pub(super) fn run(context: &Context, command: &RulesCommand) -> Result<ExitCode>
             let history = events.history(&HistoryPart::default())?;
             let at = at.unwrap_or_else(Timestamp::now);
             let (num_questions, limit) = (*questions as usize, *limit as usize);
-            let run = DryRun { set: &set, history: &history, num_questions, limit, seed: *seed, at };
+            let run = DryRun { set: &set, history: &history, num_questions, limit, seed: *seed, at, within: None };
             dry_run(context, &engine, &run)?;
         }
         RulesCommand::Report { catalog, days } => report(context, catalog, *days)?,
@@ -72,9 +76,47 @@ fn read(path: &Path) -> Result<RuleSet> {
     Ok(RuleSet::read(&text, notation).map_err(RulesError::from)?)
 }
 
+/// The version that must be in force for a file to be saved.
+enum Expected {
+    /// Whichever is.
+    Any,
+    /// This one.
+    This(u64),
+    /// The one that the file names, else the one that was in force when the command started.
+    Known,
+}
+
+fn apply(context: &Context, file: &RulesFile, expected: Expected, saver: &SaverArgs) -> Result<()> {
+    let at_start = store(context, &file.catalog)?.current()?.version;
+    let set = read(&file.file)?;
+    let made_from = set.version;
+    let expected = match expected {
+        Expected::Any => None,
+        Expected::This(version) => Some(version),
+        Expected::Known => Some(made_from.unwrap_or(at_start)),
+    };
+    let engine = context.engine(&file.catalog, Check::Headers)?;
+    let saved = with_saver(saver, |saver| engine.rules().put(&engine.view(), set, expected, saver));
+    let saved = saved.map_err(|error| match error {
+        RecommendError::Rules(RulesError::Conflict { .. } | RulesError::NoVersion { .. }) => {
+            anyhow::Error::from(error).context("not saved (--force saves all the same)")
+        }
+        error => error.into(),
+    })?;
+    print_saved(context, &file.catalog, &saved)?;
+    if let (Some(from), false) = (made_from, context.json) {
+        say!(
+            "the file says that it was made from version {from}: before you apply it again, let it say {}",
+            saved.version
+        )?;
+    }
+    Ok(())
+}
+
 fn with_saver<T, E>(args: &SaverArgs, save: impl FnOnce(Saver<'_>) -> Result<T, E>) -> Result<T, E> {
     let user = std::env::var("USER").ok().filter(|user| !user.is_empty());
     let who = args.who.clone().or(user).unwrap_or_else(|| "command line".to_owned());
+    let who: String = who.chars().take(MAX_SAVER_CHARS).collect();
     save(Saver { who: &who, note: &args.note, at_ms: Timestamp::now().as_millisecond() })
 }
 
@@ -108,10 +150,11 @@ fn show(context: &Context, catalog: &str, version: Option<u64>) -> Result<()> {
         Some(version) => store.version(version)?,
         None => store.current()?,
     };
+    let document = RuleSet { version: Some(found.version), ..found.set };
     if context.json {
-        return print_json(&json!({"version": found.version, "document": found.set}));
+        return print_json(&json!({"version": found.version, "document": document}));
     }
-    let text = toml::to_string(&found.set).context("cannot write the rules as TOML")?;
+    let text = toml::to_string(&document).context("cannot write the rules as TOML")?;
     Ok(say!("# {catalog}, version {}\n{}", found.version, text.trim_end())?)
 }
 
@@ -129,12 +172,21 @@ fn history(context: &Context, catalog: &str, limit: usize) -> Result<()> {
     Ok(say!("{shown}")?)
 }
 
+fn print_waiting(waiting: &[WaitingRule]) -> Result<()> {
+    for WaitingRule { rule, field } in waiting {
+        say!("waiting: `{rule}` does not count until a product has a field `{field}`")?;
+    }
+    Ok(())
+}
+
 fn report(context: &Context, catalog: &str, days: u32) -> Result<()> {
     let today = Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
     let first = today.saturating_sub((i64::from(days) - 1).days());
     let figures = store(context, catalog)?.figures(&first.to_string(), &today.to_string())?;
+    let engine = context.engine(catalog, Check::Headers)?;
+    let waiting = engine.rules().waiting(&engine.view())?;
     if context.json {
-        return print_json(&json!({"figures": figures}));
+        return print_json(&json!({"figures": figures, "waiting": waiting}));
     }
     let mut shown = table(&["day", "rule", "counted", "changed", "kept out", "left short"]);
     for line in figures {
@@ -142,7 +194,8 @@ fn report(context: &Context, catalog: &str, days: u32) -> Result<()> {
         let [counted, fired, removed, shortened] = counts.map(|count| number(thousands(count as usize)));
         shown.add_row([line.day.into(), line.rule.into(), counted, fired, removed, shortened]);
     }
-    Ok(say!("{shown}")?)
+    say!("{shown}")?;
+    print_waiting(&waiting)
 }
 
 fn dry_run(context: &Context, engine: &Engine, run: &DryRun<'_>) -> Result<()> {
@@ -181,8 +234,9 @@ fn print_dry_run(report: &DryRunReport) -> Result<()> {
         say!("{}: {} [{}]", change.question, shortened(&change.moves), change.rules.join(", "))?;
     }
     print_conflicts(report)?;
-    let lost = 100.0 * (1.0 - report.score_after / report.score_before.max(f64::MIN_POSITIVE));
     let (before, after) = (report.score_before, report.score_after);
+    // Of nothing, nothing can be lost.
+    let lost = if before > 0.0 { 100.0 * (1.0 - after / before) } else { 0.0 };
     say!("cost: scores of a list sum to {before:.3} before and {after:.3} after, {lost:.1} % lost")?;
     if let Some(orders) = &report.orders {
         say!(
@@ -208,11 +262,18 @@ fn print_conflicts(report: &DryRunReport) -> Result<()> {
     for pin in &report.broken_pins {
         say!("conflict: `{}` and `{}` both pin place {}; the first gets it", pin.first, pin.second, pin.position)?;
     }
+    for HiddenPin { rule, product, hidden_by } in &report.hidden_pins {
+        say!("conflict: `{rule}` pins `{product}`, which `{hidden_by}` hides")?;
+    }
     for Thinned { rule, emptied, halved } in &report.thinned {
         say!("conflict: `{rule}` empties {emptied} lists and leaves {halved} less than half as long")?;
     }
+    print_waiting(&report.waiting)?;
     if !report.never_reached.is_empty() {
         say!("never reached by these questions: {}", report.never_reached.join(", "))?;
+    }
+    if !report.rules_left_out.is_empty() {
+        say!("not known whether they are reached, as the time was up: {}", report.rules_left_out.join(", "))?;
     }
     if !report.without_effect.is_empty() {
         say!("counted, but changed nothing: {}", report.without_effect.join(", "))?;

@@ -14,12 +14,15 @@ pub(super) fn run(context: &Context, bind: Option<SocketAddr>) -> Result<ExitCod
     config.bind = bind.unwrap_or(config.bind);
     let named = context.config.catalogs.keys();
     let named = named.map(|name| Ok((name.clone(), context.config.catalog(name)?))).collect::<Result<_>>()?;
+    let catalogs = context.config.catalogs.keys();
+    let placements = catalogs.map(|name| Ok((name.clone(), context.config.recommend(name)?.placements)));
+    let placements = placements.collect::<Result<_>>()?;
     let task = Serve {
         config,
         index_root: context.config.index_root.clone(),
         recommend: context.config.recommend.clone(),
         behavior: context.config.behavior.clone(),
-        catalogs: CatalogSettings { default: context.config.catalog.clone(), named },
+        catalogs: CatalogSettings { default: context.config.catalog.clone(), named, placements },
         events: context.config.events.clone(),
         embedder: context.embedder()?,
         ready: None,

@@ -12,7 +12,7 @@ use crate::catalog::CatalogConfig;
 use crate::embed::{EmbedConfig, MAX_THREADS};
 use crate::events::EventsConfig;
 use crate::index::IndexConfig;
-use crate::recommend::RecommendConfig;
+use crate::recommend::{PlacementChanges, RecommendConfig};
 use crate::server::ServerConfig;
 
 /// The settings file that is read when it exists and none is named.
@@ -21,6 +21,8 @@ pub const DEFAULT_FILE: &str = "kindred.toml";
 pub const TEMPLATE: &str = include_str!("kindred.toml");
 /// Variables with this prefix are settings: `KINDRED_SERVER__BIND` is `server.bind`.
 pub const ENV_PREFIX: &str = "KINDRED_";
+/// What a single catalog may say differently beside the keys of `catalog`.
+const PLACEMENTS: &str = "placements";
 /// Variables with the prefix that are no settings: the file's name, the log filter and its format.
 const ENV_OTHERS: [&str; 3] = ["KINDRED_CONFIG", "KINDRED_LOG", "KINDRED_LOG_FORMAT"];
 
@@ -32,7 +34,7 @@ pub struct Config {
     pub index_root: PathBuf,
     /// How feeds are read and what is embedded, for every catalog.
     pub catalog: CatalogConfig,
-    /// Differences for single catalogs, by name: the same keys as in `catalog`.
+    /// Differences for single catalogs, by name: the same keys as in `catalog`, and `placements`.
     pub catalogs: BTreeMap<String, Table>,
     /// The model.
     pub embed: EmbedConfig,
@@ -139,6 +141,7 @@ impl Config {
         let config: Self = parse(table, &origin)?;
         config.check()?;
         config.catalogs.keys().try_for_each(|name| config.catalog(name).map(drop))?;
+        config.catalogs.keys().try_for_each(|name| config.recommend(name).map(drop))?;
         Ok(config)
     }
 
@@ -146,14 +149,35 @@ impl Config {
     ///
     /// Returns an error if that table has an unknown key or a wrong type.
     pub fn catalog(&self, name: &str) -> Result<CatalogConfig, ConfigError> {
-        let Some(differences) = self.catalogs.get(name) else { return Ok(self.catalog.clone()) };
+        let Some(mut differences) = self.catalogs.get(name).cloned() else { return Ok(self.catalog.clone()) };
+        differences.remove(PLACEMENTS);
         let origin = format!("catalogs.{name}");
         let failed = |e: toml::ser::Error| ConfigError::Setting { origin: origin.clone(), message: e.to_string() };
         let mut table = Table::try_from(&self.catalog).map_err(failed)?;
-        merge(&mut table, differences);
+        merge(&mut table, &differences);
         let config: CatalogConfig = parse(table, &origin)?;
         check_catalog(&config, &origin)?;
         Ok(config)
+    }
+
+    /// How answers of one catalog are made: `recommend`, with what `catalogs.NAME.placements` says differently of placements.
+    ///
+    /// Returns an error if that table has an unknown key, a wrong type or a setting out of its range.
+    pub fn recommend(&self, name: &str) -> Result<RecommendConfig, ConfigError> {
+        let changes = self.catalogs.get(name).and_then(|catalog| catalog.get(PLACEMENTS));
+        let Some(changes) = changes else { return Ok(self.recommend.clone()) };
+        let origin = format!("catalogs.{name}");
+        let mut table = Table::new();
+        table.insert(PLACEMENTS.to_owned(), changes.clone());
+        let mut changes: BTreeMap<String, BTreeMap<String, PlacementChanges>> = parse(table, &origin)?;
+        let mut config = self.recommend.clone();
+        config.placements.change(changes.remove(PLACEMENTS).unwrap_or_default());
+        match config.placements.out_of_range() {
+            Some((key, wanted)) => {
+                Err(ConfigError::Range { key: format!("{origin}.{PLACEMENTS}.{key}"), message: wanted.to_owned() })
+            }
+            None => Ok(config),
+        }
     }
 
     fn check(&self) -> Result<(), ConfigError> {
@@ -188,12 +212,17 @@ impl Config {
                 range(&format!("recommend.{section}.{key}"), false, wanted)?;
             }
         }
+        if let Some((key, wanted)) = self.recommend.placements.out_of_range() {
+            range(&format!("recommend.placements.{key}"), false, wanted)?;
+        }
         if let Some(key) = self.recommend.messages.unknown_key() {
             range(&format!("recommend.messages.{key}"), false, "there is no such message; the README lists the keys")?;
         }
         range("embed.batch_tokens", self.embed.batch_tokens > 0, "give at least 1")?;
         let idle = self.events.session_idle_minutes;
         range("events.session_idle_minutes", (1..=1440).contains(&idle), "give minutes from 1 to 1440")?;
+        let jump = self.events.max_clock_jump_days;
+        range("events.max_clock_jump_days", (1..=36_500).contains(&jump), "give days from 1 to 36500")?;
         let threads = format!("give 0, which takes every core, or a number up to {MAX_THREADS}");
         range("embed.threads", self.embed.threads <= MAX_THREADS, &threads)?;
         check_catalog(&self.catalog, "catalog")
@@ -278,6 +307,8 @@ mod tests {
         for (setting, key) in [
             ("cart.kappa=-1", "cart.kappa"),
             ("cart.semantic_share=2", "cart.semantic_share"),
+            ("cart.semantic_share=0.5", "cart"),
+            ("cart.novelty=-1", "cart.novelty"),
             ("next.similar=-1", "next"),
         ] {
             let error = load("", &[], &[&format!("recommend.{setting}")]).unwrap_err();
@@ -321,6 +352,28 @@ mod tests {
         let toys = config.catalog("toys").unwrap();
         assert_eq!((toys.currency.as_deref(), toys.max_reject_share), (Some("EUR"), 0.1));
         assert_eq!(config.catalog("other").unwrap().currency, None);
+    }
+
+    #[test]
+    fn a_catalog_s_placements_differ_only_where_it_says_so() {
+        let text = "[recommend.placements.cart]\nlimit = 2\n[catalogs.toys]\ncurrency = 'EUR'\n\
+                    [catalogs.toys.placements.cart]\nmin_score = 0.5\n[catalogs.toys.placements.shelf]\nlimit = 3";
+        let config = load(text, &[], &["recommend.placements.home.diversity=0.9"]).unwrap();
+        let (toys, other) = (config.recommend("toys").unwrap(), config.recommend("other").unwrap());
+        let cart = |config: &RecommendConfig| config.placements.get("cart").map(|cart| (cart.limit, cart.min_score));
+        assert_eq!((cart(&toys), cart(&other)), (Some((2, Some(0.5))), Some((2, None))));
+        assert!(toys.placements.get("shelf").is_some() && other.placements.get("shelf").is_none());
+        assert_eq!(toys.placements.get("home").unwrap().diversity, 0.9);
+        assert_eq!(config.catalog("toys").unwrap().currency.as_deref(), Some("EUR"));
+        for (text, key) in [
+            ("[catalogs.toys.placements.cart]\nlimits = 2", "limits"),
+            ("[catalogs.toys.placements.cart]\nlimit = 0", "catalogs.toys.placements.cart.limit"),
+            ("[recommend.placements.cart]\nlimit = 101", "recommend.placements.cart.limit"),
+            ("[recommend.placements.cart]\nmix = [{ intent = 'sell' }]", "sell"),
+        ] {
+            let error = load(text, &[], &[]).unwrap_err();
+            assert!(error.contains(key), "{text}: {error}");
+        }
     }
 
     /// Lines that start with `# ` are settings, lines that start with `## ` explain them.

@@ -284,4 +284,17 @@ pub enum EmbedError {
         /// What is wrong with it.
         reason: String,
     },
+    /// What a map of complements should be learned from, or was, has no sense in it.
+    #[error("no map of complements can be learned: {reason}")]
+    MapExamples {
+        /// What is wrong.
+        reason: &'static str,
+    },
+    /// A step of learning the map of complements failed.
+    #[error("a step of learning the map of complements failed")]
+    TrainMap {
+        /// What the tensor library said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
 }

@@ -17,6 +17,7 @@
 //! | `vectors` | [`Embeddings`], length-1 rows |
 //! | `cache` | [`EmbeddingCache`], the file of vectors made before |
 //! | `cached` | [`embed_with_cache`]: embeds only what the cache lacks |
+//! | `complement` | [`ComplementMap`], [`train_map`]: from a product's vector to where what goes with it lies |
 //! | `precision` | [`Precision`]: f32 or bytes |
 //! | `processor_tests` | how near the vectors of different processors are |
 //! | `stages` | where the time goes |
@@ -42,6 +43,7 @@ mod bench;
 mod bert;
 mod cache;
 mod cached;
+mod complement;
 mod cpu;
 mod embedder;
 mod encoder;
@@ -67,6 +69,7 @@ use serde::{Deserialize, Serialize};
 pub use bench::{EmbedReport, SingleTextReport, StageShare, bench};
 pub use cache::EmbeddingCache;
 pub use cached::{EmbedCounts, EmbedProgress, embed_with_cache};
+pub use complement::{ComplementMap, MapExamples, MapPair, MapTraining, train_map};
 pub use embedder::Embedder;
 pub use error::EmbedError;
 pub use overlap::{NeighborOverlap, compare_precisions};

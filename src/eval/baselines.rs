@@ -121,10 +121,8 @@ impl Ranker for Cosine<'_> {
             sum.iter_mut().zip(self.texts.vector(*product)).for_each(|(sum, value)| *sum += value);
         }
         for (product, vector) in self.texts.vectors().chunks_exact(self.texts.dim().max(1)).enumerate() {
-            if !question.products.contains(&(product as u32)) {
-                let mean = dot(&sum, vector) / question.products.len() as f32;
-                scores.add(product as u32, ((mean - 1.0) / TEMPERATURE).exp());
-            }
+            let mean = dot(&sum, vector) / question.products.len() as f32;
+            scores.add(product as u32, ((mean - 1.0) / TEMPERATURE).exp());
         }
     }
 }

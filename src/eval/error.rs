@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::embed::EmbedError;
 use crate::events::EventError;
 use crate::index::IndexError;
 use crate::recommend::RecommendError;
@@ -104,6 +105,9 @@ pub enum EvalError {
     /// The texts of the catalog cannot be read.
     #[error(transparent)]
     Index(#[from] IndexError),
+    /// The map of complements could not be learned.
+    #[error(transparent)]
+    Embed(#[from] EmbedError),
     /// A question could not be answered.
     #[error(transparent)]
     Recommend(#[from] RecommendError),

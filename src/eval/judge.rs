@@ -12,6 +12,7 @@ use super::report::{Estimate, MethodReport, Report, Slice};
 use super::slices::{SliceKind, Slices, evidence};
 use super::task::{Case, Task};
 use super::texts::ProductTexts;
+use crate::recommend::in_cart;
 
 /// What a measurement is made with besides the task.
 #[derive(Clone, Copy)]
@@ -82,11 +83,20 @@ fn ask(task: &Task, ranker: &dyn Ranker, texts: Option<&ProductTexts>) -> Vec<Ou
         scores.clear();
         let Case { products, steps, bought, now_s, .. } = case;
         ranker.score(&Question { products, steps, bought, now_s: *now_s }, scores);
-        let list = scores.best(task.k, if task.keeps_seen { &[] } else { &case.products });
+        let list = scores.best(task.k, &left_out(task, case));
         let num_substitutes = texts.map_or(0, |texts| num_substitutes(texts, &list, &case.products));
         Outcome { measures: Measures::of(&list, &case.targets, task.k), list, num_substitutes }
     };
     task.cases.par_iter().map_init(new_scores, ask_one).collect()
+}
+
+/// What no list may hold, whoever makes it: what is in the cart, and, unless the task keeps it, all that was seen.
+fn left_out(task: &Task, case: &Case) -> Vec<u32> {
+    let steps = case.steps.iter().copied();
+    match task.keeps_seen {
+        true => in_cart(steps),
+        false => case.products.iter().copied().chain(steps.map(|(product, _)| product)).collect(),
+    }
 }
 
 fn num_substitutes(texts: &ProductTexts, list: &[u32], held: &[u32]) -> usize {
@@ -155,6 +165,8 @@ fn add_estimates(methods: &mut [MethodReport], reference: usize, means: &[f64], 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::eval::baselines::Cosine;
+    use crate::eval::bm25::Bm25;
     use crate::eval::fixture;
 
     /// Scores by a fixed table, whatever is asked.
@@ -214,6 +226,28 @@ mod tests {
         let unseen = judge(&Task { keeps_seen: false, ..task() }, &[&second], &settings).unwrap();
         // Without what was seen: [1, 2], [2], [0, 1], [0, 1].
         assert_eq!((unseen.methods[0].hit_rate.value, unseen.methods[0].mrr.value), (0.75, 0.75));
+    }
+
+    #[test]
+    fn what_is_in_the_cart_is_in_no_list_and_what_was_seen_is_in_every_one_that_may_hold_it() {
+        use crate::events::EventKind::{AddToCart, ViewItem};
+        let steps = vec![(0, ViewItem), (1, AddToCart), (2, ViewItem)];
+        let case = Case { products: vec![0, 1, 2], steps, targets: vec![3], ..task().cases[0].clone() };
+        let task = Task { cases: vec![case], k: 4, ..task() };
+        let vectors: [&[f32]; 4] = [&[1.0, 0.0], &[0.9, 0.1], &[0.8, 0.2], &[0.7, 0.3]];
+        let texts = ProductTexts::made_up(2, &vectors.map(|vector| ("red mug", None, vector)));
+        let all = Fixed("all", (0..4).map(|product| (product, 1.0)).collect());
+        let rankers: [&dyn Ranker; 3] = [&all, &Cosine::new(&texts), &Bm25::new(&texts)];
+        let lists = |keeps_seen| {
+            let task = Task { keeps_seen, ..task.clone() };
+            rankers.map(|ranker| {
+                let mut list = ask(&task, ranker, None).remove(0).list;
+                list.sort_unstable();
+                list
+            })
+        };
+        assert_eq!(lists(true), [[0, 2, 3]; 3]);
+        assert_eq!(lists(false), [[3]; 3]);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::behavior::{
     BehaviorConfig, Knowledge, Learned, Related, RelatedRows, SemanticConfig, SessionIndex, SessionScratch,
     SessionVectors, Step, Tally, next_products, pooled, semantic_votes, session_votes, sum_rows,
 };
+use crate::index::{Lexicon, WordQuery};
 use crate::rank::{RowId, ScoredRow, keep_best};
 use crate::recommend::{
     Intent, RecommendConfig, RecommendError, RowStep, SessionQuestion, Shop, answer_session, in_cart,
@@ -111,6 +112,7 @@ pub struct SemanticRanker<'a> {
     index: &'a SessionIndex,
     vectors: SessionVectors,
     texts: &'a ProductTexts,
+    lexicon: Lexicon,
     config: &'a BehaviorConfig,
 }
 
@@ -119,7 +121,7 @@ impl<'a> SemanticRanker<'a> {
     pub fn new(index: &'a SessionIndex, texts: &'a ProductTexts, config: &'a BehaviorConfig) -> Self {
         let vector = |product: u32| Some(Cow::Borrowed(texts.vector(product)));
         let vectors = SessionVectors::new(index.view(), texts.dim(), config, vector);
-        Self { index, vectors, texts, config }
+        Self { index, vectors, texts, lexicon: Lexicon::new(texts.words()), config }
     }
 }
 
@@ -235,6 +237,13 @@ impl Shop for LearnedShop<'_> {
             rows.map(|(row, of_row)| ScoredRow { row, score: dot(vector, of_row) }).collect();
         keep_best(&mut nearest, k);
         Ok(nearest)
+    }
+
+    fn lexical(&self, rows: &[RowId], k: usize) -> Vec<ScoredRow> {
+        let Some(semantic) = self.semantic else { return Vec::new() };
+        let (words, mut query) = (semantic.lexicon.words(), WordQuery::new());
+        rows.iter().for_each(|&row| words.add_row(row, &mut query));
+        words.best(&query, k, |row| self.may_appear(row))
     }
 
     fn nearest_sessions(&self, vector: &[f32], k: usize) -> Result<Vec<ScoredRow>, RecommendError> {

@@ -10,11 +10,13 @@ use super::protocol::{Ladder, RUNGS, Rung};
 use super::question::Ranker;
 use super::report::Report;
 use super::task::Task;
-use super::texts::ProductTexts;
+use super::texts::{ProductTexts, dot};
 use super::type_transition::TypeTransition;
-use crate::behavior::{BehaviorConfig, Learned, ProductFacts, SessionIndex};
+use crate::behavior::{Baskets, BehaviorConfig, ComplementShop, Learned, ProductFacts, SessionIndex, complements};
+use crate::embed::ComplementMap;
 use crate::live::View;
-use crate::recommend::{Intent, RecommendConfig};
+use crate::rank::{RowId, ScoredRow, keep_best};
+use crate::recommend::{CartMix, Intent, RecommendConfig};
 
 /// The settings of everything that is learned and served.
 #[derive(Debug, Clone, Copy)]
@@ -30,6 +32,12 @@ const SERVED: &str = "blend";
 
 /// The name of what is served to a shopper of whom nothing is known.
 const ANONYMOUS: &str = "blend_anonymous";
+
+/// The name of what is served, as if there were no texts.
+const ORDERS_ALONE: &str = "orders_alone";
+
+/// The name of what is served, as if orders told nothing of what goes together.
+const TEXTS_ALONE: &str = "texts_alone";
 
 /// Measures what comes next in a session: popularity, pair counts (AR), texts where there are any, transitions (SR), session neighbors, and
 /// what intent `next` serves.
@@ -81,7 +89,10 @@ pub fn judge_orders(task: &Task, learning: Learning<'_>, settings: &Settings<'_>
     let Learning { behavior, recommend } = learning;
     let popularity = Popularity::learn(&task.train);
     let pairs = CoCount::learn(&task.train, PairsOf::Every);
-    let learned = Learned::from_history(&task.train, &ProductFacts::default(), behavior);
+    let mut learned = Learned::from_history(&task.train, &ProductFacts::default(), behavior);
+    if let Some(texts) = settings.texts {
+        learned.complement = map_of(task, texts, behavior)?;
+    }
     let copurchase = TableRanker::new("copurchase", learned.copurchase.rows(), RowsOf::Every);
     let ease = TableRanker::new("ease", learned.ease.rows(), RowsOf::Every);
     let vstan = SessionRanker::new(&learned.sessions, behavior, Neighbors::Close);
@@ -90,9 +101,15 @@ pub fn judge_orders(task: &Task, learning: Learning<'_>, settings: &Settings<'_>
     let served = |name, intent| ServedRanker::new(name, intent, task, (&learned, semantic), (recommend, behavior));
     let (next, cart) = (served("blend_next", Intent::Next), served(SERVED, Intent::ForYou));
     let anonymous = served(ANONYMOUS, Intent::ForYou).anonymous();
+    let [of_orders, of_texts, of_map] = [orders_alone(recommend), texts_alone(recommend), map_alone(recommend)];
+    let part = |name, recommend| {
+        ServedRanker::new(name, Intent::ForYou, task, (&learned, semantic), (recommend, behavior)).anonymous()
+    };
+    let parts = [part("complement", &of_map), part(ORDERS_ALONE, &of_orders), part(TEXTS_ALONE, &of_texts)];
     let mut rankers: Vec<&dyn Ranker> = vec![&popularity, &pairs, &copurchase, &ease, &vstan];
     if let Some(content) = &content {
         rankers.extend(content.rankers());
+        rankers.extend(parts.iter().map(|part| part as &dyn Ranker));
     }
     rankers.push(&next);
     if task.cases.iter().any(|case| !case.bought.is_empty()) {
@@ -143,6 +160,37 @@ pub fn judge_carts(
         &cross_sell,
     ];
     judge(task, &rankers, settings)
+}
+
+/// The map of complements, learned from the training side as a build learns it; the exact nearest take the place of the index.
+fn map_of(task: &Task, texts: &ProductTexts, behavior: &BehaviorConfig) -> Result<Option<ComplementMap>, EvalError> {
+    let num_products = task.train.products().len() as u32;
+    let nearest = |product: u32, k: usize| {
+        let score = |row: u32| ScoredRow { row: RowId(row), score: dot(texts.vector(product), texts.vector(row)) };
+        let mut rows: Vec<ScoredRow> = (0..num_products).map(score).collect();
+        keep_best(&mut rows, k);
+        rows.into_iter().map(|scored| scored.row.0).collect()
+    };
+    let are_alike = |a: u32, b: u32| dot(texts.vector(a), texts.vector(b)) > behavior.complement.max_cosine;
+    let shop = ComplementShop { vectors: texts.vectors(), dim: texts.dim(), nearest: &nearest, are_alike: &are_alike };
+    Ok(complements(&Baskets::of(&task.train), &shop, behavior, &mut |_, _| {})?.map)
+}
+
+/// The cart's mix as if orders told nothing.
+fn texts_alone(config: &RecommendConfig) -> RecommendConfig {
+    RecommendConfig { cart: CartMix { content_floor: 1.0, ..config.cart }, ..config.clone() }
+}
+
+/// The cart's mix as if there were no texts.
+fn orders_alone(config: &RecommendConfig) -> RecommendConfig {
+    RecommendConfig { cart: CartMix { content_floor: 0.0, kappa: 0.0, ..config.cart }, ..config.clone() }
+}
+
+/// The map of complements and nothing else.
+fn map_alone(config: &RecommendConfig) -> RecommendConfig {
+    let (semantic_share, complement_share, lexical_share) = (0.0, 1.0, 0.0);
+    let shares = CartMix { semantic_share, complement_share, lexical_share, novelty: 0.0, ..config.cart };
+    texts_alone(&RecommendConfig { cart: shares, ..config.clone() })
 }
 
 /// Measures every rung of the ladder with [`judge_orders`]; `progress` is called after each with how many are done.

@@ -30,7 +30,7 @@ pub struct Task {
     pub cases: Vec<Case>,
     /// Length of the lists that are measured.
     pub k: usize,
-    /// Whether a list may hold what the question holds.
+    /// Whether a list may hold what the question holds, but for what is in the cart: no list holds that.
     pub keeps_seen: bool,
 }
 

@@ -2,7 +2,7 @@
 
 use crate::catalog::{Product, TextTemplate};
 use crate::events::History;
-use crate::index::IndexError;
+use crate::index::{IndexError, WordCounts, words_of};
 use crate::live::View;
 use crate::rank::RowId;
 
@@ -16,6 +16,7 @@ pub struct ProductTexts {
     texts: Vec<String>,
     leaves: Vec<Option<String>>,
     vectors: Vec<f32>,
+    words: Vec<WordCounts>,
 }
 
 impl ProductTexts {
@@ -27,7 +28,7 @@ impl ProductTexts {
         for id in history.products() {
             match view.row(id) {
                 Some(row) => texts.push_row(view, row, template)?,
-                None => texts.push(String::new(), None, None),
+                None => texts.push(String::new(), None, None, WordCounts::new()),
             }
         }
         Ok(texts)
@@ -36,12 +37,13 @@ impl ProductTexts {
     fn push_row(&mut self, view: &View, row: RowId, template: &TextTemplate) -> Result<(), IndexError> {
         let product: Product = view.product(row)?;
         let leaf = (!product.main_category().is_empty()).then(|| product.main_category().join(" > "));
-        self.push(template.render(&product), leaf, view.vector(row));
+        self.push(template.render(&product), leaf, view.vector(row), words_of(&product));
         Ok(())
     }
 
-    fn push(&mut self, text: String, leaf: Option<String>, vector: Option<Vec<f32>>) {
+    fn push(&mut self, text: String, leaf: Option<String>, vector: Option<Vec<f32>>, words: WordCounts) {
         self.texts.push(text);
+        self.words.push(words);
         self.leaves.push(leaf);
         self.vectors.extend(vector.unwrap_or_else(|| vec![0.0; self.dim]));
     }
@@ -54,6 +56,11 @@ impl ProductTexts {
     /// The main category of `product`; `None` where it has none.
     pub fn leaf(&self, product: u32) -> Option<&str> {
         self.leaves.get(product as usize)?.as_deref()
+    }
+
+    /// The words that say what each product is, as the source `lexical` reads them.
+    pub fn words(&self) -> &[WordCounts] {
+        &self.words
     }
 
     /// Numbers in a vector.
@@ -95,7 +102,9 @@ impl ProductTexts {
     pub(super) fn made_up(dim: usize, products: &[(&str, Option<&str>, &[f32])]) -> Self {
         let mut texts = Self { dim, ..Self::default() };
         for (text, leaf, vector) in products {
-            texts.push((*text).to_owned(), leaf.map(str::to_owned), Some(vector.to_vec()));
+            let mut words = WordCounts::new();
+            crate::index::count_words(text, 1.0, &mut words);
+            texts.push((*text).to_owned(), leaf.map(str::to_owned), Some(vector.to_vec()), words);
         }
         texts
     }

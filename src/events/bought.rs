@@ -9,14 +9,32 @@ use std::collections::{HashMap, HashSet};
 use super::error::EventError;
 use super::file::reader;
 use super::history::{History, NO_ORDER};
-use super::identity::Domain;
+use super::identity::{Domain, IdentityKey};
 use super::kind::EventKind;
-use super::sessions::history_of;
+use super::sessions::{BuyerHash, history_of};
 use super::store::EventStore;
 use super::tables::is_there;
 
 /// Most lines of purchases of one shopper that count, the newest.
 pub const MAX_BOUGHT_LINES: usize = 500;
+
+/// Whose purchases count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Buyer {
+    /// A user's, on whatever device, by their id.
+    User(String),
+    /// Those made on a visitor's device, by its id: who is not signed in need not be who once was.
+    Visitor(String),
+}
+
+impl Buyer {
+    pub(super) fn hashed(&self, key: &IdentityKey) -> BuyerHash {
+        match self {
+            Self::User(id) => BuyerHash::User(key.hash(Domain::Shopper, id)),
+            Self::Visitor(id) => BuyerHash::Visitor(key.hash(Domain::Shopper, id)),
+        }
+    }
+}
 
 /// A product that a shopper bought.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,20 +84,19 @@ fn by_num_orders(products: impl Iterator<Item = u32>) -> Vec<(u32, u32)> {
 }
 
 impl EventStore {
-    /// What a visitor or user bought, the products of most orders first: see [`bought_by_shopper`]. A visitor who signed in is who signed
-    /// in. Empty for a shopper who is not known, and while an erasure rids the file of its bytes, which a reader would hinder.
+    /// What `buyer` bought, the products of most orders first: see [`bought_by_shopper`]. A user's are those too that were made on a device,
+    /// by nobody who was signed in, on which they signed in first. Empty for a shopper who is not known, and while an erasure rids the file of its bytes, which a reader would hinder.
     ///
     /// Refunds are taken off as in [`EventStore::history`], those too that others told of these orders; but one that names no order takes
     /// back nothing that is older than the lines that count. Returns an error if the file is damaged or cannot be read.
-    pub fn bought(&self, id: &str) -> Result<Vec<BoughtProduct>, EventError> {
+    pub fn bought(&self, buyer: &Buyer) -> Result<Vec<BoughtProduct>, EventError> {
         let Some(key) = self.shared.key() else { return Ok(Vec::new()) };
         let Some(_reading) = self.shared.reading() else { return Ok(Vec::new()) };
         if !is_there(self.path())? {
             return Ok(Vec::new());
         }
-        let shopper = key.hash(Domain::Shopper, id);
         let connection = reader(self.path())?;
-        let history = history_of(self.path(), &connection, shopper, self.shared.config.session_idle_ms())?;
+        let history = history_of(self.path(), &connection, buyer.hashed(key), self.shared.config.session_idle_ms())?;
         let ids = history.products();
         // Purchases of one shopper alone were read.
         let bought = bought_by_shopper(&history).into_values().flatten();

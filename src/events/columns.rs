@@ -74,7 +74,12 @@ impl FromStr for ColumnMap {
             let role = known.ok_or_else(|| format!("`{word}` is none of {}", words.join(", ")))?;
             Ok((role, column.trim().to_owned()))
         });
-        named.collect::<Result<_, String>>().map(Self)
+        let named: Vec<(usize, String)> = named.collect::<Result<_, String>>()?;
+        let twofold = (1..named.len()).find(|at| named[..*at].iter().any(|(role, _)| *role == named[*at].0));
+        match twofold {
+            Some(at) => Err(format!("`{}` is named twice; name one column for it", ROLES[named[at].0].1)),
+            None => Ok(Self(named)),
+        }
     }
 }
 
@@ -167,5 +172,7 @@ mod tests {
         assert_eq!(found(&["when", "Was", "id"], "time=when,product=Was").unwrap(), [("product", 1), ("time", 0)]);
         assert!(found(&["when", "sku"], "").unwrap_err().contains("time"));
         assert!(found(&shop, "time=When").unwrap_err().contains("`When`"));
+        let twice = "order=InvoiceNo,time=InvoiceDate,order=Country".parse::<ColumnMap>().unwrap_err();
+        assert!(twice.contains("`order` is named twice"), "{twice}");
     }
 }

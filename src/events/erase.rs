@@ -1,4 +1,4 @@
-//! Erasing and exporting what is kept of one shopper, and forgetting what is older than its retention.
+//! Erasing and exporting what is kept of one shopper.
 //!
 //! An erasure deletes in one transaction and has [`super::scrub`] rid the files of the bytes. It is not done before that, and until then the
 //! file knows, by a keyed hash of its own, that the bytes of this shopper's events may still be there: an erasure that is asked for
@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 
 use super::error::{EventError, Step};
 use super::event::{MAX_ID_BYTES, PRICE_PARTS};
-use super::file::{EventFile, last_seq, name_of, scan};
+use super::file::{EventFile, name_of, scan};
 use super::history::History;
 use super::identity::{Domain, IdentityKey};
 use super::kind::EventKind;
@@ -21,9 +21,8 @@ use super::row::Columns;
 use super::scrub::{Needles, Scrubbed, cut_log};
 use super::sessions::{self, Chosen, HistoryPart};
 use super::store::EventStore;
+use super::unused_names::Borne;
 
-/// Events that one transaction of a purge looks at.
-const PURGE_STEP: i64 = 100_000;
 /// How long an erasure waits, in all, for other processes that read.
 const MAX_WAIT: Duration = Duration::from_secs(10);
 /// How long it sleeps between two tries; events are kept meanwhile.
@@ -89,7 +88,7 @@ pub struct ExportedItem {
 
 impl EventStore {
     /// Erases all that is kept under `id`, a visitor's or a user's, or that of a session whose events bear no other id: the events, their
-    /// place in the indexes, the sign-ins, the live session. When this returns, neither their hashes nor their events are in any file of the
+    /// place in the indexes, the sign-ins, the live session, the names of products and placements that no other event bears. When this returns, neither their hashes nor their events are in any file of the
     /// store: the files were searched after the last write.
     ///
     /// Whole copies of the file may be written: it takes about a second a million events, in which no event is kept. Where another process
@@ -180,57 +179,6 @@ impl EventStore {
         let idle_ms = self.shared.config.session_idle_ms();
         sessions::history(self.path(), &HistoryPart::default(), idle_ms, Some(chosen))
     }
-
-    /// Forgets the events that are older than their kind's retention at `now_ms`. Returns how many.
-    ///
-    /// Returns an error if the file cannot be written.
-    pub fn purge(&self, now_ms: i64) -> Result<u64, EventError> {
-        let mut num_purged = 0;
-        let mut next = Some(0);
-        while let Some(from) = next {
-            // The lock is let go between two steps, so that events go on being kept.
-            let mut file = self.shared.file();
-            self.shared.find_file(&mut file)?;
-            let Some(file) = file.as_mut() else { return Ok(0) };
-            let (purged, last) = self.purge_step(file, from, now_ms)?;
-            num_purged += purged;
-            next = last;
-        }
-        if num_purged > 0 {
-            self.finish_purge()?;
-        }
-        Ok(num_purged)
-    }
-
-    /// Purges the events numbered from `from` on, as many as one step takes. Returns how many went and where the next step begins.
-    fn purge_step(&self, file: &mut EventFile, from: i64, now_ms: i64) -> Result<(u64, Option<i64>), EventError> {
-        let path = file.path().to_owned();
-        let failed = |error| Step::Write.failed(&path, error);
-        let append = file.begin()?;
-        let last = last_seq(append.transaction()).map_err(failed)?;
-        let until = from.saturating_add(PURGE_STEP);
-        // One pass over the rows, whatever the number of kinds; what is kept for ever compares with the least time there is.
-        let oldest = EventKind::ALL.map(|kind| {
-            let oldest_ms = self.shared.config.oldest_ms(kind, now_ms).unwrap_or(i64::MIN);
-            format!("WHEN {} THEN {oldest_ms}", kind.number())
-        });
-        let delete =
-            format!("DELETE FROM events WHERE seq >= ?1 AND seq < ?2 AND time_ms < CASE kind {} END", oldest.join(" "));
-        let num_purged = append.transaction().execute(&delete, params![from, until]).map_err(failed)? as u64;
-        append.commit()?;
-        Ok((num_purged, (last >= until).then_some(until)))
-    }
-
-    fn finish_purge(&self) -> Result<(), EventError> {
-        let mut file = self.shared.file();
-        let Some(file) = file.as_mut() else { return Ok(()) };
-        let path = file.path().to_owned();
-        let append = file.begin()?;
-        let unused = "DELETE FROM links WHERE NOT EXISTS (SELECT 1 FROM events WHERE events.visitor = links.visitor)";
-        append.transaction().execute(unused, []).map_err(|error| Step::Write.failed(&path, error))?;
-        append.commit()?;
-        self.shared.restore(file)
-    }
 }
 
 impl ErasureReceipt {
@@ -266,9 +214,10 @@ impl Erased {
 fn delete(file: &mut EventFile, erased: &Erased) -> Result<(ErasureReceipt, Needles), EventError> {
     let path = file.path().to_owned();
     let failed = |error| Step::Write.failed(&path, error);
-    let append = file.begin()?;
+    let mut append = file.begin()?;
     let transaction = append.transaction();
     let mut needles = traces(transaction, erased).map_err(failed)?;
+    let borne = Borne::by(transaction, OF_SHOPPER, &[&erased.shopper, &erased.session]).map_err(failed)?;
     let begun = begun(transaction, erased).map_err(failed)?;
     if begun.is_some() {
         needles.rewrite_all();
@@ -282,6 +231,11 @@ fn delete(file: &mut EventFile, erased: &Erased) -> Result<(ErasureReceipt, Need
     let at_ms = receipt.erased_at.as_millisecond();
     let values = params![receipt.receipt_id, at_ms, receipt.events, receipt.links, erased.whose];
     transaction.execute(insert, values).map_err(failed)?;
+    if borne.delete_unused(transaction).map_err(failed)? {
+        // Names are not searched for: the file is written anew without them.
+        needles.rewrite_all();
+        append.forget_names();
+    }
     append.commit()?;
     Ok((receipt, needles))
 }

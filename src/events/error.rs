@@ -88,6 +88,17 @@ pub enum EventError {
         /// The file.
         path: PathBuf,
     },
+    /// The clock has moved on further than it may between two purges.
+    #[error(
+        "the clock is {days} days past the last time that it was right, so nothing of the events `{path}` was forgotten; set it, or if it \
+         is right, run `kindred events purge CATALOG --force`"
+    )]
+    ClockJump {
+        /// The file.
+        path: PathBuf,
+        /// Whole days.
+        days: i64,
+    },
     /// Another process writes for too long.
     #[error("another process holds the events `{path}`; nothing was kept, send them again")]
     Busy {

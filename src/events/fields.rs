@@ -23,8 +23,6 @@ const TIME: &[&str] =
     &["timestamp", "timestamp_micros", "event_timestamp", "eventTime", "event_time", "time", "TIMESTAMP", "sentAt"];
 const CONSENT: &[&str] = &["consent", "user_consent"];
 const ORDER: &[&str] = &["transaction_id", "transactionId", "order_id", "orderId"];
-/// What tags write in place of an order's number: orders of that name would all be one.
-const NO_ORDERS: &[&str] = &["", "0", "null", "none", "undefined", "nan", "(not set)", "[object object]"];
 const CURRENCY: &[&str] = &["currency", "currencyCode", "currency_code"];
 const PLACEMENT: &[&str] = &["item_list_id", "placement"];
 const RECOMMENDATION: &[&str] = &["recommendation_id", "recommendationId", "attributionToken", "RECOMMENDATION_ID"];
@@ -62,9 +60,8 @@ impl<'a> Fields<'a> {
 
     /// The first of `names` that says anything, and its value.
     fn find(&self, names: &'static [&'static str]) -> Option<(&'static str, &'a Value)> {
-        let said = |value: &Value| !value.is_null() && value.as_str() != Some("");
         self.scopes.iter().find_map(|scope| {
-            names.iter().find_map(|name| scope.get(*name).filter(|value| said(value)).map(|value| (*name, value)))
+            names.iter().find_map(|name| scope.get(*name).filter(|value| is_said(value)).map(|value| (*name, value)))
         })
     }
 
@@ -99,7 +96,7 @@ impl<'a> Fields<'a> {
         Ok(Event {
             told_ms: self.told_ms()?,
             ids,
-            consent: self.find(CONSENT).map(|(name, value)| consent(name, value)).transpose()?,
+            consent: self.consent()?,
             order: if is_sale { self.order()? } else { None },
             currency: self.currency()?,
             placement: self.placement()?,
@@ -109,6 +106,14 @@ impl<'a> Fields<'a> {
             items,
             ..Event::new(kind, now_ms)
         })
+    }
+
+    /// Whether the shopper agreed: of several words on it all must say so.
+    fn consent(&self) -> Result<Option<bool>, EventFault> {
+        let words =
+            self.scopes.iter().flat_map(|scope| CONSENT.iter().filter_map(|name| Some((*name, scope.get(*name)?))));
+        let told = words.filter(|(_, value)| is_said(value)).map(|(name, value)| consent(name, value));
+        told.reduce(|all, one| Ok(all? && one?)).transpose()
     }
 
     fn told_ms(&self) -> Result<Option<i64>, EventFault> {
@@ -131,8 +136,7 @@ impl<'a> Fields<'a> {
                 own.map(|id| text("purchaseTransaction.id", id, MAX_ID_BYTES)).transpose()?
             }
         };
-        let order = order.map(orders::number_of);
-        Ok(order.filter(|order| !NO_ORDERS.contains(&order.trim().to_ascii_lowercase().as_str())))
+        Ok(order.and_then(|order| orders::number_of(&order)))
     }
 
     fn currency(&self) -> Result<Option<Currency>, EventFault> {
@@ -188,6 +192,11 @@ impl<'a> Fields<'a> {
     }
 }
 
+/// Whether it says anything.
+fn is_said(value: &Value) -> bool {
+    !value.is_null() && value.as_str() != Some("")
+}
+
 fn item(value: &Value, price: Option<(&'static str, &Value)>, at: &str) -> Result<Item, EventFault> {
     let object = value.as_object().ok_or_else(|| wrong_type(at.trim_end_matches('.'), "an object with `item_id`"))?;
     item_of(object, price, at)
@@ -214,6 +223,11 @@ fn item_of(object: &Object, price: Option<(&'static str, &Value)>, at: &str) -> 
 fn text(name: &str, value: &Value, max_bytes: usize) -> Result<String, EventFault> {
     let text = match value {
         Value::String(text) => text.clone(),
+        Value::Number(number) if may_be_rounded(number) => {
+            let message =
+                format!("a number of so many digits is not read exactly; send it as a text, \"{name}\": \"…\"");
+            return Err(EventFault::new(name, EventRejectCode::WrongType, message));
+        }
         Value::Number(number) => number.to_string(),
         _ => return Err(wrong_type(name, "a text")),
     };
@@ -222,6 +236,14 @@ fn text(name: &str, value: &Value, max_bytes: usize) -> Result<String, EventFaul
         return Err(EventFault::new(name, EventRejectCode::TooLong, message));
     }
     Ok(text)
+}
+
+/// Whether another number than this may have been written: two of more than 15 digits can be one where they have a point or pass 64 bits.
+fn may_be_rounded(number: &serde_json::Number) -> bool {
+    const MAX_DIGITS: usize = 15;
+    const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
+    let num_digits = || number.to_string().bytes().filter(u8::is_ascii_digit).count();
+    number.is_f64() && (number.as_f64().is_none_or(|number| number.abs() >= MAX_EXACT) || num_digits() > MAX_DIGITS)
 }
 
 /// Consent as a truth value, a word, 0 or 1, or as Google's consent signals, of which each that is told must be granted.

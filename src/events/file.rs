@@ -14,10 +14,11 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, Transactio
 use super::error::{EventError, Step};
 use super::event::{Event, Item};
 use super::identity::IdentityKey;
+use super::kind::EventKind;
 use super::live::{LiveSessions, SignIn};
 use super::orders::{Known, is_known_by_order};
 use super::restore;
-use super::row::{COLUMNS, Columns, Hashes, StoredItem, pack_items};
+use super::row::{COLUMNS, Columns, Hashes, StoredItem, apart_from, pack_items, with_kind};
 use super::tables::{self, is_there, pragma};
 
 /// Name of the file in a catalog's folder.
@@ -44,6 +45,8 @@ pub(super) struct EventFile {
     path: PathBuf,
     connection: Connection,
     names: Names,
+    /// `PRAGMA data_version` when the names were known.
+    names_seen: i64,
     /// `PRAGMA data_version` when other processes' writes were last looked for.
     seen: i64,
     /// Number of the last event that the live sessions have.
@@ -78,7 +81,16 @@ impl EventFile {
         let seen = data_version(&connection).map_err(failed)?;
         connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
         let file = file_at(&path);
-        Ok(Self { path, connection, names: Names::default(), seen, last_live: 0, num_erasures: 0, file })
+        Ok(Self {
+            path,
+            connection,
+            names: Names::default(),
+            names_seen: seen,
+            seen,
+            last_live: 0,
+            num_erasures: 0,
+            file,
+        })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -143,6 +155,11 @@ impl EventFile {
         self.names.forget_uncommitted();
         let failed = |error| Step::Write.failed(&self.path, error);
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+        let version = data_version(&transaction).map_err(failed)?;
+        if std::mem::replace(&mut self.names_seen, version) != version {
+            // Another process may have erased some, and given their numbers to others.
+            self.names.forget();
+        }
         Ok(Append { path: &self.path, transaction, names: &mut self.names, last_live: &mut self.last_live })
     }
 }
@@ -168,9 +185,14 @@ struct Names {
 }
 
 impl Names {
+    fn forget(&mut self) {
+        self.products.clear();
+        self.placements.clear();
+    }
+
     fn forget_uncommitted(&mut self) {
         if self.is_uncommitted || self.products.len() + self.placements.len() > MAX_NAMES {
-            *self = Self::default();
+            self.forget();
         }
         self.is_uncommitted = true;
     }
@@ -187,6 +209,11 @@ pub(super) struct Append<'a> {
 impl Append<'_> {
     pub(super) fn transaction(&self) -> &Connection {
         &self.transaction
+    }
+
+    /// Has names looked up anew: some were deleted.
+    pub(super) fn forget_names(&mut self) {
+        self.names.forget();
     }
 
     /// Puts into `live` what other processes added since it was last looked.
@@ -236,8 +263,29 @@ impl Append<'_> {
             device: event.device.as_deref(),
             query: event.query.as_deref(),
         };
-        let is_new = self.insert(&row).map_err(|error| Step::Write.failed(self.path, error))?;
+        let is_new = self.keep(&event, row).map_err(|error| Step::Write.failed(self.path, error))?;
         Ok(is_new.then_some(event))
+    }
+
+    /// Adds the row of `event`, which was not known by its order. Returns whether it was not known by its key either.
+    fn keep(&mut self, event: &Event, row: Columns<'_>) -> rusqlite::Result<bool> {
+        let Hashes { key, .. } = row.hashes;
+        if is_known_by_order(event) {
+            // Another part of the order may have come under the same key: this one is new all the same.
+            let apart = Columns { hashes: Hashes { key: apart_from(key, event.kind), ..row.hashes }, ..row };
+            return Ok(self.insert(&row)? || self.insert(&apart)?);
+        }
+        // Files of old bear events' ids without their kinds.
+        if event.ids.event.is_some() && self.has(with_kind(key, event.kind), event.kind)? {
+            return Ok(false);
+        }
+        self.insert(&row)
+    }
+
+    fn has(&self, key: [u8; 16], kind: EventKind) -> rusqlite::Result<bool> {
+        let mut select =
+            self.transaction.prepare_cached("SELECT EXISTS (SELECT 1 FROM events WHERE key = ?1 AND kind = ?2)")?;
+        select.query_row(params![key, kind.number()], |row| row.get(0))
     }
 
     /// What of an order's event is not there yet; `None` when that is all of it, or it is of no order.

@@ -57,7 +57,16 @@ pub struct History {
     products: Vec<String>,
     heads: Vec<Head>,
     interactions: Vec<Interaction>,
+    /// See [`History::as_of`].
+    as_of_s: Option<u32>,
 }
+
+/// Sessions that end this much later than all others, in seconds, are few or tell a time that is wrong: thirty days.
+const MAX_GAP_S: u32 = 30 * 24 * 3600;
+/// Of how many sessions one may tell a wrong time.
+const SESSIONS_A_STRAY: usize = 100;
+/// Of fewer sessions none is taken for one that does.
+const MIN_SESSIONS: usize = 10;
 
 impl History {
     /// Product ids; [`Interaction::product`] is an index into them. Not every product need be in the catalog.
@@ -80,6 +89,24 @@ impl History {
         let head = self.heads.get(number)?;
         let start = if number == 0 { 0 } else { self.heads[number - 1].end };
         Some(Session { visitor: head.visitor, interactions: &self.interactions[start..head.end] })
+    }
+
+    /// The same, of which it is known that it was read at `now_s`, in seconds since 1970.
+    pub fn as_of(self, now_s: u32) -> Self {
+        Self { as_of_s: Some(now_s), ..self }
+    }
+
+    /// The "now" of all fading, in seconds since 1970: when the last session ended. A session that ends after [`History::as_of`] does not
+    /// count (unless all do), nor do the last ones where they end more than thirty days after all others and are at most one in a hundred
+    /// (of ten to a hundred sessions: one): their clock was wrong. 0 without sessions.
+    pub fn now_s(&self) -> u32 {
+        let ends_s: Vec<u32> = self.sessions().map(|session| session.last_s()).collect();
+        let num_past = self.as_of_s.map_or(0, |now_s| ends_s.partition_point(|end_s| *end_s <= now_s));
+        let ends_s = if num_past == 0 { &ends_s[..] } else { &ends_s[..num_past] };
+        let max_strays = if ends_s.len() < MIN_SESSIONS { 0 } else { ends_s.len().div_ceil(SESSIONS_A_STRAY) };
+        let tail = &ends_s[ends_s.len().saturating_sub(max_strays + 1)..];
+        let before_gap = tail.array_windows().rev().find(|[before, after]| after - before > MAX_GAP_S);
+        before_gap.map(|[before, _]| before).or(tail.last()).copied().unwrap_or(0)
     }
 
     /// Every session, the one that ended first first.
@@ -122,7 +149,7 @@ impl History {
                 builder.push(number as u64, session.visitor, interaction);
             }
         }
-        builder.finish()
+        Self { as_of_s: self.as_of_s, ..builder.finish() }
     }
 }
 
@@ -167,7 +194,7 @@ impl HistoryParts {
         for interaction in &mut interactions {
             interaction.product = new.get(&interaction.product).copied().unwrap_or_default();
         }
-        History { products: products.into_iter().map(|(name, _)| name).collect(), heads, interactions }
+        History { products: products.into_iter().map(|(name, _)| name).collect(), heads, interactions, as_of_s: None }
     }
 }
 
@@ -233,6 +260,33 @@ mod tests {
     fn products_by_session(history: &History) -> Vec<(u32, Vec<u32>)> {
         let products = |session: Session<'_>| session.interactions.iter().map(|i| i.product).collect();
         history.sessions().map(|session| (session.visitor, products(session))).collect()
+    }
+
+    /// Twenty sessions a day apart, and one at each of `more` seconds after the last of them.
+    fn daily(more: &[u32]) -> History {
+        let mut builder = HistoryBuilder::default();
+        let product = builder.product("a");
+        let times_s = (1..=20).map(|day| day * 86_400).chain(more.iter().map(|after| 20 * 86_400 + after));
+        (0..).zip(times_s).for_each(|(session, time_s)| builder.push(session, 0, view(product, time_s)));
+        builder.finish()
+    }
+
+    #[test]
+    fn now_is_no_lone_session_far_ahead_and_nothing_that_the_clock_has_not_reached() {
+        const DAY_S: u32 = 86_400;
+        let last_s = 20 * DAY_S;
+        assert_eq!((daily(&[]).now_s(), History::default().now_s()), (last_s, 0));
+        // A lone one counts up to thirty days ahead; two of twenty-two are the shop's reopening.
+        assert_eq!(daily(&[30 * DAY_S]).now_s(), last_s + 30 * DAY_S);
+        assert_eq!(daily(&[500 * DAY_S]).now_s(), last_s);
+        assert_eq!(daily(&[500 * DAY_S, 500 * DAY_S + 1]).now_s(), last_s + 500 * DAY_S + 1);
+        // What the clock has not reached does not count, however much it is, unless that is everything.
+        let ahead = daily(&[5 * DAY_S, 500 * DAY_S, 501 * DAY_S, 502 * DAY_S]);
+        assert_eq!(ahead.clone().as_of(last_s + 6 * DAY_S).now_s(), last_s + 5 * DAY_S);
+        assert_eq!(ahead.clone().as_of(last_s + 6 * DAY_S).filtered(|_| true).now_s(), last_s + 5 * DAY_S);
+        assert_eq!(ahead.clone().as_of(0).now_s(), ahead.now_s());
+        let few = daily(&[500 * DAY_S]).filtered(|step| step.time_s > 15 * DAY_S);
+        assert_eq!(few.now_s(), last_s + 500 * DAY_S);
     }
 
     #[test]

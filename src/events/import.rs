@@ -3,7 +3,7 @@
 //! A file may be imported again, whole or with more in it: what is known already counts as a duplicate.
 //!
 //! * Lines of one order that follow each other become one event, in parts of at most [`MAX_ITEMS`] products; those of a refund only if they
-//!   are of one time. However an order's lines lie in a file, the file is one telling of it ([`super::orders`]): a later file adds what it
+//!   are of one `event_id`, or else of one time. However an order's lines lie in a file, the file is one telling of it ([`super::orders`]): a later file adds what it
 //!   has more. For that, some 20 to 40 bytes are held for each product of each order of the file while it is read.
 //! * In a file with orders and without event names, a line with a negative quantity, or of an order whose number is `C` and digits, is a
 //!   refund; any other line is a purchase. In a file with neither, a line is a view.
@@ -178,20 +178,27 @@ impl Orders {
 /// Whether `event` goes on telling the order that is `open`.
 fn is_more_of(open: &Event, event: &Event) -> bool {
     let is_one = open.order == event.order && open.kind == event.kind && open.ids.event == event.ids.event;
-    let is_one_time = event.kind == EventKind::Purchase || open.told_ms == event.told_ms;
-    is_one && is_one_time && open.items.len() < MAX_ITEMS
+    is_one && refund_of(open) == refund_of(event) && open.items.len() < MAX_ITEMS
+}
+
+/// Which refund of its order it is told to be; nothing for a purchase.
+fn refund_of(event: &Event) -> (Option<&str>, i64) {
+    match (event.kind, &event.ids.event) {
+        (EventKind::Refund, Some(id)) => (Some(id), 0),
+        (EventKind::Refund, None) => (None, event.told_ms.unwrap_or(event.time_ms)),
+        _ => (None, 0),
+    }
 }
 
 /// A hash of a product in the purchase of an order, or in a refund of it.
 fn name_of(event: &Event, item: &Item) -> u64 {
     let mut hasher = blake3::Hasher::new();
-    let time_ms = if event.kind == EventKind::Purchase { 0 } else { event.told_ms.unwrap_or(event.time_ms) };
-    let order = event.order.as_deref().unwrap_or_default();
+    let (refund, time_ms) = refund_of(event);
     hasher.update(&[event.kind.number()]).update(&time_ms.to_le_bytes());
-    hasher
-        .update(&(order.len() as u32).to_le_bytes())
-        .update(order.as_bytes())
-        .update(item.product.as_str().as_bytes());
+    for text in [refund.unwrap_or_default(), event.order.as_deref().unwrap_or_default()] {
+        hasher.update(&(text.len() as u32).to_le_bytes()).update(text.as_bytes());
+    }
+    hasher.update(item.product.as_str().as_bytes());
     let [a, b, c, d, e, f, g, h, ..] = *hasher.finalize().as_bytes();
     u64::from_le_bytes([a, b, c, d, e, f, g, h])
 }
@@ -206,7 +213,7 @@ fn event_of(
     last_told: &mut Option<OrderTime>,
 ) -> Result<Option<Event>, EventFault> {
     let cell = |role| columns.cell(role, cells);
-    let order = id(Role::Order, cell(Role::Order))?.map(number_of);
+    let order = id(Role::Order, cell(Role::Order))?.and_then(|order| number_of(&order));
     let pieces = cell(Role::Quantity).map(|text| number(Role::Quantity, text)).transpose()?;
     let Some(kind) = kind_of(columns, cells, order.as_deref(), pieces)? else { return Ok(None) };
     let is_sale = matches!(kind, EventKind::Purchase | EventKind::Refund);

@@ -188,7 +188,23 @@ impl LiveSessions {
     /// What `shopper` did in the session that is under way at `now_ms`, oldest first: what bears the id `session`, or else all up to the
     /// last pause. Empty when there is none.
     pub(super) fn of(&self, shopper: i64, session: Option<i64>, now_ms: i64) -> Vec<LiveInteraction> {
-        let entries = self.joined(shopper);
+        self.latest(&self.joined(shopper), session, now_ms)
+    }
+
+    /// What was done under the session's id by one of `askers` or by nobody who is named, as [`LiveSessions::of`] tells it; by anybody where
+    /// there are no askers. Ids of sessions need not be unique: a tag may send when the session began.
+    pub(super) fn under_session(&self, session: i64, askers: &[i64], now_ms: i64) -> Vec<LiveInteraction> {
+        let is_theirs = |entry: &&&Entry| {
+            let mut named = [entry.visitor, entry.user].into_iter().flatten().peekable();
+            askers.is_empty() || named.peek().is_none() || named.any(|id| askers.contains(&id))
+        };
+        let joined = self.joined(session);
+        let entries: Vec<&Entry> = joined.iter().filter(is_theirs).copied().collect();
+        self.latest(&entries, Some(session), now_ms)
+    }
+
+    /// Those of `entries`, which are by time, that bear the id `session`, or else all up to the last pause.
+    fn latest(&self, entries: &[&Entry], session: Option<i64>, now_ms: i64) -> Vec<LiveInteraction> {
         let is_of = |entry: &&&Entry| session.is_some() && entry.session == session;
         let mut found: Vec<&Entry> = entries.iter().filter(is_of).copied().collect();
         if found.is_empty() {
@@ -302,6 +318,27 @@ mod tests {
         assert_eq!(products(&live.of(ben, None, now)), ["f"]);
         // The device shows what was done on it, whoever did, as it did before anyone signed in.
         assert_eq!(products(&live.of(laptop, None, now)), ["d", "e", "f"]);
+    }
+
+    #[test]
+    fn a_session_that_names_its_shopper_answers_for_no_other() {
+        let mut live = LiveSessions::new(100, 30 * MINUTE);
+        let (ann, ben, anna, session) = (1, 2, 11, 9);
+        for (minute, (product, visitor, user)) in
+            (1..).zip([("a", Some(ann), None), ("b", Some(ann), Some(anna)), ("c", None, None), ("d", Some(ben), None)])
+        {
+            live.add(&event(product, EventKind::ViewItem, minute * MINUTE), &hashes(visitor, user, Some(session)));
+        }
+        let of = |askers: &[i64]| {
+            let found = live.under_session(session, askers, 10 * MINUTE);
+            products(&found).into_iter().map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(of(&[]), ["a", "b", "c", "d"]);
+        assert_eq!(
+            (of(&[ann]), of(&[anna]), of(&[ben])),
+            (vec!["a".into(), "b".into(), "c".into()], vec!["b".into(), "c".into()], vec!["c".into(), "d".into()])
+        );
+        assert_eq!(of(&[77]), ["c"]);
     }
 
     #[test]

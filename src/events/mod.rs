@@ -23,7 +23,8 @@
 //! | `sessions`, `sessions/refunds` | stored events to a [`History`] · which sales refunds take back |
 //! | `sessions/one_shopper`, `bought` | one shopper's purchases read · what they bought before, counted |
 //! | `purchases`, `sessions/all_shoppers` | what shoppers bought and kept, and when · everybody's purchases read |
-//! | `erase`, `scrub` | erasure, export, retention · erased bytes are in no file |
+//! | `erase`, `scrub`, `unused_names` | erasure, export · erased bytes are in no file · nor names that nobody else's events bear |
+//! | `purge` | retention |
 //! | `import`, `columns` | [`Import`]: files of orders and interactions · what their columns say |
 //! | `status` | what there is, counted |
 //! | `history` | [`History`]: interactions by session, in memory |
@@ -45,6 +46,7 @@ mod names;
 mod orders;
 mod parse;
 mod purchases;
+mod purge;
 mod reject;
 mod restore;
 mod row;
@@ -55,8 +57,9 @@ mod status;
 mod store;
 mod tables;
 mod time;
+mod unused_names;
 
-pub use bought::{BoughtProduct, MAX_BOUGHT_LINES, bought_by_shopper};
+pub use bought::{BoughtProduct, Buyer, MAX_BOUGHT_LINES, bought_by_shopper};
 pub use columns::ColumnMap;
 pub use erase::{ErasureReceipt, ExportedEvent, ExportedItem};
 pub use error::EventError;

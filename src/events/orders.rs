@@ -5,11 +5,12 @@
 //! * A *purchase* with an order number (`transaction_id`) is known by that number, whatever its `event_id`, its time and its prices. Of each
 //!   product the order has as many pieces as the fullest telling of it: a telling adds what is not there yet and nothing else, so a line
 //!   that was missing gets in later, and a piece never counts twice. A telling takes nothing away; a refund does.
-//! * A *refund* with an `event_id` is known by it. One with an order number and a time is known by both (the time as it was told, be it ahead of the clock), and adds pieces as a purchase
-//!   does: refunds of other times are other refunds. Without a time it adds what all the refunds of its order do not have yet. A refund of
-//!   a whole order, which names no product, counts once an order.
-//! * A *number* is what stands after a leading `#`: Shopify's export of orders writes `#1001` where a tag sends `1001`.
-//! * A *telling* is one event of a request, or all lines of the order (and, of a refund, of its time) in one file.
+//! * A *refund* with an order number is known by it and by its `event_id`, or else by it and its time (as it was told, be it ahead of the
+//!   clock), and adds pieces as a purchase does: refunds of other ids or times are other refunds. Without either it adds what all the
+//!   refunds of its order do not have yet. A refund of a whole order, which names no product, counts once an order.
+//! * A *number* is what stands after a leading `#`, without blanks around it: Shopify's export of orders writes `#1001` where a tag sends
+//!   `1001`. What is written where no number is known ([`NO_NUMBERS`]) is none.
+//! * A *telling* is one event of a request, or all lines of the order (and, of a refund, of its id or time) in one file.
 //!
 //! Shared by all, the first telling gives time, price and shopper. So of orders that are told twice in different words the order of arrival
 //! matters, and of nothing else.
@@ -22,6 +23,9 @@ use super::event::{Event, Item};
 use super::kind::EventKind;
 use super::row::{REFUND_BYTES, unpack_items};
 
+/// What tags and exports write in place of an order's number: orders of that name would all be one.
+const NO_NUMBERS: &[&str] = &["", "0", "null", "none", "undefined", "nan", "(not set)", "[object object]"];
+
 /// What is kept of an order's purchases or of a refund of it.
 #[derive(Debug, Default)]
 pub(super) struct Known {
@@ -31,21 +35,17 @@ pub(super) struct Known {
     is_taken_back: bool,
 }
 
-/// The number of the order that is called `name`.
-pub(super) fn number_of(name: String) -> String {
-    match name.strip_prefix('#') {
-        Some(number) if !number.trim().is_empty() => number.trim_start().to_owned(),
-        _ => name,
-    }
+/// The number of the order that is called `name`; `None` where that says that none is known.
+pub(super) fn number_of(name: &str) -> Option<String> {
+    let name = name.trim();
+    let number = name.strip_prefix('#').map_or(name, str::trim_start);
+    let is_none = NO_NUMBERS.contains(&number.to_ascii_lowercase().as_str());
+    (!is_none).then(|| number.to_owned())
 }
 
 /// Whether `event` is known by its order rather than by itself.
 pub(super) fn is_known_by_order(event: &Event) -> bool {
-    match event.kind {
-        EventKind::Purchase => event.order.is_some(),
-        EventKind::Refund => event.order.is_some() && event.ids.event.is_none(),
-        _ => false,
-    }
+    matches!(event.kind, EventKind::Purchase | EventKind::Refund) && event.order.is_some()
 }
 
 impl Known {
@@ -59,10 +59,16 @@ impl Known {
             // What cannot be read is not known: the event at hand is no worse for another's damage.
             let Some(items) = row.get_ref(1)?.as_blob().ok().and_then(unpack_items) else { continue };
             known.is_taken_back |= items.is_empty();
-            if event.kind == EventKind::Refund && event.told_ms.is_some() {
+            if event.kind == EventKind::Refund {
+                let is_same = row.get_ref(2)?.as_blob()?.get(..REFUND_BYTES) == key.get(..REFUND_BYTES);
                 // A time ahead of the clock is taken as now, another each time that it is told: only the key tells it again.
                 let is_at = event.told_ms == Some(event.time_ms) && row.get::<_, i64>(0)? == event.time_ms;
-                if !is_at && row.get_ref(2)?.as_blob()?.get(..REFUND_BYTES) != key.get(..REFUND_BYTES) {
+                let is_known = match (&event.ids.event, event.told_ms) {
+                    (Some(_), _) => is_same,
+                    (None, Some(_)) => is_same || is_at,
+                    (None, None) => true,
+                };
+                if !is_known {
                     continue;
                 }
             }

@@ -371,6 +371,44 @@ mod tests {
     }
 
     #[test]
+    fn a_numeric_id_is_read_to_its_last_digit_or_refused() {
+        let told = |id: &str| {
+            let text = format!("{{\"event\":\"view_item\",\"visitor_id\":{id},\"items\":[{{\"item_id\":{id}}}]}}");
+            EventReader::new(&EventsConfig::default(), NOW).read(text, RecordForm::Json).unwrap()
+        };
+        for id in ["7", "9007199254740993", "18446744073709551615", "1234567.5", "-3"] {
+            let event = told(id).events.remove(0);
+            assert_eq!((ids(&event)[1], items(&event)[0].0), (Some(id), id));
+        }
+        for id in
+            ["18446744073709551616", "18446744073709551617", "1e20", "1234567890.1234567890", "0.12345678901234567"]
+        {
+            let reject = told(id).rejected.remove(0);
+            assert_eq!((reject.code, reject.message.contains("as a text")), (EventRejectCode::WrongType, true), "{id}");
+        }
+    }
+
+    #[test]
+    fn of_several_words_on_consent_a_refusal_wins() {
+        let kept = |told: Value| read(told).events.len();
+        let event = |own: Value, shared: Value| {
+            json!({"client_id": "v", "consent": shared, "events": [
+            {"name": "search", "search_term": "mug", "consent": own[0], "user_consent": own[1], "params": {"consent": own[2]}}]})
+        };
+        let cases = [
+            (json!([true, false, null]), json!(null), 0),
+            (json!([true, null, "denied"]), json!(null), 0),
+            (json!([true, "", null]), json!({"ad_user_data": "DENIED"}), 0),
+            (json!([true, true, "granted"]), json!({"ad_user_data": "GRANTED"}), 1),
+            (json!([null, null, null]), json!(null), 1),
+        ];
+        cases
+            .into_iter()
+            .for_each(|(own, shared, num_kept)| assert_eq!(kept(event(own.clone(), shared)), num_kept, "{own}"));
+        assert_eq!(read(event(json!([true, 5, null]), json!(null))).rejected[0].field, "user_consent");
+    }
+
+    #[test]
     fn consent_that_is_denied_or_required_and_not_given_keeps_nothing() {
         let event = |consent: Value| json!({"event": "view_item", "item_id": "a", "consent": consent}).to_string();
         for (require_consent, consent, kept) in [

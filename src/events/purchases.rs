@@ -5,6 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::bought::Buyer;
 use super::error::EventError;
 use super::file::reader;
 use super::history::{History, NO_ORDER};
@@ -126,19 +127,17 @@ fn by_id(history: &History, lines: &[Purchase]) -> Vec<Purchased> {
 }
 
 impl EventStore {
-    /// What a visitor or user bought and kept, oldest first, of the newest [`MAX_BOUGHT_LINES`](super::MAX_BOUGHT_LINES) lines of purchases. A
-    /// visitor who signed in is who signed in. Empty for a shopper who is not known, and while an erasure rids the file of its bytes.
+    /// What `buyer` bought and kept, oldest first, of the newest [`MAX_BOUGHT_LINES`](super::MAX_BOUGHT_LINES) lines of purchases. Empty for a shopper who is not known, and while an erasure rids the file of its bytes.
     ///
     /// Refunds are taken off as by [`EventStore::bought`]. Returns an error if the file is damaged or cannot be read.
-    pub fn purchases(&self, id: &str) -> Result<Vec<Purchased>, EventError> {
+    pub fn purchases(&self, buyer: &Buyer) -> Result<Vec<Purchased>, EventError> {
         let Some(key) = self.shared.key() else { return Ok(Vec::new()) };
         let Some(_reading) = self.shared.reading() else { return Ok(Vec::new()) };
         if !is_there(self.path())? {
             return Ok(Vec::new());
         }
-        let shopper = key.hash(Domain::Shopper, id);
         let connection = reader(self.path())?;
-        let history = history_of(self.path(), &connection, shopper, self.shared.config.session_idle_ms())?;
+        let history = history_of(self.path(), &connection, buyer.hashed(key), self.shared.config.session_idle_ms())?;
         let mut lines: Vec<Purchase> = purchases_by_shopper(&history).into_values().flatten().collect();
         lines.sort_unstable();
         Ok(by_id(&history, &lines))

@@ -12,7 +12,8 @@ use super::kind::EventKind;
 /// The columns, in the order of [`Columns`].
 pub(super) const COLUMNS: &str = "visitor, user, session, order_hash, key, kind, time_ms, items, currency, placement, recommendation, device, query, digest";
 
-/// First bytes of a refund's key, which tell its order and the time that was told of it, whatever the clock made of that time.
+/// First bytes of the key of an order's refund, which tell its id, or else its order and the time that was told of it, whatever the clock made
+/// of that time.
 pub(super) const REFUND_BYTES: usize = 8;
 
 /// A product of a stored event.
@@ -35,7 +36,7 @@ pub(super) struct Hashes {
 }
 
 impl Hashes {
-    /// An event with an id is known by it. A refund without one has a key that begins as those of its order and told time do
+    /// An event with an id is known by it and its kind. A refund without one has a key that begins as those of its order and told time do
     /// ([`REFUND_BYTES`]). Any other is known by all that was told of it, its time included; where no time was told
     /// either, it is like no other.
     pub(super) fn of(event: &Event, key: &IdentityKey) -> Self {
@@ -47,7 +48,7 @@ impl Hashes {
             session: hash(Domain::Session, &ids.session),
             order: hash(Domain::Order, &event.order),
             key: match (&ids.event, event.told_ms) {
-                (Some(id), _) => key.digest(Domain::Event, id.as_bytes()),
+                (Some(id), _) => with_kind(key.digest(Domain::Event, id.as_bytes()), event.kind),
                 (None, Some(told_ms)) if event.kind == EventKind::Refund && event.order.is_some() => {
                     refund_key(event, told_ms, key)
                 }
@@ -56,6 +57,23 @@ impl Hashes {
             },
         }
     }
+}
+
+/// The `key` of an event's id for an event of `kind`. Doing it twice gives `key` back.
+pub(super) fn with_kind(mut key: [u8; 16], kind: EventKind) -> [u8; 16] {
+    key[15] ^= kind.number() + 1;
+    key
+}
+
+/// A key like no other for a part of the order's event of `kind` that bears `key`; a refund's begins as `key` does ([`REFUND_BYTES`]).
+pub(super) fn apart_from(key: [u8; 16], kind: EventKind) -> [u8; 16] {
+    let random = blake3::hash(&ulid::Ulid::generate().to_bytes());
+    let mut apart = [0; 16];
+    apart.copy_from_slice(&random.as_bytes()[..16]);
+    if kind == EventKind::Refund {
+        apart[..REFUND_BYTES].copy_from_slice(&key[..REFUND_BYTES]);
+    }
+    apart
 }
 
 /// The key of a refund that is known by its order and its told time: these first, then all that was told.

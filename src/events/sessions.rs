@@ -31,7 +31,7 @@ mod one_shopper;
 mod refunds;
 
 pub(super) use all_shoppers::purchasers;
-pub(super) use one_shopper::history_of;
+pub(super) use one_shopper::{BuyerHash, history_of};
 
 /// Which events a history is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

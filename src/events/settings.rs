@@ -14,6 +14,8 @@ pub struct EventsConfig {
     pub session_idle_minutes: u32,
     /// Ids of visitors, users and sessions whose live session is held in memory; those that did nothing for longest go first.
     pub live_sessions: usize,
+    /// Nothing is forgotten by its age while the clock is more than this many days past the last time that it was right.
+    pub max_clock_jump_days: u32,
     /// For how many days events are kept; 0 is for ever.
     pub retention_days: RetentionDays,
 }
@@ -35,12 +37,16 @@ pub struct RetentionDays {
     pub search: u32,
 }
 
+/// Milliseconds of a day.
+pub(super) const DAY_MS: i64 = 24 * 3600 * 1000;
+
 impl Default for EventsConfig {
     fn default() -> Self {
         Self {
             require_consent: false,
             session_idle_minutes: 30,
             live_sessions: 100_000,
+            max_clock_jump_days: 30,
             retention_days: RetentionDays::default(),
         }
     }
@@ -71,7 +77,6 @@ impl EventsConfig {
 
     /// The time before which events of `kind` are not kept, in milliseconds since 1970; `None` when they are kept for ever.
     pub fn oldest_ms(&self, kind: EventKind, now_ms: i64) -> Option<i64> {
-        const DAY_MS: i64 = 24 * 3600 * 1000;
         let days = self.retention_days.of(kind);
         (days > 0).then(|| now_ms.saturating_sub(i64::from(days) * DAY_MS))
     }

@@ -154,7 +154,8 @@ impl EventStore {
 
     /// What the first of `shoppers` (visitors' or users' ids) with a session under way at `now_ms` (milliseconds since 1970) did in it, oldest
     /// first, at most [`MAX_LIVE_INTERACTIONS`](super::MAX_LIVE_INTERACTIONS): what bears the id `session`, or else all up to the last
-    /// pause. Where none of them has one, what was done under the session's id. Empty where nothing is known of any.
+    /// pause. Where none of them has one, what was done under the session's id by nobody who is named, or where nobody is asked for, by
+    /// anybody. Empty where nothing is known of any.
     ///
     /// Returns an error if the key of the ids cannot be read.
     pub fn live_session(
@@ -165,10 +166,11 @@ impl EventStore {
     ) -> Result<Vec<LiveInteraction>, EventError> {
         let Some(key) = self.shared.key.get() else { return Ok(Vec::new()) };
         let session = session.map(|session| key.hash(Domain::Session, session));
-        let shoppers = shoppers.iter().map(|shopper| key.hash(Domain::Shopper, shopper));
+        let shoppers: Vec<i64> = shoppers.iter().map(|shopper| key.hash(Domain::Shopper, shopper)).collect();
         let live = self.shared.live();
-        let mut found = shoppers.chain(session).map(|id| live.of(id, session, now_ms));
-        Ok(found.find(|found| !found.is_empty()).unwrap_or_default())
+        let mut found = shoppers.iter().map(|shopper| live.of(*shopper, session, now_ms));
+        let under_session = || session.map(|session| live.under_session(session, &shoppers, now_ms));
+        Ok(found.find(|found| !found.is_empty()).or_else(under_session).unwrap_or_default())
     }
 
     /// What a visitor (or user) was shown, clicked and bought, oldest first, however long ago, at most

@@ -6,7 +6,7 @@
 //! | `products`, `placements` | ids and names by number, each written once |
 //! | `links` | which user a visitor first signed in as: anonymous events of the visitor are the user's |
 //! | `erasures` | receipts: when, how many events and sign-ins, and, until all bytes are gone, a keyed hash that tells whose; after that, no more |
-//! | `store` | one row: the hash by which the right key is told |
+//! | `store` | one row: the hash by which the right key is told, and the latest time at which a purge found the clock to be right |
 //!
 //! Columns of `events`: `visitor`, `user`, `session`, `order_hash` and `key` are keyed hashes ([`super::identity`]); `kind` is the number of an
 //! [`EventKind`](super::EventKind), `time_ms` counts from 1970, `items` is described in [`super::row`], `digest` is the first 4 bytes of the BLAKE3 of the
@@ -20,7 +20,8 @@ use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use jiff::Timestamp;
+use rusqlite::{Connection, OpenFlags, TransactionBehavior, params};
 
 use super::error::{EventError, Step};
 use super::file::EVENTS_FILE;
@@ -29,11 +30,9 @@ use super::identity::{Domain, IdentityKey, KEY_FILE};
 /// `PRAGMA application_id`: `KNDE`.
 const APPLICATION_ID: i32 = 0x4B4E_4445;
 /// `PRAGMA user_version`: version of the tables.
-const VERSION: i32 = 2;
-/// The version that [`UPGRADE`] makes the present one of.
-const OLD_VERSION: i32 = 1;
+const VERSION: i32 = 3;
 const SCHEMA: &str = "
-    CREATE TABLE store (key_check BLOB NOT NULL) STRICT;
+    CREATE TABLE store (key_check BLOB NOT NULL, clock_ms INTEGER) STRICT;
     CREATE TABLE products (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
     CREATE TABLE placements (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
     CREATE TABLE links (visitor INTEGER PRIMARY KEY, user INTEGER NOT NULL, time_ms INTEGER NOT NULL) STRICT;
@@ -63,8 +62,10 @@ const SCHEMA: &str = "
     CREATE INDEX events_by_session ON events (session) WHERE visitor IS NULL AND user IS NULL AND session IS NOT NULL;
     CREATE INDEX links_by_user ON links (user);";
 
-/// What version 1 lacks.
-const UPGRADE: &str = "
+/// What each version lacks that the next one has; the first is version 1.
+const UPGRADES: [&str; 2] = [UPGRADE_1, UPGRADE_2];
+const UPGRADE_2: &str = "ALTER TABLE store ADD COLUMN clock_ms INTEGER;";
+const UPGRADE_1: &str = "
     ALTER TABLE erasures ADD COLUMN links INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE erasures ADD COLUMN whose BLOB;
     CREATE INDEX events_by_order ON events (order_hash) WHERE order_hash IS NOT NULL;
@@ -119,7 +120,8 @@ fn fill(path: &Path, key: &IdentityKey) -> rusqlite::Result<()> {
     let mut connection = Connection::open_with_flags(path, flags)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     transaction.execute_batch(SCHEMA)?;
-    transaction.execute("INSERT INTO store VALUES (?1)", [key.digest(Domain::Check, b"")])?;
+    let now_ms = Timestamp::now().as_millisecond();
+    transaction.execute("INSERT INTO store VALUES (?1, ?2)", params![key.digest(Domain::Check, b""), now_ms])?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", VERSION)?;
     transaction.commit()
@@ -129,15 +131,16 @@ fn fill(path: &Path, key: &IdentityKey) -> rusqlite::Result<()> {
 ///
 /// Returns an error if the file cannot be written.
 pub(super) fn upgrade(connection: &mut Connection) -> rusqlite::Result<()> {
-    if pragma(connection, "user_version")? != OLD_VERSION {
+    if pragma(connection, "user_version")? == VERSION {
         return Ok(());
     }
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // Another process may have been quicker.
-    if pragma(&transaction, "user_version")? == OLD_VERSION {
-        transaction.execute_batch(UPGRADE)?;
-        transaction.pragma_update(None, "user_version", VERSION)?;
+    let version = pragma(&transaction, "user_version")?;
+    for (_, upgrade) in (1..).zip(UPGRADES).filter(|(lacking, _)| *lacking >= version) {
+        transaction.execute_batch(upgrade)?;
     }
+    transaction.pragma_update(None, "user_version", VERSION)?;
     transaction.commit()
 }
 
@@ -155,7 +158,7 @@ fn check_kind(path: &Path, connection: &Connection) -> Result<(), EventError> {
     if application != APPLICATION_ID {
         return Err(EventError::Foreign { path: path.to_owned(), found: application });
     }
-    if ![OLD_VERSION, VERSION].contains(&version) {
+    if !(1..=VERSION).contains(&version) {
         return Err(EventError::FormatVersion { path: path.to_owned(), found: version, expected: VERSION });
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! When something was done: read from what shops write, and held against the clock.
 //!
 //! The rule: a time that is told is taken as it is, late and out of order too. One that is up to [`MAX_AHEAD_MS`] ahead of the clock
-//! is taken as now, since a shopper's clock may be wrong; one further ahead, or before [`FIRST_MS`], is refused. No time is now.
+//! is taken as now, since a shopper's clock may be wrong; one further ahead, or before [`FIRST_MS`], is refused. No time is now. While the clock itself is before that, nothing is taken.
 
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
@@ -67,6 +67,10 @@ fn in_form(form: &str, text: &str) -> Option<DateTime> {
 /// Returns in words why it cannot be.
 pub(super) fn settled(told_ms: Option<i64>, now_ms: i64) -> Result<i64, String> {
     match told_ms {
+        _ if now_ms < FIRST_MS => {
+            Err("this machine's clock says that it is before the year 2000; set it, and send the event again"
+                .to_owned())
+        }
         None => Ok(now_ms),
         Some(told) if told < FIRST_MS => {
             Err("the time lies before the year 2000; send RFC 3339, or epoch seconds, milliseconds or microseconds"
@@ -120,5 +124,14 @@ mod tests {
         assert!(settled(Some(now + MAX_AHEAD_MS + 1), now).is_err());
         assert!(settled(Some(FIRST_MS - 1), now).is_err());
         assert!(settled(Some(i64::MAX), now).is_err() && settled(Some(i64::MIN), i64::MAX).is_err());
+    }
+
+    #[test]
+    fn a_clock_before_2000_takes_nothing_at_its_time() {
+        for told in [None, Some(FIRST_MS - 1), Some(FIRST_MS), Some(1_800_000_000_000)] {
+            let message = settled(told, FIRST_MS - 1).unwrap_err();
+            assert!(message.contains("clock"), "{told:?}: {message}");
+        }
+        assert_eq!(settled(None, FIRST_MS), Ok(FIRST_MS));
     }
 }

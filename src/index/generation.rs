@@ -7,6 +7,7 @@ use super::build::{IndexConfig, build_graph};
 use super::comparison::{self, Comparison};
 use super::error::IndexError;
 use super::hnsw::{self, Hnsw};
+use super::lexical::{self, LexicalFile, Words};
 use super::manifest::{self, BuildFigures, Counts, FORMAT_VERSION, LiveMark, MANIFEST_FILE, Manifest, ModelRecord};
 use super::products::{self, Products};
 use super::search::SearchParams;
@@ -24,6 +25,8 @@ pub const PRODUCTS_FILE: &str = "products.bin";
 pub const TERMS_FILE: &str = "terms.bin";
 /// File of what products are compared by.
 pub const COMPARISON_FILE: &str = "comparison.bin";
+/// File of the words that products share.
+pub const LEXICAL_FILE: &str = "lexical.bin";
 
 /// How thoroughly a generation is checked when it is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +45,7 @@ pub struct Generation {
     products: Products,
     terms: Terms,
     comparison: Option<Comparison>,
+    lexical: Option<LexicalFile>,
 }
 
 impl Generation {
@@ -63,7 +67,9 @@ impl Generation {
         }
         let has_comparison = manifest.files.contains_key(COMPARISON_FILE);
         let comparison = has_comparison.then(|| Comparison::open(&dir.join(COMPARISON_FILE), rows)).transpose()?;
-        Ok(Self { manifest, hnsw, products, terms, comparison })
+        let has_words = manifest.files.contains_key(LEXICAL_FILE);
+        let lexical = has_words.then(|| LexicalFile::open(&dir.join(LEXICAL_FILE), rows)).transpose()?;
+        Ok(Self { manifest, hnsw, products, terms, comparison, lexical })
     }
 
     /// The generation's name, `gen-000042`.
@@ -89,6 +95,11 @@ impl Generation {
     /// What its products are compared by; `None` in a generation of a release that did not compare.
     pub fn comparison(&self) -> Option<&Comparison> {
         self.comparison.as_ref()
+    }
+
+    /// The words that its products share; `None` in a generation of a release that did not keep them.
+    pub fn words(&self) -> Option<Words<'_>> {
+        self.lexical.as_ref().map(LexicalFile::words)
     }
 
     /// The row's vector, of length 1 but for rounding to half precision; `None` when there is no such row.
@@ -182,6 +193,13 @@ pub struct WrittenRows<'a> {
 }
 
 impl WrittenRows<'_> {
+    /// The `k` rows nearest to `query`, of length 1, best first.
+    ///
+    /// Returns an error if `query` has another number of dimensions.
+    pub fn nearest(&self, query: &[f32], k: usize) -> Result<Vec<ScoredRow>, IndexError> {
+        self.hnsw.nearest(query, k)
+    }
+
     /// The row's vector, of length 1 but for rounding to half precision; `None` when there is no such row.
     pub fn vector(&self, row: RowId) -> Option<Vec<f32>> {
         self.hnsw.vector(row)
@@ -202,16 +220,16 @@ pub fn write_generation(
 
 /// Builds the generation's files in the empty folder `dir`, measures recall, and writes the manifest last.
 ///
-/// `more` writes the files that are made for its rows, and names them for the manifest. `progress` is called with the number of rows
+/// `more` writes the files that are made for its rows, and names them for the manifest; its errors are those of the whole. `progress` is called with the number of rows
 /// linked into the graph. Returns the manifest. Returns an error if a file
 /// cannot be written, the vectors cannot be indexed, or recall is below the floor; `dir` is then incomplete and of no use.
-pub fn write_generation_with(
+pub fn write_generation_with<E: From<IndexError>>(
     dir: &Path,
     input: &GenerationInput<'_>,
     config: &IndexConfig,
     progress: &mut dyn FnMut(usize),
-    more: impl FnOnce(&WrittenRows<'_>) -> Result<Vec<(String, FileDigest)>, IndexError>,
-) -> Result<Manifest, IndexError> {
+    more: impl FnOnce(&WrittenRows<'_>) -> Result<Vec<(String, FileDigest)>, E>,
+) -> Result<Manifest, E> {
     let dim = input.model.dim;
     let built = build_graph(input.vectors, dim, config, progress)?;
     let path = dir.join(HNSW_FILE);
@@ -220,10 +238,12 @@ pub fn write_generation_with(
     files.insert(PRODUCTS_FILE.to_owned(), products::write(&dir.join(PRODUCTS_FILE), &products)?);
     files.insert(TERMS_FILE.to_owned(), terms::write(&dir.join(TERMS_FILE), &products)?);
     files.insert(COMPARISON_FILE.to_owned(), comparison::write(&dir.join(COMPARISON_FILE), &products)?);
+    files.insert(LEXICAL_FILE.to_owned(), lexical::write(&dir.join(LEXICAL_FILE), &products)?);
     let hnsw = Hnsw::open(&path)?;
     let measured = recall::measure(&hnsw, config)?;
     if measured.recall_at_10 < config.recall_floor {
-        return Err(IndexError::RecallTooLow { recall: measured.recall_at_10, floor: config.recall_floor });
+        let floor = config.recall_floor;
+        return Err(IndexError::RecallTooLow { recall: measured.recall_at_10, floor }.into());
     }
     let written = Products::open(&dir.join(PRODUCTS_FILE))?;
     let comparison = Comparison::open(&dir.join(COMPARISON_FILE), written.num_rows())?;

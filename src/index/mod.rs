@@ -22,6 +22,7 @@
 //! | `kernels` | inner loops for each instruction set |
 //! | `products` | `products.bin`: records, ids, columns |
 //! | `comparison` | `comparison.bin`: what products are compared by |
+//! | `lexical` | `lexical.bin`: products by the words that they share |
 //! | `terms` | `terms.bin`: which rows carry which value |
 //! | `redact` | rows taken out of a graph file |
 //! | `revise` | a generation with some of its files replaced |
@@ -41,6 +42,7 @@ mod generation;
 mod half_vector;
 mod hnsw;
 mod kernels;
+mod lexical;
 mod manifest;
 mod products;
 mod projection;
@@ -64,6 +66,7 @@ pub use error::IndexError;
 pub use generation::{Check, Generation, GenerationInput, WrittenRows, write_generation, write_generation_with};
 pub use half_vector::HalfVector;
 pub use hnsw::Hnsw;
+pub use lexical::{Lexicon, WordCounts, WordQuery, Words, count_words, words_of};
 pub use manifest::{BuildFigures, Counts, LiveMark, MANIFEST_FILE, Manifest, ModelRecord};
 pub use products::{NO_PRICE, Products};
 pub use revise::{Replaced, Revision};

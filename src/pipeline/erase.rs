@@ -38,6 +38,16 @@ pub struct Erasure {
     pub generations: Vec<GenerationErasure>,
 }
 
+impl Erasure {
+    /// This erasure and a `later` one of the same shopper as one.
+    pub fn joined(self, later: Self) -> Self {
+        let ErasureReceipt { receipt_id, erased_at, events, links } = self.receipt;
+        let (events, links) = (events + later.receipt.events, links + later.receipt.links);
+        let receipt = ErasureReceipt { receipt_id, erased_at, events, links };
+        Self { receipt, generations: [self.generations, later.generations].concat() }
+    }
+}
+
 /// What was done to one generation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct GenerationErasure {

@@ -51,6 +51,13 @@ pub enum BuildStep {
         /// Events in all.
         events: usize,
     },
+    /// The map of complements is learned from orders.
+    Mapping {
+        /// Steps done.
+        step: usize,
+        /// Steps in all.
+        total: usize,
+    },
 }
 
 /// A finished build.
@@ -211,8 +218,10 @@ impl Build<'_> {
         let manifest = write_generation_with(&building, &input, self.index, linking, |rows| {
             progress(BuildStep::Learning { events: history.num_interactions() });
             let files;
-            (files, learned) = behavior::write(rows, &read.products, history, (self.behavior, self.index))?;
-            Ok(files)
+            let mapping = &mut |step, total| progress(BuildStep::Mapping { step, total });
+            let settings = (self.behavior, self.index);
+            (files, learned) = behavior::write(rows, &read.products, history, settings, mapping)?;
+            Ok::<_, BuildError>(files)
         })?;
         self.dir.publish(lock, &building, &manifest)?;
         Ok((manifest, learned))

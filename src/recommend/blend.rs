@@ -3,17 +3,21 @@
 //! The one blend: what the intents that start from a session serve, before the shop's rules, is what `kindred eval` calls `blend` and
 //! asks of [`answer_session`]. With no rules in force both are the same list.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 
 use super::candidates::Asked;
 use super::error::RecommendError;
+use super::placement::Slot;
 use super::query::Hit;
 use super::ruled::{Depth, Rank, Ranked};
+use super::search::similarity;
 use super::session::{SessionQuestion, Start};
 use super::settings::RecommendConfig;
 use super::shop::Shop;
 use super::source::{Source, SourceScores, SourceWeights};
+use super::trace::WouldBe;
 use crate::behavior::BehaviorConfig;
 use crate::rank::{RowId, ScoredRow, best_first};
 
@@ -59,6 +63,8 @@ pub(super) struct Blend<'a> {
     /// What the session is about, of length 1.
     vector: Option<Vec<f32>>,
     weights: SourceWeights,
+    /// How much texts are believed of what is new: see [`CartMix::novelty`](super::settings::CartMix).
+    novelty: f32,
     /// Whether a short list is filled.
     pub(super) is_fillable: bool,
     /// Every candidate that may appear, once asked for.
@@ -94,6 +100,23 @@ impl Rank for Blend<'_> {
     fn is_cheap(&self) -> bool {
         true
     }
+
+    fn found(&self) -> Result<Vec<Hit>, RecommendError> {
+        self.shop.unfiltered().map_or(Ok(Vec::new()), |shop| self.score(&*shop))
+    }
+
+    fn weights(&self) -> Option<SourceWeights> {
+        Some(self.weights)
+    }
+
+    fn would_be(&self, row: RowId) -> Option<WouldBe> {
+        let vector = self.vector.as_deref()?;
+        let similarity = similarity(vector, &self.shop.vector(row)?);
+        let best = self.shop.similar(vector, 1).ok()?.first()?.score;
+        let share = ((similarity - best) / self.behavior.semantic.temperature).exp();
+        let total: f32 = Source::ALL.into_iter().map(|source| self.weights.of(source)).sum();
+        Some(WouldBe { similarity, score: (total > 0.0).then(|| self.weights.similar * share.min(1.0) / total) })
+    }
 }
 
 impl<'a> Blend<'a> {
@@ -107,15 +130,23 @@ impl<'a> Blend<'a> {
         let bought = if config.heeds_bought(question.intent) { question.bought } else { &[] };
         let question = SessionQuestion { bought, ..*question };
         let start = question.starts(behavior);
-        let orders = || shop.knowledge().map_or(0.0, |known| known.mean_orders(&start.rows()));
-        let mut weights = config.weights(question.intent, start.is_cart.then(orders)).unwrap_or_default();
+        let rows = start.rows();
+        let orders = || shop.knowledge().map_or_else(|| vec![0; rows.len()], |known| known.orders_of(&rows));
+        let orders = start.is_cart.then(orders);
+        let mut weights = config.weights(question.intent, orders.as_deref()).unwrap_or_default();
+        let novelty = config.novelty(question.intent, start.is_cart);
         if bought.is_empty() {
             // The others' share of a score is then the whole: a shopper of whom nothing is known is answered as if there were no such source.
             weights.bought = 0.0;
         }
         let vector = start.vector(|row| shop.vector(row), question.text, behavior);
         let is_fillable = config.popular_fallback && question.min_score.is_none();
-        Self { shop, question, behavior, start, vector, weights, is_fillable, scored: OnceCell::new() }
+        Self { shop, question, behavior, start, vector, weights, novelty, is_fillable, scored: OnceCell::new() }
+    }
+
+    /// Counts sources as `slot` says.
+    pub(super) fn weigh_in(&mut self, slot: Option<&Slot>) {
+        self.weights = slot.map_or(self.weights, |slot| slot.weights.times(self.weights));
     }
 
     /// Whether the row's family may have one hit more.
@@ -129,16 +160,17 @@ impl<'a> Blend<'a> {
         if let Some(scored) = self.scored.get() {
             return Ok(scored);
         }
-        let scored = self.score()?;
+        let scored = self.score(self.shop)?;
         Ok(self.scored.get_or_init(|| scored))
     }
 
-    /// A score is the mean of the sources' shares, weighted as they count for the intent.
-    fn score(&self) -> Result<Vec<Hit>, RecommendError> {
+    /// Every candidate that may appear in `shop`, best first. A score is the mean of the sources' shares, weighted as they count for the
+    /// intent.
+    fn score(&self, shop: &dyn Shop) -> Result<Vec<Hit>, RecommendError> {
         let total: f32 = Source::ALL.into_iter().map(|source| self.weights.of(source)).sum();
         let mut scores: HashMap<u32, SourceScores> = HashMap::new();
         for source in Source::ALL.into_iter().filter(|&source| self.weights.of(source) > 0.0) {
-            let candidates = self.candidates(source)?;
+            let candidates = self.candidates(shop, source)?;
             let highest = match source {
                 Source::Bought => ENOUGH_ORDERS.ln_1p(),
                 // They are shares already.
@@ -149,19 +181,35 @@ impl<'a> Blend<'a> {
                 scores.entry(candidate.row.0).or_default().set(source, (candidate.score / highest).clamp(0.0, 1.0));
             }
         }
-        let hit = |(row, sources): (u32, SourceScores)| {
-            let sum: f32 = Source::ALL.into_iter().map(|source| self.weights.of(source) * sources.get(source)).sum();
-            Hit { row: RowId(row), score: sum / total, sources }
+        let known = self.shop.knowledge().filter(|_| self.novelty > 0.0);
+        let lift = |row: u32| known.map_or(1.0, |known| (self.novelty * known.novelty(row)).exp());
+        let weighed: Vec<Weighed> =
+            scores.into_iter().map(|(row, sources)| self.weighed(RowId(row), sources, lift(row))).collect();
+        let highest = |of: fn(&Weighed) -> f32| weighed.iter().map(of).fold(f32::MIN_POSITIVE, f32::max);
+        // The best that texts tell stays as high as it is: what is new rises among products, texts do not among sources.
+        let scale = highest(|weighed| weighed.texts) / highest(|weighed| weighed.texts * weighed.lift);
+        let hit = |weighed: Weighed| {
+            let Weighed { row, sources, texts, lift, rest } = weighed;
+            Hit { row, score: ((texts * lift * scale + rest) / total).min(1.0), sources }
         };
-        let mut hits: Vec<Hit> = scores.into_iter().map(hit).collect();
+        let mut hits: Vec<Hit> = weighed.into_iter().map(hit).collect();
         let scored = |hit: &Hit| ScoredRow { row: hit.row, score: hit.score };
         hits.sort_unstable_by(|a, b| best_first(&scored(a), &scored(b)));
         Ok(hits)
     }
 
-    /// The candidates of `source` that may appear.
-    fn candidates(&self, source: Source) -> Result<Vec<ScoredRow>, RecommendError> {
-        let (shop, vector) = (self.shop, self.vector.as_deref());
+    /// What the sources' shares in `sources` come to.
+    fn weighed(&self, row: RowId, sources: SourceScores, lift: f32) -> Weighed {
+        let sum = |is_wanted: fn(Source) -> bool| -> f32 {
+            let wanted = Source::ALL.into_iter().filter(|&source| is_wanted(source));
+            wanted.map(|source| self.weights.of(source) * sources.get(source)).sum()
+        };
+        Weighed { row, sources, texts: sum(Source::is_of_texts), lift, rest: sum(|source| !source.is_of_texts()) }
+    }
+
+    /// The candidates of `source` that may appear in `shop`.
+    fn candidates(&self, shop: &dyn Shop, source: Source) -> Result<Vec<ScoredRow>, RecommendError> {
+        let vector = self.vector.as_deref();
         if source == Source::Similar {
             let nearest = vector.map(|vector| shop.similar(vector, NUM_SIMILAR));
             return Ok(sharpened(nearest.transpose()?.unwrap_or_default(), self.behavior.semantic.temperature));
@@ -171,10 +219,18 @@ impl<'a> Blend<'a> {
             let rows = rows.map(|&(row, num_orders)| ScoredRow { row, score: (num_orders as f32).ln_1p() });
             return Ok(rows.filter(|scored| shop.may_appear(scored.row)).collect());
         }
-        if matches!(source, Source::Relations | Source::Compatibility) {
-            let starts: Vec<RowId> = self.start.steps.iter().map(|(row, _)| *row).collect();
-            let told = shop.told(source, &starts)?.into_iter();
-            return Ok(told.filter(|scored| shop.may_appear(scored.row)).collect());
+        match source {
+            Source::Complement => return self.complement(shop),
+            Source::Lexical => {
+                let rows: Vec<RowId> = self.start.steps.iter().map(|(row, _)| *row).collect();
+                return Ok(shop.lexical(&rows, NUM_SIMILAR));
+            }
+            Source::Relations | Source::Compatibility => {
+                let starts: Vec<RowId> = self.start.steps.iter().map(|(row, _)| *row).collect();
+                let told = shop.told(source, &starts)?.into_iter();
+                return Ok(told.filter(|scored| shop.may_appear(scored.row)).collect());
+            }
+            _ => {}
         }
         let asked = Asked { shop, config: self.behavior, start: &self.start, vector };
         let candidates = asked.candidates(source)?.into_iter();
@@ -182,9 +238,21 @@ impl<'a> Blend<'a> {
         Ok(rows.filter(|scored| shop.may_appear(scored.row)).collect())
     }
 
+    /// The rows nearest to where, by the map, what goes with the session's products lies, each as much as its category is bought with theirs.
+    fn complement(&self, shop: &dyn Shop) -> Result<Vec<ScoredRow>, RecommendError> {
+        let Some(known) = shop.knowledge() else { return Ok(Vec::new()) };
+        let mapped = |row| Some(Cow::Owned(known.complement?.apply(&shop.vector(row)?)?));
+        let Some(vector) = self.start.vector(mapped, None, self.behavior) else { return Ok(Vec::new()) };
+        let nearest = shop.similar(&vector, NUM_SIMILAR)?;
+        let mut nearest = sharpened(nearest, self.behavior.semantic.temperature);
+        let shares = known.category_shares(&self.start.rows());
+        nearest.iter_mut().for_each(|near| near.score *= known.category_factor(&shares, near.row.0));
+        Ok(nearest)
+    }
+
     /// Fills the shelf with what is popular. A fill's score is its share of the most popular one's, at most the last hit's.
     fn fill(&self, hits: &mut Vec<Hit>, families: &mut HashSet<u32>, depth: &Depth<'_>) -> Result<(), RecommendError> {
-        let popular = self.candidates(Source::Popular)?;
+        let popular = self.candidates(self.shop, Source::Popular)?;
         let (highest, most) = (highest(&popular), hits.last().map_or(1.0, |hit| hit.score));
         let present: HashSet<u32> = hits.iter().map(|hit| hit.row.0).collect();
         for candidate in popular.into_iter().filter(|candidate| !present.contains(&candidate.row.0)) {
@@ -199,6 +267,18 @@ impl<'a> Blend<'a> {
         }
         Ok(())
     }
+}
+
+/// What the sources tell of a row, weighted.
+struct Weighed {
+    row: RowId,
+    sources: SourceScores,
+    /// What those tell that know it by its text.
+    texts: f32,
+    /// How much more that is believed because the product is new; 1 or more.
+    lift: f32,
+    /// What all others tell.
+    rest: f32,
 }
 
 /// Cosine similarities as shares that fall by `e` over `temperature`, as those of sessions do: the hundred nearest of a shop lie so close

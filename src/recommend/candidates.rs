@@ -28,8 +28,8 @@ pub(super) struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    /// The best of `source`, best first; empty where it knows nothing of the session. What is alike by text and what
-    /// feeds tell the shop itself knows, and what was bought before the question.
+    /// The best of `source`, best first; empty where it knows nothing of the session. What is near by its vector or its words and what feeds
+    /// tell the shop itself knows, and what was bought before the question.
     ///
     /// Returns an error if the index of sessions cannot be searched.
     pub(super) fn candidates(&self, source: Source) -> Result<Vec<Related>, RecommendError> {
@@ -42,7 +42,12 @@ impl Asked<'_> {
             Source::SessionSemantic => self.session_semantic(known)?,
             Source::Next => after(known, self.start.rows().last().copied()),
             Source::Popular => known.popular.row(0).to_vec(),
-            Source::Similar | Source::Bought | Source::Relations | Source::Compatibility => Vec::new(),
+            Source::Similar
+            | Source::Bought
+            | Source::Relations
+            | Source::Compatibility
+            | Source::Complement
+            | Source::Lexical => Vec::new(),
         })
     }
 
@@ -50,7 +55,7 @@ impl Asked<'_> {
         let step = |&(row, kind): &super::RowStep| Step { product: row.0, weight: self.config.weights.of(kind) };
         let steps: Vec<Step> = self.start.steps.iter().map(step).collect();
         SCRATCH.with_borrow_mut(|(scratch, _)| {
-            session_votes(known.sessions, &steps, known.last_s, self.config, PER_SOURCE, scratch)
+            session_votes(known.sessions, &steps, known.now_s, self.config, PER_SOURCE, scratch)
         })
     }
 

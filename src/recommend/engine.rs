@@ -6,10 +6,11 @@ mod bundle;
 mod cart;
 mod replenish;
 
-use std::convert::Infallible;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+pub(super) use cart::owned;
 use cart::{goes_with, read_pairs};
 use roaring::RoaringBitmap;
 
@@ -17,21 +18,22 @@ use super::blend::Blend;
 use super::compare::{ComparedRow, compared};
 use super::cross_sell::Basket;
 use super::error::RecommendError;
-use super::filter::{Narrowed, allowed_rows, intersect};
 use super::fit::Fit;
-use super::query::{Answer, FewerBecause, Intent, Query, RelativePrice, SessionEvent};
+use super::placement::Fallback;
+use super::query::{Answer, FewerBecause, Hit, Intent, Query, RelativePrice};
 use super::reason::{Explained, Explainer};
 use super::ruled::{Asked, Compiled, Rulebook};
+use super::scope::{named, rows, steps};
 use super::search::{Allowed, Search};
 use super::session::{SessionQuestion, in_cart};
 use super::settings::RecommendConfig;
 use super::shop::LiveShop;
 use super::told::Told;
+use super::trace::Sieve;
 use super::upsell::{Anchor, Upsell};
 use crate::behavior::{Behavior, BehaviorConfig};
 use crate::catalog::{Pairs, TextTemplate};
 use crate::embed::Embedder;
-use crate::events::EventKind;
 use crate::index::{CatalogDir, Generation, IndexError, ModelRecord};
 use crate::live::{LiveCatalog, View};
 use crate::rank::RowId;
@@ -86,7 +88,7 @@ impl Engine {
     ) -> Result<Self, RecommendError> {
         check_model(&generation, &embedder)?;
         let behaviors = ArcSwap::from_pointee(vec![open_behavior(dir, &generation)?]);
-        let rules = Rulebook::open(RuleStore::new(&dir.path()), &generation)?;
+        let rules = Rulebook::open(RuleStore::new(&dir.path()), &generation, config.placements.clone())?;
         let pairs = ArcSwap::from_pointee(read_pairs(dir)?);
         let live = LiveCatalog::open(dir.live_path(), generation, embedder.clone(), template.clone())?;
         let (dir, config, behavior) = (dir.clone(), config.clone(), BehaviorConfig::default());
@@ -174,13 +176,14 @@ impl Engine {
     /// The answer under `rules` in place of those in force.
     pub(super) fn answer_ruled(&self, view: &View, query: &Query, rules: &Compiled) -> Result<Answer, RecommendError> {
         query.check()?;
-        match query.intent {
-            Intent::Upsell => self.answer_upsell(view, query, rules),
-            Intent::CrossSell if query.order.is_some() => self.answer_after_order(view, query, rules),
-            Intent::CrossSell => self.answer_cross_sell(view, query, rules),
-            Intent::Bundle => self.answer_bundle(view, query, rules),
-            Intent::Replenish => self.answer_replenish(view, query, rules),
-            intent if intent.is_of_session() => self.answer_session(view, query, rules),
+        match (query.intent, &query.slot) {
+            (_, Some(slot)) if slot.is_mixed() && !query.is_part => self.answer_mixed(view, query, slot, rules),
+            (Intent::Upsell, _) => self.answer_upsell(view, query, rules),
+            (Intent::CrossSell, _) if query.order.is_some() => self.answer_after_order(view, query, rules),
+            (Intent::CrossSell, _) => self.answer_cross_sell(view, query, rules),
+            (Intent::Bundle, _) => self.answer_bundle(view, query, rules),
+            (Intent::Replenish, _) => self.answer_replenish(view, query, rules),
+            (intent, _) if intent.is_of_session() => self.answer_session(view, query, rules),
             _ => self.answer_similar(view, query, rules),
         }
     }
@@ -195,7 +198,7 @@ impl Engine {
         let out = anchors.iter().chain(&excluded).map(|row| row.0).collect();
         let allowed = self.allowed(view, query, &anchors, out)?;
         let fit = Fit::of(view, self.config.misfit_factor, &anchors, query.text.as_deref())?;
-        let search = Search { view, query, vector: &vector, allowed: &allowed, fit, anchors: &anchors };
+        let search = Search { view, query, vector: &vector, allowed: &allowed, fit: fit.as_ref(), anchors: &anchors };
         let asked = Asked {
             view,
             query,
@@ -265,23 +268,47 @@ impl Engine {
         let query = Query { price: Some(band), ..query.clone() };
         let mut allowed = self.allowed(view, &query, &[anchor], out)?;
         if let (Some(leaf), Some(comparison)) = (view.leaf(anchor), view.generation().comparison()) {
-            allowed.rows = intersect(allowed.rows, Some(view.rows_with("category", comparison.path(leaf))?));
+            let of_leaf = view.rows_with("category", comparison.path(leaf))?;
+            allowed.narrow(Sieve::Category, Some(Cow::Owned(of_leaf)), query.trace.is_some());
         }
         Ok((query, allowed))
     }
 
-    /// Why each hit of `answer` to `query` is there, and the list's title.
+    /// Why each hit of `answer` to `query` is there, and the list's title: of several intents the leading one's.
     ///
     /// Returns an error if a record is damaged.
     pub fn explain(&self, view: &View, query: &Query, answer: &Answer) -> Result<Explained, RecommendError> {
+        if answer.parts.is_empty() {
+            return self.explain_one(view, query, answer);
+        }
+        let mut reasons = vec![None; answer.hits.len()];
+        let mut title = None;
+        for part in &answer.parts {
+            let is_own = |hit: &Hit| answer.part_of(hit.row).is_some_and(|of| of.intent == part.intent);
+            let own: Vec<(usize, Hit)> =
+                answer.hits.iter().copied().enumerate().filter(|(_, hit)| is_own(hit)).collect();
+            let hits = own.iter().map(|(_, hit)| *hit).collect();
+            let told = Answer { hits, anchor: part.anchor, parts: Vec::new(), ..answer.clone() };
+            let explained = self.explain_one(view, &query.asking(part.intent), &told)?;
+            own.iter().zip(explained.reasons).for_each(|((at, _), reason)| reasons[*at] = Some(reason));
+            title.get_or_insert(explained.title);
+        }
+        // Every hit is of exactly one part.
+        Ok(Explained { title: title.unwrap_or_default(), reasons: reasons.into_iter().flatten().collect() })
+    }
+
+    /// The same of an answer to one intent.
+    fn explain_one(&self, view: &View, query: &Query, answer: &Answer) -> Result<Explained, RecommendError> {
         let behavior = self.behavior(view);
         let steps = steps(view, &query.session, &mut Vec::new());
         let (anchors, _) = rows(view, &query.anchors);
         let (config, behavior) = (&self.config, behavior.as_deref());
         let cart: Vec<u32> = in_cart(steps.iter().copied()).iter().map(|row| row.0).collect();
-        let orders_of = |cart: &[u32]| behavior.map_or(0.0, |behavior| behavior.knowledge().mean_orders(cart));
-        let weights = config.weights(query.intent, (!cart.is_empty()).then(|| orders_of(&cart)));
-        let cart: Vec<RowId> = cart.into_iter().map(RowId).collect();
+        let orders = || behavior.map_or_else(|| vec![0; cart.len()], |known| known.knowledge().orders_of(&cart));
+        let orders = (!cart.is_empty()).then(orders);
+        let weights = config.weights(query.intent, orders.as_deref());
+        let weights = weights.map(|weights| query.slot.as_ref().map_or(weights, |slot| slot.weights.times(weights)));
+        let cart: Vec<RowId> = cart.iter().copied().map(RowId).collect();
         let starts = goes_with(query.intent, &anchors, &cart, &steps);
         let pairs = self.pairs();
         let told = Told { view, pairs: &pairs };
@@ -314,7 +341,8 @@ impl Engine {
         answer: &Answer,
         row: RowId,
     ) -> Result<Option<Vec<ComparedRow>>, RecommendError> {
-        let Some(anchor) = answer.anchor.and_then(|anchor| Anchor::of(view, anchor)) else { return Ok(None) };
+        let anchor = answer.part_of(row).map_or(answer.anchor, |part| part.anchor);
+        let Some(anchor) = anchor.and_then(|anchor| Anchor::of(view, anchor)) else { return Ok(None) };
         let behavior = self.behavior(view);
         let language = query.language.as_deref();
         let label = |word: &str, usual: &str| self.config.messages.label(language, word, usual);
@@ -324,46 +352,38 @@ impl Engine {
     /// Answers what starts from a session: its steps, then the anchors, which are what is on the page now. Neither those nor what is in
     /// the cart, nor their families, are in the answer; other products of the session are where that is allowed.
     fn answer_session(&self, view: &View, query: &Query, rules: &Compiled) -> Result<Answer, RecommendError> {
-        let (anchors, excluded, mut missing_ids) = named(view, query);
-        let mut steps = steps(view, &query.session, &mut missing_ids);
-        steps.extend(anchors.iter().map(|&row| (row, EventKind::ViewItem)));
-        let cart = in_cart(steps.iter().copied());
-        let taken: Vec<RowId> = anchors.iter().chain(&cart).copied().collect();
-        let include_seen = query.include_seen.unwrap_or(self.config.include_seen);
-        let seen = steps.iter().map(|(row, _)| *row).filter(|_| !include_seen);
+        let scope = self.scope(view, query)?;
         let text = query.text.as_deref().map(|text| self.embedder.embed_one(text)).transpose()?;
-        let out = taken.iter().copied().chain(seen).chain(excluded).map(|row| row.0).collect();
-        let newest_first: Vec<RowId> = steps.iter().rev().map(|(row, _)| *row).collect();
-        let allowed = self.allowed(view, query, &newest_first, out)?;
         let (pairs, behavior) = (self.pairs(), self.behavior(view));
         let (unlike, exact) = (None, query.exact);
-        let shop = LiveShop { view, behavior, measured: None, pairs: &pairs, allowed: &allowed, unlike, exact };
+        let shop = LiveShop { view, behavior, measured: None, pairs: &pairs, allowed: &scope.allowed, unlike, exact };
         let bought = query.bought.iter().filter_map(|bought| Some((view.row(&bought.product)?, bought.num_orders)));
         let bought: Vec<(RowId, u32)> = bought.collect();
         let Query { intent, limit, min_score, .. } = *query;
         let question = SessionQuestion {
             intent,
-            steps: &steps,
+            steps: &scope.steps,
             text: text.as_deref(),
-            taken: &taken,
+            taken: &scope.taken,
             bought: &bought,
             limit,
             min_score,
         };
-        let blend = Blend::new(&shop, &question, &self.config, &self.behavior);
-        let page = if anchors.is_empty() { newest_first.get(..1).unwrap_or_default() } else { &anchors };
+        let mut blend = Blend::new(&shop, &question, &self.config, &self.behavior);
+        blend.weigh_in(query.slot.as_deref());
+        let may_fill = query.slot.as_ref().is_none_or(|slot| slot.fallback != Some(Fallback::None));
         let asked = Asked {
             view,
             query,
-            page,
-            cart: &cart,
-            taken: &taken,
-            allowed: &allowed,
-            missing_ids,
-            is_filled: blend.is_fillable,
-            anchor: newest_first.first().copied(),
+            page: scope.page(),
+            cart: &scope.cart,
+            taken: &scope.taken,
+            allowed: &scope.allowed,
+            is_filled: blend.is_fillable && !query.is_part && may_fill,
+            anchor: scope.newest_first.first().copied(),
             most: None,
-            otherwise: allowed.why_fewer(FewerBecause::Evidence),
+            otherwise: scope.allowed.why_fewer(FewerBecause::Evidence),
+            missing_ids: scope.missing_ids.clone(),
         };
         asked.finish(&blend, rules)
     }
@@ -392,80 +412,6 @@ impl Engine {
         }
         Ok(Some(sum))
     }
-
-    /// The rows that may appear: what the filter, the stock and the price band let through, less `out`. The band is relative to the
-    /// first of `priced` that has a price.
-    fn allowed(
-        &self,
-        view: &View,
-        query: &Query,
-        priced: &[RowId],
-        out: RoaringBitmap,
-    ) -> Result<Allowed, RecommendError> {
-        let Narrowed { mut rows, is_open } = allowed_rows(view, &query.filter)?;
-        if self.config.in_stock_only && !query.filter.names("availability") {
-            rows = match (rows, view.in_stock()) {
-                (Some(rows), Some(in_stock)) => Some(rows & in_stock),
-                (rows, in_stock) => rows.or_else(|| in_stock.cloned()),
-            };
-        }
-        if let Some(band) = query.price {
-            rows = intersect(rows, price_band(view, priced, band));
-        }
-        let is_filtered = rows.is_some() || is_open;
-        if let Some(rows) = &mut rows {
-            *rows -= &out;
-        }
-        Ok(Allowed { rows, out, is_filtered, is_open })
-    }
-}
-
-/// The rows of a session's events; ids that the catalog lacks go to `missing_ids`, each once.
-fn steps(view: &View, session: &[SessionEvent], missing_ids: &mut Vec<String>) -> Vec<(RowId, EventKind)> {
-    let mut steps = Vec::with_capacity(session.len());
-    for event in session {
-        match view.row(&event.id) {
-            Some(row) => steps.push((row, event.kind)),
-            None if missing_ids.contains(&event.id) => {}
-            None => missing_ids.push(event.id.clone()),
-        }
-    }
-    steps
-}
-
-/// Rows of the anchors and of what is excluded, and the ids of both that the catalog lacks.
-fn named(view: &View, query: &Query) -> (Vec<RowId>, Vec<RowId>, Vec<String>) {
-    let (anchors, mut missing_ids) = rows(view, &query.anchors);
-    let (excluded, unknown) = rows(view, &query.exclude);
-    missing_ids.extend(unknown);
-    (anchors, excluded, missing_ids)
-}
-
-/// Rows of the ids that the catalog has, and the ids that it lacks.
-fn rows(view: &View, ids: &[String]) -> (Vec<RowId>, Vec<String>) {
-    let mut rows = Vec::with_capacity(ids.len());
-    let mut missing = Vec::new();
-    for id in ids {
-        match view.row(id) {
-            Some(row) => rows.push(row),
-            None => missing.push(id.clone()),
-        }
-    }
-    (rows, missing)
-}
-
-/// The rows whose price is the anchor's times the band; `None` (all) when no anchor has a price.
-fn price_band(view: &View, anchors: &[RowId], band: RelativePrice) -> Option<RoaringBitmap> {
-    let anchor = anchors.iter().find_map(|&row| view.price(row))?;
-    let times = |factor: f64| anchor.minor as f64 * factor;
-    let low = band.relative_min.map_or(f64::NEG_INFINITY, |factor| times(factor).round());
-    let high = band.relative_max.map_or(f64::INFINITY, |factor| times(factor).round());
-    let own = anchor.currency.to_bytes();
-    let is_in = |minor: i64, currency| -> Result<bool, Infallible> {
-        Ok(currency == own && (low..=high).contains(&(minor as f64)))
-    };
-    let Ok(rows) = view.rows_priced(is_in);
-    Some(rows)
 }
 
 /// What was learned for `generation`, with its name.

@@ -30,6 +30,14 @@ pub enum RecommendError {
         /// The fields there are.
         known: String,
     },
+    /// The question names a placement that the shop does not have.
+    #[error("no placement `{name}`; the catalog has {known}")]
+    UnknownPlacement {
+        /// The name.
+        name: String,
+        /// The names there are.
+        known: String,
+    },
     /// The generation is of a release that did not compare products.
     #[error("generation {0} has nothing that products are compared by; rebuild with `kindred index build`")]
     NotComparable(String),

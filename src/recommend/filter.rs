@@ -5,10 +5,13 @@ use roaring::RoaringBitmap;
 use super::error::RecommendError;
 use crate::catalog::{Currency, Money, MoneyError};
 use crate::live::View;
-use crate::rules::{Bound, Clause, Condition, Filter, FilterError, Range, Test, did_you_mean};
+use crate::rules::{Bound, Clause, Condition, Filter, FilterError, Range, Test, did_you_mean, shortened};
 
 /// Fields that every catalog has, even where no product fills them.
 const BUILT_IN: [&str; 6] = ["availability", "brand", "category", "family", "id", "price"];
+
+/// Longest unknown field in characters that an error shows whole.
+const MAX_FIELD_CHARS: usize = 100;
 
 /// What of a filter can be said without the question.
 pub(super) struct Narrowed {
@@ -26,7 +29,14 @@ pub(super) fn allowed_rows(view: &View, filter: &Filter) -> Result<Narrowed, Rec
         return Ok(Narrowed { rows: None, is_open: false });
     }
     filter.check("filter")?;
-    rows_of_lists(view, [&filter.must, &filter.should, &filter.must_not], "filter")
+    narrowed(view, filter, "filter")
+}
+
+/// The rows that a filter, which stands `at`, lets through.
+///
+/// Returns an error at the condition that is malformed or names a field that no product has.
+pub(super) fn narrowed(view: &View, filter: &Filter, at: &str) -> Result<Narrowed, RecommendError> {
+    rows_of_lists(view, [&filter.must, &filter.should, &filter.must_not], at)
 }
 
 fn rows_of_lists(view: &View, lists: [&[Condition]; 3], at: &str) -> Result<Narrowed, RecommendError> {
@@ -108,9 +118,14 @@ fn rows_with_values(view: &View, key: &str, is_wanted: impl Fn(&str) -> bool) ->
     Ok(rows)
 }
 
+/// Whether every catalog has the field, even where no product fills it.
+pub(super) fn is_built_in(key: &str) -> bool {
+    BUILT_IN.contains(&key)
+}
+
 /// Returns an error naming the nearest field if no product has the field.
 pub(super) fn check_field(view: &View, key: &str, path: &str) -> Result<(), RecommendError> {
-    if BUILT_IN.contains(&key) || view.has_field(key) {
+    if is_built_in(key) || view.has_field(key) {
         return Ok(());
     }
     let mut known = view.fields();
@@ -119,7 +134,8 @@ pub(super) fn check_field(view: &View, key: &str, path: &str) -> Result<(), Reco
     known.dedup();
     let near = did_you_mean(key, known.iter().map(String::as_str));
     let known = format!("{}{near}", known.join(", "));
-    Err(RecommendError::UnknownField { path: path.to_owned(), field: key.to_owned(), known })
+    let field = shortened(key.to_owned(), MAX_FIELD_CHARS);
+    Err(RecommendError::UnknownField { path: path.to_owned(), field, known })
 }
 
 fn rows_in_range(view: &View, range: &Range, at: &str) -> Result<RoaringBitmap, FilterError> {

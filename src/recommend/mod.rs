@@ -6,6 +6,7 @@
 //! |---|---|
 //! | `query` | the question and the answer |
 //! | `engine` | answering: what is asked about, what may appear |
+//! | `scope` | a question in rows: its page, its cart, what may appear |
 //! | `search` | the nearest rows, fit, families, floor |
 //! | `settings` | what may be in answers, and what each source counts |
 //! | `source` | the makers of candidates and what each counts |
@@ -25,6 +26,8 @@
 //! | `messages` | the sentences of reasons, by language |
 //! | `filter` | a filter's conditions looked up |
 //! | `ruled` | the shop's rules: compiled, in force, applied to hits |
+//! | `placement` | the named slots of the shop's pages: intents, limits, stages of a session |
+//! | `trace` | how an answer came about, and why a product is not in it |
 //! | `fit` | products made for another model than the one asked about |
 //! | `error` | what can be wrong with a question |
 
@@ -38,11 +41,13 @@ mod error;
 mod filter;
 mod fit;
 mod messages;
+mod placement;
 mod post_purchase;
 mod query;
 mod reason;
 mod replenish;
 mod ruled;
+mod scope;
 mod search;
 mod session;
 mod settings;
@@ -50,6 +55,7 @@ mod shop;
 mod source;
 mod together;
 mod told;
+mod trace;
 mod upsell;
 
 pub use blend::{SessionShelf, answer_session};
@@ -59,18 +65,25 @@ pub use cross_sell::{CrossSellConfig, goes_with_cart};
 pub use engine::{Engine, TrialRules};
 pub use error::RecommendError;
 pub use messages::Messages;
+pub use placement::{
+    Fallback, MAX_PLACEMENT_CHARS, MixPart, Placement, PlacementChanges, Placements, Said, Slot, SourceFactors, Stage,
+};
 pub use post_purchase::PostPurchaseConfig;
 pub use query::{
-    Answer, FewerBecause, FiredRule, Hit, Intent, MAX_ANCHORS, MAX_LIMIT, MAX_QUERY_BYTES, Mark, PlacedOrder, Query,
-    RelativePrice, SessionEvent, Shopper,
+    Answer, FewerBecause, FiredRule, Hit, Intent, MAX_ANCHORS, MAX_LIMIT, MAX_QUERY_BYTES, Mark, Part, PlacedOrder,
+    Query, RelativePrice, SessionEvent, Shopper,
 };
 pub use reason::{Explained, Reason};
 pub use replenish::{Due, ReplenishConfig};
 pub use ruled::{
-    BrokenPin, DryRun, DryRunReport, ListChange, Orders, PlacementReport, RuleReach, Rulebook, Saved, Saver, Thinned,
+    BrokenPin, DryRun, DryRunReport, HiddenPin, ListChange, Orders, PlacementReport, RuleReach, Rulebook, Saved, Saver,
+    Thinned, WaitingRule,
 };
 pub use session::{RowStep, SessionQuestion, in_cart};
 pub use settings::{CartMix, RecommendConfig};
 pub use shop::Shop;
 pub use source::{Source, SourceScores, SourceWeights};
+pub use trace::{
+    CandidateTrace, LeftOut, ListTrace, PartTrace, PlacedTrace, Sieve, SourceTrace, Step, Trace, TraceLog, WhyNot,
+};
 pub use upsell::UpsellConfig;

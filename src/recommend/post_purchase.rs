@@ -39,8 +39,32 @@ impl PostPurchaseConfig {
 }
 
 impl Query {
+    /// Goes with an order of `products`, placed at `placed_at` where that is known, in place of what the session did. What is in the cart is
+    /// not shown.
+    pub fn start_from_order(&mut self, products: &[String], placed_at: Option<Timestamp>) {
+        let put_in = |id: &String| SessionEvent { id: id.clone(), kind: EventKind::AddToCart };
+        let session = std::mem::replace(&mut self.session, products.iter().map(put_in).collect());
+        for event in session.into_iter().filter(|event| event.kind == EventKind::AddToCart) {
+            if !self.exclude.contains(&event.id) {
+                self.exclude.push(event.id);
+            }
+        }
+        self.anchors.clear();
+        self.order = Some(PlacedOrder { placed_at });
+    }
+
+    /// Knows what the shopper bought and kept, oldest first; `starts_from_last`: goes with the newest order of it.
+    pub fn take_purchases(&mut self, purchases: Vec<Purchased>, starts_from_last: bool) {
+        if starts_from_last {
+            self.start_from_last_order(&purchases);
+        } else if self.order.is_some() {
+            self.leave_out(&purchases);
+        }
+        self.purchases = purchases;
+    }
+
     /// Starts from the newest order of `purchases`, oldest first; from none where there is none. What the shopper has is not shown.
-    pub fn start_from_last_order(&mut self, purchases: &[Purchased]) {
+    fn start_from_last_order(&mut self, purchases: &[Purchased]) {
         self.session.clear();
         self.anchors.clear();
         if let Some(newest) = purchases.last() {
@@ -54,7 +78,7 @@ impl Query {
     }
 
     /// Shows nothing that the shopper bought and kept.
-    pub fn leave_out(&mut self, purchases: &[Purchased]) {
+    fn leave_out(&mut self, purchases: &[Purchased]) {
         let mut products: Vec<&str> = purchases.iter().map(|line| line.product.as_str()).collect();
         products.sort_unstable();
         let of_product =

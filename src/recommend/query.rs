@@ -9,8 +9,10 @@ use utoipa::ToSchema;
 
 use super::bundle::MAX_TYPES;
 use super::error::RecommendError;
+use super::placement::{Slot, Stage};
 use super::replenish::MAX_DUE_WITHIN_DAYS;
 use super::source::{Source, SourceScores};
+use super::trace::TraceLog;
 use crate::catalog::Money;
 use crate::events::{BoughtProduct, EventKind, Purchased};
 use crate::rank::RowId;
@@ -59,6 +61,11 @@ impl Intent {
             Self::Trending => "trending",
             Self::Next => "next",
         }
+    }
+
+    /// Whether only what its source names may be in its list: a rule can neither pin nor put in another's place what it does not.
+    pub(super) fn is_strict(self) -> bool {
+        matches!(self, Self::Upsell | Self::Bundle | Self::Replenish)
     }
 
     /// Whether answers start from what a session did, if anything.
@@ -110,8 +117,16 @@ pub struct Query {
     pub is_comparing: bool,
     /// Language of reasons and titles, such as `de-AT`; English where the settings have none for it.
     pub language: Option<String>,
-    /// The slot of the page, as rules name it.
+    /// The slot of the page, as rules name it. [`Engine::place`](super::Engine::place) looks its settings up.
     pub placement: Option<String>,
+    /// What the placement says of this question; the intent alone counts when `None`.
+    pub slot: Option<Arc<Slot>>,
+    /// Whether this is one intent of several that are asked: no rule counts yet, and nothing is filled.
+    pub is_part: bool,
+    /// How far the session has come, where the shop says; from its steps when `None`.
+    pub stage: Option<Stage>,
+    /// Where it is written down how the answer came about; nothing is, and it costs nothing, when `None`.
+    pub trace: Option<Arc<TraceLog>>,
     /// What is in the cart, for rules; no hit because of it alone is left out.
     pub cart: Vec<String>,
     /// Who asks, for rules.
@@ -138,6 +153,13 @@ impl Query {
     /// Whether it needs something to go with.
     fn goes_with_cart(&self) -> bool {
         self.intent == Intent::Bundle || self.intent == Intent::CrossSell && self.order.is_none()
+    }
+
+    /// What is asked for: the intents of the placement, or the one.
+    pub fn intents(&self) -> impl Iterator<Item = Intent> + '_ {
+        let mix = self.slot.as_ref().filter(|_| !self.is_part).map_or(&[][..], |slot| slot.mix.as_slice());
+        let own = Some(self.intent).filter(|_| mix.is_empty());
+        mix.iter().map(|part| part.intent).chain(own)
     }
 
     /// Returns an error at the first field that is out of its range.
@@ -183,6 +205,9 @@ impl Query {
             }
             _ if self.goes_with_cart() && self.anchors.is_empty() && self.session.is_empty() => {
                 invalid("context", "give `product`, `products`, `cart` or `viewed` to go with".into())
+            }
+            _ if self.order.is_some() && !self.is_part && !self.intents().any(|intent| intent == Intent::CrossSell) => {
+                invalid("context.order", "an order is gone with by `cross_sell` alone".into())
             }
             _ if self.goal.len() >= MAX_TYPES || self.goal.iter().any(|kind| kind.trim().is_empty()) => {
                 invalid("context.goal", format!("give at most {} kinds of things, none empty", MAX_TYPES - 1))
@@ -267,9 +292,27 @@ pub struct Answer {
     pub rules_version: u64,
     /// The rules that changed the answer.
     pub fired: Vec<FiredRule>,
+    /// The intents that hits came from, the leading one first; empty where one was asked.
+    pub parts: Vec<Part>,
+}
+
+/// One intent of an answer to several.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Part {
+    /// The intent.
+    pub intent: Intent,
+    /// The product that it starts from.
+    pub anchor: Option<RowId>,
+    /// What it gave, best first, in the answer or not.
+    pub rows: Vec<RowId>,
 }
 
 impl Answer {
+    /// The intent that a product of the answer came from: of several the leading one; `None` where one was asked.
+    pub fn part_of(&self, row: RowId) -> Option<&Part> {
+        self.parts.iter().find(|part| part.rows.contains(&row)).or(self.parts.first())
+    }
+
     /// An answer without hits, and why.
     pub(super) fn nothing(
         anchor: Option<RowId>,
@@ -278,7 +321,16 @@ impl Answer {
         rules_version: u64,
     ) -> Self {
         let fewer_because = Some(why);
-        Self { hits: Vec::new(), anchor, missing_ids, fallback: None, fewer_because, rules_version, fired: Vec::new() }
+        Self {
+            hits: Vec::new(),
+            anchor,
+            missing_ids,
+            fallback: None,
+            fewer_because,
+            rules_version,
+            fired: Vec::new(),
+            parts: Vec::new(),
+        }
     }
 }
 

@@ -202,7 +202,9 @@ impl Explainer<'_> {
                 Source::Session | Source::SessionSemantic | Source::Next => self.seen_together(hit)?,
                 Source::Popular => self.popular(hit),
                 Source::Bought => self.bought_before(hit)?,
-                Source::Similar | Source::Relations | Source::Compatibility => None,
+                Source::Similar | Source::Relations | Source::Compatibility | Source::Complement | Source::Lexical => {
+                    None
+                }
             };
             if reason.is_some() {
                 return Ok(reason);

@@ -10,6 +10,7 @@ use super::fit::Fit;
 use super::query::{FewerBecause, Hit, Query};
 use super::ruled::{Depth, Rank, Ranked};
 use super::source::{Source, SourceScores};
+use super::trace::{Sieve, WouldBe};
 use crate::live::View;
 use crate::rank::{RowId, ScoredRow, best_first};
 
@@ -26,9 +27,28 @@ pub(super) struct Allowed {
     pub is_filtered: bool,
     /// Whether the filter has conditions that are asked of each hit.
     pub is_open: bool,
+    /// What each step that narrowed the rows lets through, in their order; empty where no trace is written.
+    pub steps: Vec<(Sieve, RoaringBitmap)>,
 }
 
 impl Allowed {
+    /// Everything.
+    pub(super) fn everything() -> Self {
+        Self { rows: None, out: RoaringBitmap::new(), is_filtered: false, is_open: false, steps: Vec::new() }
+    }
+
+    /// Lets through only what `sieve` does, all when `rows` is `None`.
+    pub(super) fn narrow(&mut self, sieve: Sieve, rows: Option<Cow<'_, RoaringBitmap>>, is_traced: bool) {
+        let Some(rows) = rows else { return };
+        if is_traced {
+            self.steps.push((sieve, rows.clone().into_owned()));
+        }
+        self.rows = Some(match self.rows.take() {
+            Some(known) => known & rows.as_ref(),
+            None => rows.into_owned(),
+        });
+    }
+
     /// Why there are fewer hits than asked where neither a floor nor a rule is to blame: the filter where there is one, else `otherwise`.
     pub(super) fn why_fewer(&self, otherwise: FewerBecause) -> FewerBecause {
         if self.is_filtered { FewerBecause::Filter } else { otherwise }
@@ -55,7 +75,7 @@ pub(super) struct Search<'a> {
     /// What the question is about, of length 1.
     pub vector: &'a [f32],
     pub allowed: &'a Allowed,
-    pub fit: Option<Fit>,
+    pub fit: Option<&'a Fit>,
     pub anchors: &'a [RowId],
 }
 
@@ -83,6 +103,23 @@ impl Rank for Search<'_> {
     fn is_cheap(&self) -> bool {
         false
     }
+
+    fn found(&self) -> Result<Vec<Hit>, RecommendError> {
+        let everything = Allowed::everything();
+        let search = Search { allowed: &everything, anchors: &[], ..*self };
+        Ok(search.rank(&Depth::traced())?.hits)
+    }
+
+    fn would_be(&self, row: RowId) -> Option<WouldBe> {
+        let similarity = similarity(self.vector, &self.view.vector(row)?);
+        let factor = self.fit.filter(|fit| fit.other().contains(row.0)).map_or(1.0, |fit| fit.factor);
+        Some(WouldBe { similarity, score: Some(similarity * factor) })
+    }
+}
+
+/// Cosine similarity of two vectors of length 1, below 0 as 0.
+pub(super) fn similarity(a: &[f32], b: &[f32]) -> f32 {
+    a.iter().zip(b).map(|(x, y)| x * y).sum::<f32>().clamp(0.0, 1.0)
 }
 
 impl Search<'_> {
@@ -90,7 +127,7 @@ impl Search<'_> {
     /// apart: they could fill a common list and leave no place for the rest.
     fn fetch(&self, k: usize, rows: Option<&RoaringBitmap>) -> Result<Fetched, RecommendError> {
         let mut fetched = Fetched { rows: Vec::new(), missed: None };
-        match &self.fit {
+        match self.fit {
             None => self.fetch_part(k, rows, 1.0, &mut fetched)?,
             Some(fit) => {
                 let all = rows.cloned().unwrap_or_else(|| self.view.all_rows());

@@ -11,6 +11,7 @@ use super::source::Source;
 use super::told::Told;
 use crate::behavior::{Behavior, Knowledge};
 use crate::catalog::Pairs;
+use crate::index::{WordQuery, words_of};
 use crate::live::View;
 use crate::rank::{RowId, ScoredRow};
 
@@ -33,6 +34,9 @@ pub trait Shop {
     /// Returns an error if the index cannot be searched.
     fn similar(&self, vector: &[f32], k: usize) -> Result<Vec<ScoredRow>, RecommendError>;
 
+    /// The `k` rows that may appear and share most words with `rows`, best first, by BM25; none where the shop keeps no words.
+    fn lexical(&self, rows: &[RowId], k: usize) -> Vec<ScoredRow>;
+
     /// The `k` past sessions nearest to `vector`: rows of [`Knowledge::session_of`].
     ///
     /// Returns an error if the index cannot be searched.
@@ -44,6 +48,11 @@ pub trait Shop {
     /// Returns an error if a record or a bitmap cannot be read.
     fn told(&self, _source: Source, _rows: &[RowId]) -> Result<Vec<ScoredRow>, RecommendError> {
         Ok(Vec::new())
+    }
+
+    /// The same shop where everything may appear, for traces; `None` where none are written.
+    fn unfiltered(&self) -> Option<Box<dyn Shop + '_>> {
+        None
     }
 }
 
@@ -89,16 +98,88 @@ impl Shop for LiveShop<'_> {
         Ok(found)
     }
 
+    /// A product that came since the build is asked about with its words and is itself in no list: it is found by its vector.
+    fn lexical(&self, rows: &[RowId], k: usize) -> Vec<ScoredRow> {
+        self.sharing_words(rows, k, |row| self.may_appear(row))
+    }
+
     fn nearest_sessions(&self, vector: &[f32], k: usize) -> Result<Vec<ScoredRow>, RecommendError> {
         Ok(self.behavior.as_deref().map_or(Ok(Vec::new()), |behavior| behavior.nearest_sessions(vector, k))?)
     }
 
     fn told(&self, source: Source, rows: &[RowId]) -> Result<Vec<ScoredRow>, RecommendError> {
+        self.told_of(source, rows, |row| self.may_appear(row))
+    }
+
+    fn unfiltered(&self) -> Option<Box<dyn Shop + '_>> {
+        Some(Box::new(OpenShop(self)))
+    }
+}
+
+impl LiveShop<'_> {
+    /// The `k` rows that `may_appear` and share most words with `rows`, best first.
+    fn sharing_words(&self, rows: &[RowId], k: usize, may_appear: impl Fn(RowId) -> bool) -> Vec<ScoredRow> {
+        let Some(words) = self.view.generation().words() else { return Vec::new() };
+        let mut query = WordQuery::new();
+        for &row in rows {
+            match self.view.is_new(row).then(|| self.view.product(row)) {
+                Some(Ok(product)) => words.add_words(&words_of(&product), &mut query),
+                Some(Err(_)) => {}
+                None => words.add_row(row, &mut query),
+            }
+        }
+        words.best(&query, k, may_appear)
+    }
+
+    /// What `source` tells goes with `rows`, of the rows that `may_appear`.
+    fn told_of(
+        &self,
+        source: Source,
+        rows: &[RowId],
+        may_appear: impl Fn(RowId) -> bool,
+    ) -> Result<Vec<ScoredRow>, RecommendError> {
         let told = Told { view: self.view, pairs: self.pairs };
         match source {
             Source::Relations => told.relations(rows),
-            Source::Compatibility => told.compatible(rows, |row| self.may_appear(row)),
+            Source::Compatibility => told.compatible(rows, may_appear),
             _ => Ok(Vec::new()),
         }
+    }
+}
+
+/// A live shop where everything may appear.
+struct OpenShop<'a>(&'a LiveShop<'a>);
+
+impl Shop for OpenShop<'_> {
+    fn knowledge(&self) -> Option<Knowledge<'_>> {
+        self.0.knowledge()
+    }
+
+    fn may_appear(&self, row: RowId) -> bool {
+        self.0.view.has_row(row)
+    }
+
+    fn family(&self, row: RowId) -> Option<u32> {
+        self.0.family(row)
+    }
+
+    fn vector(&self, row: RowId) -> Option<Cow<'_, [f32]>> {
+        self.0.vector(row)
+    }
+
+    fn similar(&self, vector: &[f32], k: usize) -> Result<Vec<ScoredRow>, RecommendError> {
+        Ok(self.0.view.search(vector, k, None, self.0.exact)?)
+    }
+
+    fn lexical(&self, rows: &[RowId], k: usize) -> Vec<ScoredRow> {
+        self.0.sharing_words(rows, k, |row| self.may_appear(row))
+    }
+
+    fn nearest_sessions(&self, vector: &[f32], k: usize) -> Result<Vec<ScoredRow>, RecommendError> {
+        self.0.nearest_sessions(vector, k)
+    }
+
+    fn told(&self, source: Source, rows: &[RowId]) -> Result<Vec<ScoredRow>, RecommendError> {
+        self.0.told_of(source, rows, |row| self.may_appear(row))
     }
 }

@@ -25,11 +25,15 @@ pub enum Source {
     Relations = 7,
     /// Products that say they are made for those of the session: for their model, or for the kind of thing that they are.
     Compatibility = 8,
+    /// Products where, by a map learned from orders, what goes with those of the session lies.
+    Complement = 9,
+    /// Products that share words with those of the session: models, sizes, names of series.
+    Lexical = 10,
 }
 
 impl Source {
     /// Every source, by number.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Similar,
         Self::Copurchase,
         Self::Session,
@@ -39,7 +43,14 @@ impl Source {
         Self::Bought,
         Self::Relations,
         Self::Compatibility,
+        Self::Complement,
+        Self::Lexical,
     ];
+
+    /// Whether it knows products by their texts, also those that nobody has met or bought.
+    pub fn is_of_texts(self) -> bool {
+        matches!(self, Self::Similar | Self::SessionSemantic | Self::Complement | Self::Lexical)
+    }
 
     /// The word on the wire.
     pub fn word(self) -> &'static str {
@@ -53,6 +64,8 @@ impl Source {
             Self::Bought => "bought",
             Self::Relations => "relations",
             Self::Compatibility => "compatibility",
+            Self::Complement => "complement",
+            Self::Lexical => "lexical",
         }
     }
 }
@@ -102,6 +115,10 @@ pub struct SourceWeights {
     pub relations: f32,
     /// [`Source::Compatibility`].
     pub compatibility: f32,
+    /// [`Source::Complement`].
+    pub complement: f32,
+    /// [`Source::Lexical`].
+    pub lexical: f32,
 }
 
 impl SourceWeights {
@@ -116,6 +133,8 @@ impl SourceWeights {
         bought: 0.0,
         relations: 0.0,
         compatibility: 0.0,
+        complement: 0.0,
+        lexical: 0.0,
     };
     /// What this shopper may like: less of the last step, more of what goes with the rest.
     pub const FOR_YOU: Self = Self {
@@ -128,6 +147,8 @@ impl SourceWeights {
         bought: 0.9,
         relations: 0.0,
         compatibility: 0.0,
+        complement: 0.0,
+        lexical: 0.0,
     };
     /// What sells now.
     pub const TRENDING: Self = Self {
@@ -140,6 +161,8 @@ impl SourceWeights {
         bought: 0.0,
         relations: 0.0,
         compatibility: 0.0,
+        complement: 0.0,
+        lexical: 0.0,
     };
 
     /// What `source` counts.
@@ -154,6 +177,25 @@ impl SourceWeights {
             Source::Bought => self.bought,
             Source::Relations => self.relations,
             Source::Compatibility => self.compatibility,
+            Source::Complement => self.complement,
+            Source::Lexical => self.lexical,
+        }
+    }
+
+    /// What `source` counts, to be changed.
+    pub(super) fn of_mut(&mut self, source: Source) -> &mut f32 {
+        match source {
+            Source::Similar => &mut self.similar,
+            Source::Copurchase => &mut self.copurchase,
+            Source::Session => &mut self.session,
+            Source::SessionSemantic => &mut self.session_semantic,
+            Source::Next => &mut self.next,
+            Source::Popular => &mut self.popular,
+            Source::Bought => &mut self.bought,
+            Source::Relations => &mut self.relations,
+            Source::Compatibility => &mut self.compatibility,
+            Source::Complement => &mut self.complement,
+            Source::Lexical => &mut self.lexical,
         }
     }
 

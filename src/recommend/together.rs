@@ -11,7 +11,7 @@ use crate::catalog::{Product, Tie, as_written};
 use crate::rank::RowId;
 
 /// Products of a cart that a reason may name, the newest.
-const MAX_NAMED: usize = 50;
+const MAX_NAMED: usize = 20;
 
 impl Explainer<'_> {
     /// The first of these that holds of the hit.
@@ -27,11 +27,9 @@ impl Explainer<'_> {
         if let Some(reason) = self.free_delivery(hit) {
             return Ok(reason);
         }
-        let of_texts = |source: Source| hit.sources.get(source) == 0.0 || source == Source::Similar;
         match self.counted(hit, weights)? {
             Some(reason) => Ok(reason),
-            None if Source::ALL.into_iter().all(of_texts) => self.of_likeness(hit),
-            None => Ok(self.simple("in_shop", &[], json!({}))),
+            None => self.of_likeness(hit),
         }
     }
 

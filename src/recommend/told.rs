@@ -3,7 +3,7 @@
 //! Two sources: *relations* are edges between two products (`related_product`, pairs made by hand), for or against; *compatibility* is
 //! what a product says it is made for, met with what the others are: a model (`case for iPhone 7`), else a name (`charger for cell phones`).
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use roaring::RoaringBitmap;
 
@@ -11,16 +11,17 @@ use super::error::RecommendError;
 use crate::catalog::{Attribute, AttributeKind, Origin, Pairs, Product, Tie, known_model, names};
 use crate::index::{FITS_FIELD, PURPOSE_FIELD};
 use crate::live::View;
-use crate::rank::{RowId, ScoredRow, keep_best};
+use crate::rank::{RowId, ScoredRow};
 
-/// Products of a cart whose records are read, the newest.
-const MAX_READ: usize = 50;
+/// Products of a cart of which it is asked what is made for them, the newest.
+const MAX_READ: usize = 20;
 /// Most products that one kind of knowledge gives of one product.
 const MAX_EACH: usize = 500;
-/// What a product is worth that is made for the model, for a name of the product's own, and for the kind of thing that it is.
+/// What a product is worth that is made for the model, for a name of the product's own of several words, and for a kind of thing: what
+/// it is, or a word of its title, which is often chance.
 const OF_MODEL: f32 = 1.0;
-const OF_NAME: f32 = 0.8;
-const OF_KIND: f32 = 0.6;
+const OF_NAME: f32 = 0.6;
+const OF_KIND: f32 = 0.4;
 /// How much of that the likeness of the texts decides: enough to sort, never enough to change the level.
 const LIKENESS_SHARE: f32 = 0.15;
 /// Plugs of devices by bit, of which one has but one: Lightning, micro USB, USB-C, 30-pin.
@@ -58,7 +59,7 @@ impl Told<'_> {
     /// Returns an error if a record is damaged.
     pub(super) fn edges(&self, rows: &[RowId]) -> Result<Vec<Edge>, RecommendError> {
         let mut edges = Vec::new();
-        for &from in &rows[rows.len().saturating_sub(MAX_READ)..] {
+        for &from in rows {
             let product = self.view.product(from)?;
             let of_feed = product.related_product.iter().map(|edge| (edge.id.as_str(), edge.relationship.into(), true));
             let own = self.pairs.of(product.id.as_str()).iter().map(|(id, tie)| (id.as_str(), *tie, false));
@@ -99,36 +100,66 @@ impl Told<'_> {
         rows: &[RowId],
         may_appear: impl Fn(RowId) -> bool,
     ) -> Result<Vec<ScoredRow>, RecommendError> {
+        let newest = &rows[rows.len().saturating_sub(MAX_READ)..];
+        let Some(vector) = self.mean_vector(newest) else { return Ok(Vec::new()) };
         let mut best = HashMap::new();
-        for &start in &rows[rows.len().saturating_sub(MAX_READ)..] {
-            let vector = self.view.vector(start).unwrap_or_default();
-            let product = self.view.product(start)?;
-            for (level, mut made_for) in self.levels(start, &product)? {
-                made_for.remove(start.0);
-                let rows = made_for.into_iter().map(RowId).filter(|&row| may_appear(row));
-                let likeness = |row: RowId| ScoredRow { row, score: self.likeness(&vector, row) };
-                let mut near: Vec<ScoredRow> = rows.map(likeness).collect();
-                keep_best(&mut near, MAX_EACH);
-                near.iter()
-                    .for_each(|near| raise(&mut best, near.row, level * (1.0 - LIKENESS_SHARE * (1.0 - near.score))));
+        for (level, made_for) in self.levels(newest)? {
+            for near in self.nearest(&vector, &made_for)?.into_iter().filter(|near| may_appear(near.row)) {
+                raise(&mut best, near.row, level * (1.0 - LIKENESS_SHARE * (1.0 - near.score)));
             }
         }
         Ok(in_rows(best))
     }
 
-    /// The rows made for a product, by what that is worth.
-    fn levels(&self, row: RowId, product: &Product) -> Result<[(f32, RoaringBitmap); 3], RecommendError> {
-        let mut rows = [(); 3].map(|()| RoaringBitmap::new());
-        for model in self.models(row, product) {
-            rows[0] |= self.view.rows_with(FITS_FIELD, &model)?;
+    /// What `rows` are about, of length 1.
+    fn mean_vector(&self, rows: &[RowId]) -> Option<Vec<f32>> {
+        let vectors = rows.iter().filter_map(|&row| self.view.vector(row));
+        let mut sum = vectors.reduce(|mut sum, vector| {
+            sum.iter_mut().zip(vector).for_each(|(sum, x)| *sum += x);
+            sum
+        })?;
+        let norm = sum.iter().map(|x| x * x).sum::<f32>().sqrt();
+        sum.iter_mut().for_each(|x| *x /= norm.max(f32::MIN_POSITIVE));
+        Some(sum)
+    }
+
+    /// The nearest of `rows`, scored from 0 to 1; all of few, in no order.
+    fn nearest(&self, vector: &[f32], rows: &RoaringBitmap) -> Result<Vec<ScoredRow>, RecommendError> {
+        if rows.len() <= MAX_EACH as u64 {
+            let near = |row: u32| ScoredRow { row: RowId(row), score: self.likeness(vector, RowId(row)) };
+            return Ok(rows.iter().map(near).collect());
         }
-        for name in names(product) {
-            rows[if name.is_own { 1 } else { 2 }] |= self.view.rows_with(PURPOSE_FIELD, &name.name)?;
+        let mut near = self.view.search(vector, MAX_EACH, Some(rows), false)?;
+        near.iter_mut().for_each(|near| near.score = near.score.clamp(0.0, 1.0));
+        Ok(near)
+    }
+
+    /// The rows made for one of `rows`, by what that is worth. Names that several of them share are looked up once.
+    fn levels(&self, rows: &[RowId]) -> Result<[(f32, RoaringBitmap); 3], RecommendError> {
+        let [mut models, mut own, mut kinds] = [(); 3].map(|()| BTreeSet::new());
+        for &row in rows {
+            let product = self.view.product(row)?;
+            models.extend(self.models(row, &product));
+            for name in names(&product) {
+                let is_telling = name.is_own && name.name.contains(' ');
+                let found = if is_telling { &mut own } else { &mut kinds };
+                found.insert(name.name);
+            }
         }
+        let union = |field: &str, values: BTreeSet<String>| {
+            let mut all = RoaringBitmap::new();
+            for value in values {
+                all |= self.view.rows_with(field, &value)?;
+            }
+            for row in rows {
+                all.remove(row.0);
+            }
+            Ok::<_, RecommendError>(all)
+        };
         // What is made for a name and for a model fits that model alone.
         let of_others = self.view.rows_that_fit_any();
-        let [of_model, of_name, of_kind] = rows;
-        Ok([(OF_MODEL, of_model), (OF_NAME, of_name - &of_others), (OF_KIND, of_kind - of_others)])
+        let (own, kinds) = (union(PURPOSE_FIELD, own)? - &of_others, union(PURPOSE_FIELD, kinds)? - of_others);
+        Ok([(OF_MODEL, union(FITS_FIELD, models)?), (OF_NAME, own), (OF_KIND, kinds)])
     }
 
     /// The models that a product is or fits.

@@ -45,6 +45,15 @@ pub enum RulesError {
         #[source]
         source: Arc<rusqlite::Error>,
     },
+    /// The file cannot be made.
+    #[error("cannot make the rules `{path}`; see to it that the folder can be written")]
+    Make {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: Arc<std::io::Error>,
+    },
     /// The file holds something that was never written.
     #[error(
         "the rules `{path}` are damaged: {reason}; restore the file from a backup, or move it away, which gives up the rules"
@@ -58,6 +67,15 @@ pub enum RulesError {
     /// The file is something else.
     #[error("`{path}` is no file of rules of this version; restore it from a backup, or move it away")]
     Foreign {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file that was in use is not there any longer.
+    #[error(
+        "the rules `{path}` were moved away or deleted while they were in use: what is in force stays, and nothing is saved; put the file \
+         back, or start again without it, which gives up the rules"
+    )]
+    Gone {
         /// The file.
         path: PathBuf,
     },

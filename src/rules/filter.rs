@@ -205,11 +205,24 @@ pub struct FilterError {
     pub message: String,
 }
 
+/// Longest place and message of an error in characters: what people write may be as long as a document.
+const MAX_ERROR_CHARS: usize = 600;
+
 impl FilterError {
-    /// An error at `path`.
+    /// An error at `path`. Of a long place or message the middle is left out.
     pub fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { path: path.into(), message: message.into() }
+        Self { path: shortened(path.into(), MAX_ERROR_CHARS), message: shortened(message.into(), MAX_ERROR_CHARS) }
     }
+}
+
+/// `text`, or where it has more than `max_chars` characters its beginning and its end.
+pub fn shortened(text: String, max_chars: usize) -> String {
+    let num_chars = text.chars().count();
+    if num_chars <= max_chars {
+        return text;
+    }
+    let half = max_chars / 2;
+    text.chars().take(half).chain(['…']).chain(text.chars().skip(num_chars - half)).collect()
 }
 
 /// The conditions of three lists, each with its list and its place: `must[0]`, `should[2]`, ….

@@ -16,17 +16,23 @@
 //! |---|---|
 //! | `filter` | the filter language: its shape |
 //! | `test` | a condition as what it tests, and its limits |
+//! | `contradiction` | conditions that nothing passes together |
 //! | `nearest` | the known word nearest to an unknown one |
 //! | `rule` | one rule |
 //! | `shop` | what every shop needs, as settings |
 //! | `set` | all rules of a catalog as one document |
+//! | `document` | its text as a value, read strictly |
+//! | `named` | the fields and filters of a set, by place |
 //! | `diff` | what changed between two sets |
 //! | `store` | `rules.sqlite`: versions and daily figures |
 //! | `error` | why a set was not kept |
 
+mod contradiction;
 mod diff;
+mod document;
 mod error;
 mod filter;
+mod named;
 mod nearest;
 mod rule;
 mod set;
@@ -37,7 +43,7 @@ mod test;
 pub use diff::{ChangedRule, RulesDiff};
 pub use error::RulesError;
 pub use filter::{
-    Bound, Clause, Condition, Filter, FilterError, MAX_CONDITIONS, MAX_DEPTH, MAX_VALUES, MatchValue, Range,
+    Bound, Clause, Condition, Filter, FilterError, MAX_CONDITIONS, MAX_DEPTH, MAX_VALUES, MatchValue, Range, shortened,
 };
 pub use nearest::{did_you_mean, nearest};
 pub use rule::{
@@ -45,5 +51,5 @@ pub use rule::{
 };
 pub use set::{MAX_DOCUMENT_BYTES, MAX_RULES, Notation, RuleSet, bounded_factor, is_relative};
 pub use shop::{Essentials, Fatigue, FrequencyCap, MAX_DAYS, NeverWith};
-pub use store::{DayFigures, RULES_FILE, RuleCounts, RuleStore, Version, VersionInfo};
+pub use store::{DayFigures, MAX_SAVER_CHARS, RULES_FILE, RuleCounts, RuleStore, Version, VersionInfo};
 pub use test::{Label, Span, Test, TimeSpan, WEEKDAYS};

@@ -1,7 +1,13 @@
 //! The known word that is nearest to one that is not known, for errors.
 
+/// Longest word in characters for which a near one is looked for.
+const MAX_WORD_CHARS: usize = 64;
+
 /// The word of `known` that `word` was most likely meant to be; `None` when none is near.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    if word.chars().count() > MAX_WORD_CHARS {
+        return None;
+    }
     let word = word.to_lowercase();
     let far = word.chars().count().div_ceil(3);
     let measured = known.into_iter().map(|known| (distance(&word, &known.to_lowercase()), known));

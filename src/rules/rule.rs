@@ -43,7 +43,8 @@ pub struct Rule {
     /// Which questions it counts for; all when left out. Conditions on products are asked of the products asked about.
     #[serde(default, skip_serializing_if = "Filter::is_empty")]
     pub when: Filter,
-    /// From this moment on: RFC 3339, or a date or a date and time in the document's time zone.
+    /// From this moment on: RFC 3339, or a date or a date and time in the document's time zone, or in the one that it names in brackets
+    /// (`2026-11-27T08:00[America/New_York]`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
     /// Before this moment.
@@ -179,13 +180,17 @@ pub struct Replace {
 ///
 /// Returns an error in words if it is none.
 pub(super) fn moment(text: &str, zone: &TimeZone) -> Result<Timestamp, String> {
+    let wrong = || format!("`{text}` is no moment; write `2026-11-27`, `2026-11-27T08:00` or `2026-11-27T08:00:00Z`");
+    if text.contains('[') {
+        let zoned = text.parse::<jiff::Zoned>().map_err(|error| format!("{}: {error}", wrong()))?;
+        return Ok(zoned.timestamp());
+    }
     if let Ok(moment) = text.parse::<Timestamp>() {
         return Ok(moment);
     }
     let civil = text
         .parse::<DateTime>()
         .or_else(|_| text.parse::<Date>().map(|date| date.to_datetime(jiff::civil::Time::midnight())));
-    let wrong = || format!("`{text}` is no moment; write `2026-11-27`, `2026-11-27T08:00` or `2026-11-27T08:00:00Z`");
     // An hour that the clock skips counts as the one after it, one that it repeats as the first.
     zone.to_timestamp(civil.map_err(|_| wrong())?).map_err(|_| wrong())
 }
@@ -222,7 +227,7 @@ impl Rule {
                 return wrong(name, format!("at most {MAX_NOTE_CHARS} characters are allowed"));
             }
         }
-        self.when.check(&format!("{at}.when"))?;
+        self.when.check_sense(&format!("{at}.when"))?;
         check_weekdays(&self.weekdays, &format!("{at}.weekdays"))?;
         let mut bounds = [None, None];
         for ((name, text), bound) in [("from", &self.from), ("until", &self.until)].into_iter().zip(&mut bounds) {
@@ -242,7 +247,7 @@ impl Consequence {
     fn check(&self, at: &str) -> Result<(), FilterError> {
         let wrong = |place: &str, message: String| Err(FilterError::new(format!("{at}.{place}"), message));
         if let Some((place, filter)) = self.filter() {
-            filter.check(&format!("{at}.{place}"))?;
+            filter.check_sense(&format!("{at}.{place}"))?;
             if filter.is_empty() && !matches!(self, Self::Cap(_)) {
                 return wrong(place, "the filter has no conditions: it would be about every product".to_owned());
             }
@@ -264,7 +269,34 @@ impl Consequence {
                 wrong("replace.with", format!("`{}` would be replaced with itself", replace.product))
             }
             Self::Cap(cap) if cap.per.as_deref() == Some("") => wrong("cap.per", "the name of a field is empty".into()),
+            Self::Cap(cap) if cap.per.as_deref() == Some("price") => {
+                wrong("cap.per", "nearly every product has a price of its own; give `filter` a range of prices".into())
+            }
             _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_with_a_named_zone_is_read_in_it_and_one_that_contradicts_it_is_refused() {
+        let berlin = TimeZone::get("Europe/Berlin").unwrap();
+        for (text, expected) in [
+            // New York is 5 hours behind in November, Berlin 1 hour ahead.
+            ("2026-11-27T08:00[America/New_York]", "2026-11-27T13:00:00Z"),
+            ("2026-11-27T08:00-05:00[America/New_York]", "2026-11-27T13:00:00Z"),
+            ("2026-11-27T08:00", "2026-11-27T07:00:00Z"),
+            ("2026-11-27", "2026-11-26T23:00:00Z"),
+            ("2026-11-27T08:00-05:00", "2026-11-27T13:00:00Z"),
+        ] {
+            assert_eq!(moment(text, &berlin).unwrap(), expected.parse().unwrap(), "{text}");
+        }
+        for text in ["2026-11-27T08:00+09:00[America/New_York]", "2026-11-27T08:00[Mars/Olympus]", "2026-11-27T08:00[]"]
+        {
+            assert!(moment(text, &berlin).unwrap_err().contains("is no moment"), "{text}");
         }
     }
 }

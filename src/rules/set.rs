@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::document::{Unique, check_lists};
 use super::filter::{Filter, FilterError};
 use super::nearest::did_you_mean;
 use super::rule::{Consequence, MAX_FACTOR, Rule, moment};
@@ -22,6 +23,10 @@ pub const MAX_RULES: usize = 5000;
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RuleSet {
+    /// The version that the document was made from, as `kindred rules show` writes it: `kindred rules apply` refuses to save over a later one.
+    /// Over HTTP `If-Match` says it. Not kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<u64>,
     /// The time zone of dates, times of the day and weekdays, such as `Europe/Berlin`; UTC when left out.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub time_zone: String,
@@ -50,17 +55,20 @@ impl RuleSet {
             return Err(whole(format!("it has {} bytes, at most {MAX_DOCUMENT_BYTES} are allowed", text.len())));
         }
         let value: Value = match notation {
-            Notation::Json => serde_json::from_str(text).map_err(|error| whole(format!("it is not JSON: {error}")))?,
+            Notation::Json => {
+                let Unique(value) =
+                    serde_json::from_str(text).map_err(|error| whole(format!("it is not JSON: {error}")))?;
+                value
+            }
             Notation::Toml => {
-                let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
-                    whole(format!("it is not TOML: {}", one_line(&error.to_string())))
-                })?;
-                json_of(toml::Value::Table(table))
+                let table: toml::Table = text.parse().map_err(|error| whole(not_toml(text, &error)))?;
+                json_of(toml::Value::Table(table), "")?
             }
         };
         check_tables(&value)?;
-        let set: Self = serde_path_to_error::deserialize(value)
+        let set: Self = serde_path_to_error::deserialize(&value)
             .map_err(|error| located(&error.path().to_string(), &error.inner().to_string()))?;
+        check_lists(&value, "", "")?;
         set.check()?;
         Ok(set)
     }
@@ -109,7 +117,9 @@ impl RuleSet {
     }
 
     /// A product that stands in for another may be stood in for itself, but never in a circle, whatever the conditions are.
-    fn check_replacements(&self) -> Result<(), FilterError> {
+    ///
+    /// Returns an error at a rule that closes one.
+    pub fn check_replacements(&self) -> Result<(), FilterError> {
         let mut next: HashMap<&str, Vec<(&str, usize)>> = HashMap::new();
         for (at, rule) in self.rules.iter().enumerate() {
             if let (Consequence::Replace(replace), true) = (&rule.then, rule.on) {
@@ -182,22 +192,39 @@ fn located(path: &str, message: &str) -> FilterError {
     FilterError::new(at, message)
 }
 
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+/// What is wrong with a text that is no TOML, with the line and the column, both from 1.
+fn not_toml(text: &str, error: &toml::de::Error) -> String {
+    let message = error.message().split_whitespace().collect::<Vec<_>>().join(" ");
+    let Some(before) = error.span().and_then(|span| text.get(..span.start)) else {
+        return format!("it is not TOML: {message}");
+    };
+    let (line, last) = (before.matches('\n').count() + 1, before.rsplit('\n').next().unwrap_or_default());
+    format!("it is not TOML at line {line}, column {}: {message}", last.chars().count() + 1)
 }
 
-fn json_of(value: toml::Value) -> Value {
-    match value {
+/// The TOML value as JSON; `at` is its place, empty for the document.
+///
+/// Returns an error at a number that JSON cannot say.
+fn json_of(value: toml::Value, at: &str) -> Result<Value, FilterError> {
+    Ok(match value {
         toml::Value::String(text) => Value::String(text),
         toml::Value::Integer(number) => Value::from(number),
+        toml::Value::Float(number) if !number.is_finite() => {
+            return Err(FilterError::new(at, format!("`{number}` is no number that can be reckoned with")));
+        }
         toml::Value::Float(number) => Value::from(number),
         toml::Value::Boolean(is_true) => Value::Bool(is_true),
         toml::Value::Datetime(moment) => Value::String(moment.to_string()),
-        toml::Value::Array(values) => Value::Array(values.into_iter().map(json_of).collect()),
-        toml::Value::Table(table) => {
-            Value::Object(table.into_iter().map(|(key, value)| (key, json_of(value))).collect())
+        toml::Value::Array(values) => {
+            let values = values.into_iter().enumerate().map(|(i, value)| json_of(value, &format!("{at}[{i}]")));
+            Value::Array(values.collect::<Result<_, _>>()?)
         }
-    }
+        toml::Value::Table(table) => {
+            let below = |key: &str| if at.is_empty() { key.to_owned() } else { format!("{at}.{key}") };
+            let members = table.into_iter().map(|(key, value)| Ok((key.clone(), json_of(value, &below(&key))?)));
+            Value::Object(members.collect::<Result<_, FilterError>>()?)
+        }
+    })
 }
 
 /// Bounds the sum of logarithms of a product's factors, and returns the factor.
@@ -301,7 +328,31 @@ mod tests {
         let of_json = |text: &str| RuleSet::read(text, Notation::Json).unwrap_err().to_string();
         assert!(of_json("[]").starts_with("document: it is no table"));
         assert!(of_json(r#"{"rules": [["r", "", ""]]}"#).starts_with("rules[0]: a rule is a table"));
-        assert!(place("[[rules]\n").starts_with("document: it is not TOML"));
+        assert!(place("[[rules]\n").starts_with("document: it is not TOML at line 1, column"));
+    }
+
+    #[test]
+    fn numbers_that_are_none_are_refused_at_their_place() {
+        assert!(place("shop = { margin_floor = nan }").starts_with("shop.margin_floor: `NaN`"));
+        let boost = "then.boost = { filter = { must = [{ stock = { gte = -inf } }] }, factor = 1.5 }";
+        let error = place(&format!("[[rules]]\nid = \"r\"\n{boost}"));
+        assert!(error.starts_with("rules[0].then.boost.filter.must[0].stock.gte: `-inf`"), "{error}");
+    }
+
+    #[test]
+    fn an_error_at_a_long_line_is_short_and_names_its_beginning() {
+        let long = "x".repeat(MAX_DOCUMENT_BYTES / 2);
+        for text in [
+            format!("time_zone = \"{long}\""),
+            format!("[[rules]]\nid = \"r\"\n{long} = 1"),
+            format!("[[rules]]\nid = \"{long}\""),
+            format!("[[rules]]\nid = \"r\"\nfrom = \"{long}\"\nthen.pin.products = [\"a\"]"),
+            format!("[[rules]]\nid = \"r\"\non = \"{long}\""),
+            format!("time_zone = {long} 5"),
+        ] {
+            let error = place(&text);
+            assert!(error.chars().count() < 1300, "{} characters: {}", error.len(), &error[..1300]);
+        }
     }
 
     #[test]

@@ -142,7 +142,7 @@ impl Essentials {
             _ => {}
         }
         if let Some(clearance) = &self.clearance {
-            clearance.filter.check("shop.clearance.filter")?;
+            clearance.filter.check_sense("shop.clearance.filter")?;
             if !(clearance.factor > 1.0 && clearance.factor <= MAX_FACTOR) {
                 return wrong(
                     "clearance.factor",
@@ -151,8 +151,8 @@ impl Essentials {
             }
         }
         for (at, never) in self.never_with.iter().enumerate() {
-            never.page.check(&format!("shop.never_with[{at}].page"))?;
-            never.hide.check(&format!("shop.never_with[{at}].hide"))?;
+            never.page.check_sense(&format!("shop.never_with[{at}].page"))?;
+            never.hide.check_sense(&format!("shop.never_with[{at}].hide"))?;
         }
         Ok(())
     }

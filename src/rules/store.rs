@@ -14,47 +14,34 @@
 //!
 //! Table `daily` has one row a day (UTC) and rule: in how many answers it counted and did something, what it removed, how many lists it
 //! left short. The last version is in force. SQLite has no checksums, so a version is read against its digest.
+//!
+//! After each write the log is folded into the file, so that the file alone is whole: it can be copied, or another put in its place. That is
+//! seen with the next call, which opens the file anew; one that is gone, is empty or lacks the tables is an error, never an empty set, and so
+//! is one without versions to whoever has seen one.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::diff::RulesDiff;
 use super::error::RulesError;
 use super::set::RuleSet;
+use file::FileStamp;
+
+mod file;
 
 /// The file's name in a catalog's folder.
 pub const RULES_FILE: &str = "rules.sqlite";
-/// `PRAGMA application_id`: `KNDR`.
-const APPLICATION_ID: i32 = 0x4B4E_4452;
-/// `PRAGMA user_version`: version of the tables above.
-const FORMAT: i32 = 1;
+/// Longest name of who saves, and longest word why, in characters.
+pub const MAX_SAVER_CHARS: usize = 200;
 /// How long a write waits for another process.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-const SCHEMA: &str = "
-    CREATE TABLE versions (
-        version INTEGER PRIMARY KEY AUTOINCREMENT,
-        at_ms INTEGER NOT NULL,
-        who TEXT NOT NULL,
-        note TEXT NOT NULL,
-        document BLOB NOT NULL,
-        diff BLOB NOT NULL,
-        digest BLOB NOT NULL
-    ) STRICT;
-    CREATE TABLE daily (
-        day TEXT NOT NULL,
-        rule TEXT NOT NULL,
-        counted INTEGER NOT NULL,
-        fired INTEGER NOT NULL,
-        removed INTEGER NOT NULL,
-        shortened INTEGER NOT NULL,
-        PRIMARY KEY (day, rule)
-    ) STRICT;";
 const ADD_FIGURES: &str = "
     INSERT INTO daily (day, rule, counted, fired, removed, shortened) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
     ON CONFLICT (day, rule) DO UPDATE SET counted = counted + excluded.counted, fired = fired + excluded.fired,
@@ -115,13 +102,17 @@ pub struct RuleStore {
     path: PathBuf,
     /// `None` until there is a file.
     connection: Mutex<Option<Opened>>,
+    /// Whether this process has read or saved a version: from then on a file without any is damage, and none at all is a loss.
+    has_versions: AtomicBool,
 }
 
 #[derive(Debug)]
 struct Opened {
     connection: Connection,
-    /// `PRAGMA data_version` when versions were last read.
-    seen: i64,
+    /// `PRAGMA data_version` when versions were last read; `None` before.
+    seen: Option<i64>,
+    /// The file after the last write of this process.
+    file: FileStamp,
 }
 
 fn data_version(connection: &Connection) -> rusqlite::Result<i64> {
@@ -140,7 +131,7 @@ fn digest(version: u64, at_ms: i64, who: &str, note: &str, document: &[u8], diff
 impl RuleStore {
     /// The rules in a catalog's `folder`; the file is made by the first version.
     pub fn new(folder: &Path) -> Self {
-        Self { path: folder.join(RULES_FILE), connection: Mutex::new(None) }
+        Self { path: folder.join(RULES_FILE), connection: Mutex::new(None), has_versions: AtomicBool::new(false) }
     }
 
     /// The file.
@@ -155,7 +146,7 @@ impl RuleStore {
         let mut guard = self.lock();
         let Some(opened) = self.opened(&mut guard, false)? else { return Ok(Version::default()) };
         let failed = |error| RulesError::of("read", &self.path, error);
-        opened.seen = data_version(&opened.connection).map_err(failed)?;
+        opened.seen = Some(data_version(&opened.connection).map_err(failed)?);
         self.read_last(&opened.connection)
     }
 
@@ -164,10 +155,9 @@ impl RuleStore {
     /// Returns an error if the file cannot be read.
     pub fn has_news(&self) -> Result<bool, RulesError> {
         let mut guard = self.lock();
-        let is_new = guard.is_none();
         let Some(opened) = self.opened(&mut guard, false)? else { return Ok(false) };
         let version = data_version(&opened.connection).map_err(|error| RulesError::of("read", &self.path, error))?;
-        Ok(is_new || version != opened.seen)
+        Ok(opened.seen != Some(version))
     }
 
     /// One version.
@@ -185,7 +175,7 @@ impl RuleStore {
     /// Keeps `set` as the next version, provided that `expected` is in force; `None` takes whatever is. Returns its number and what
     /// changed. On disk when this returns.
     ///
-    /// Returns an error if another version is in force, or the file cannot be written; then nothing has changed.
+    /// Returns an error if there is no sense in it, another version is in force, or the file cannot be written; then nothing has changed.
     pub fn put(
         &self,
         set: &RuleSet,
@@ -195,6 +185,18 @@ impl RuleStore {
         at_ms: i64,
     ) -> Result<(u64, RulesDiff), RulesError> {
         set.check()?;
+        self.keep(set, expected, who, note, at_ms)
+    }
+
+    /// As [`RuleStore::put`], for a set that was checked, now or when it was first saved.
+    pub(crate) fn keep(
+        &self,
+        set: &RuleSet,
+        expected: Option<u64>,
+        who: &str,
+        note: &str,
+        at_ms: i64,
+    ) -> Result<(u64, RulesDiff), RulesError> {
         let mut guard = self.lock();
         let failed = |error| RulesError::of("write", &self.path, error);
         // With `true` the file is made where there is none.
@@ -207,15 +209,18 @@ impl RuleStore {
         if let Some(expected) = expected.filter(|expected| *expected != last.version) {
             return Err(self.conflict(&transaction, expected, &last)?);
         }
-        let diff = RulesDiff::between(&last.set, set);
+        let set = RuleSet { version: None, ..set.clone() };
+        let diff = RulesDiff::between(&last.set, &set);
         let version = last.version + 1;
         // Texts, numbers, lists and maps with text keys are always JSON.
         let (document, changes) =
-            (serde_json::to_vec(set).unwrap_or_default(), serde_json::to_vec(&diff).unwrap_or_default());
+            (serde_json::to_vec(&set).unwrap_or_default(), serde_json::to_vec(&diff).unwrap_or_default());
         let digest = digest(version, at_ms, who, note, &document, &changes);
         let insert = "INSERT INTO versions (version, at_ms, who, note, document, diff, digest) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
         transaction.execute(insert, params![version, at_ms, who, note, document, changes, digest]).map_err(failed)?;
         transaction.commit().map_err(failed)?;
+        self.has_versions.store(true, Ordering::Relaxed);
+        self.settle(opened)?;
         Ok((version, diff))
     }
 
@@ -263,7 +268,8 @@ impl RuleStore {
             let RuleCounts { counted, fired, removed, shortened } = counts;
             transaction.execute(ADD_FIGURES, params![day, rule, counted, fired, removed, shortened]).map_err(failed)?;
         }
-        transaction.commit().map_err(failed)
+        transaction.commit().map_err(failed)?;
+        self.settle(opened)
     }
 
     /// What rules did from `from` to `until`, both days included, by day and by what they removed.
@@ -295,45 +301,47 @@ impl RuleStore {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The open file; `None` where there is none and it is not to be made.
+    /// Folds the log into the file, and sees to it that the file is still there.
+    ///
+    /// Returns an error if what was written went into a file that was moved away or deleted.
+    fn settle(&self, opened: &mut Opened) -> Result<(), RulesError> {
+        // What another process keeps from being folded in is folded in by the next write; it is durable all the same.
+        let _ = opened.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        match FileStamp::of(&self.path).filter(|now| now.inode == opened.file.inode) {
+            Some(now) => opened.file = now,
+            None => return Err(RulesError::Gone { path: self.path.clone() }),
+        }
+        Ok(())
+    }
+
+    /// The open file; `None` where there is none and it is not to be made. One that somebody else has written, or put in the place of
+    /// another, is opened anew.
     fn opened<'a>(
         &self,
         guard: &'a mut MutexGuard<'_, Option<Opened>>,
         is_made: bool,
     ) -> Result<Option<&'a mut Opened>, RulesError> {
-        if guard.is_none() && (is_made || self.path.exists()) {
-            **guard = Some(self.open()?);
+        let now = FileStamp::of(&self.path);
+        match (&**guard, now) {
+            (opened, None) if opened.is_some() || self.has_versions.load(Ordering::Relaxed) => {
+                return Err(RulesError::Gone { path: self.path.clone() });
+            }
+            // Closed before the other is opened: SQLite sees that the file was moved, and leaves what is in its place alone.
+            (Some(opened), Some(now)) if opened.file != now => **guard = None,
+            _ => {}
+        }
+        if now.is_none() && is_made {
+            file::make(self.path.parent().unwrap_or(Path::new(".")), &self.path)?;
+        }
+        if guard.is_none() && (is_made || now.is_some()) {
+            let connection = file::open(&self.path)?;
+            if self.has_versions.load(Ordering::Relaxed) {
+                self.read_last(&connection)?;
+            }
+            let file = FileStamp::of(&self.path).ok_or_else(|| RulesError::Gone { path: self.path.clone() })?;
+            **guard = Some(Opened { connection, seen: None, file });
         }
         Ok(guard.as_mut())
-    }
-
-    fn open(&self) -> Result<Opened, RulesError> {
-        let failed = |error| RulesError::of("open", &self.path, error);
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let mut connection = Connection::open_with_flags(&self.path, flags).map_err(failed)?;
-        connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
-        let pragma = |connection: &Connection, name: &str| -> rusqlite::Result<i32> {
-            connection.pragma_query_value(None, name, |row| row.get(0))
-        };
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
-        let num_tables: i64 =
-            transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(failed)?;
-        if num_tables == 0 && pragma(&transaction, "application_id").map_err(failed)? == 0 {
-            transaction.execute_batch(SCHEMA).map_err(failed)?;
-            transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
-            transaction.pragma_update(None, "user_version", FORMAT).map_err(failed)?;
-        }
-        transaction.commit().map_err(failed)?;
-        let kind = (
-            pragma(&connection, "application_id").map_err(failed)?,
-            pragma(&connection, "user_version").map_err(failed)?,
-        );
-        if kind != (APPLICATION_ID, FORMAT) {
-            return Err(RulesError::Foreign { path: self.path.clone() });
-        }
-        connection.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
-        connection.pragma_update(None, "synchronous", "FULL").map_err(failed)?;
-        Ok(Opened { connection, seen: 0 })
     }
 
     fn read_last(&self, connection: &Connection) -> Result<Version, RulesError> {
@@ -343,10 +351,14 @@ impl RuleStore {
             .query_row("SELECT seq FROM sqlite_sequence WHERE name = 'versions'", [], |row| row.get(0))
             .optional()
             .map_err(failed)?;
-        match given {
-            None => Ok(Version::default()),
-            Some(last) => self.read(connection, last)?.ok_or_else(|| damaged("the last version is missing")),
-        }
+        let Some(last) = given else {
+            // Another file in place of one with rules never means that there are to be none.
+            let has_versions = self.has_versions.load(Ordering::Relaxed);
+            return if has_versions { Err(damaged("it has no versions any longer")) } else { Ok(Version::default()) };
+        };
+        let version = self.read(connection, last)?.ok_or_else(|| damaged("the last version is missing"))?;
+        self.has_versions.store(true, Ordering::Relaxed);
+        Ok(version)
     }
 
     fn read(&self, connection: &Connection, version: u64) -> Result<Option<Version>, RulesError> {
@@ -371,89 +383,4 @@ impl RuleStore {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::{MAX_DOCUMENT_BYTES, MAX_RULES, Notation};
-    use super::*;
-
-    fn set(product: &str) -> RuleSet {
-        let text = format!("[[rules]]\nid = \"r\"\nthen = {{ pin = {{ products = [\"{product}\"] }} }}");
-        RuleSet::read(&text, Notation::Toml).unwrap()
-    }
-
-    #[test]
-    fn a_document_that_grows_past_the_limit_when_stored_is_read_back() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = RuleStore::new(dir.path());
-        let pins = "\n[[rules]]\nid = \"r0\"\nthen = { pin = { products = [\"a\"] } }";
-        let mut text = String::new();
-        let mut at = 0;
-        while text.len() + 2 * pins.len() < MAX_DOCUMENT_BYTES && at < MAX_RULES {
-            text += &pins.replace("r0", &format!("r{at}"));
-            // Each quote is a byte in this notation and two where it is stored.
-            text += &format!("\nnote = '{}'", "\"".repeat(120));
-            at += 1;
-        }
-        let set = RuleSet::read(&text, Notation::Toml).unwrap();
-        assert!(serde_json::to_string(&set).unwrap().len() > MAX_DOCUMENT_BYTES);
-        store.put(&set, Some(0), "ann", "", 5).unwrap();
-        assert_eq!(RuleStore::new(dir.path()).current().unwrap().set, set);
-        assert_eq!(store.put(&RuleSet::default(), Some(1), "ann", "", 6).unwrap().0, 2);
-    }
-
-    #[test]
-    fn versions_survive_and_the_second_of_two_savers_gets_a_conflict_and_loses_nothing() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = RuleStore::new(dir.path());
-        assert_eq!(store.current().unwrap(), Version::default());
-        assert!(!store.path().exists());
-        assert_eq!(store.put(&set("a"), Some(0), "ann", "first", 5).unwrap().0, 1);
-        assert_eq!(store.put(&set("b"), Some(1), "ann", "", 6).unwrap().0, 2);
-        let other = RuleStore::new(dir.path());
-        match other.put(&set("c"), Some(1), "bob", "", 7) {
-            Err(RulesError::Conflict { expected: 1, current: 2, who, diff }) => {
-                assert_eq!((who.as_str(), diff.in_words().as_str()), ("ann", "~r (then)"));
-            }
-            other => panic!("{other:?}"),
-        }
-        assert!(matches!(
-            other.put(&set("c"), Some(9), "bob", "", 7),
-            Err(RulesError::NoVersion { version: 9, last: 2 })
-        ));
-        assert_eq!(other.current().unwrap(), Version { version: 2, set: set("b") });
-        other.put(&set("c"), None, "bob", "", 7).unwrap();
-        assert!(store.has_news().unwrap());
-        assert_eq!(store.version(1).unwrap().set, set("a"));
-        let whos: Vec<String> = store.history(10).unwrap().into_iter().map(|version| version.who).collect();
-        assert_eq!(whos, ["bob", "ann", "ann"]);
-    }
-
-    #[test]
-    fn figures_add_up_by_day() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = RuleStore::new(dir.path());
-        store.put(&set("a"), None, "ann", "", 5).unwrap();
-        let counts = RuleCounts { counted: 3, fired: 2, removed: 5, shortened: 1 };
-        store.add_figures("2026-11-20", &[("r".into(), counts)]).unwrap();
-        store.add_figures("2026-11-20", &[("r".into(), counts), ("q".into(), RuleCounts::default())]).unwrap();
-        let figures = store.figures("2026-11-20", "2026-11-20").unwrap();
-        assert_eq!(figures[0].counts, RuleCounts { counted: 6, fired: 4, removed: 10, shortened: 2 });
-        assert_eq!((figures.len(), store.figures("2026-11-21", "2026-12-01").unwrap().len()), (2, 0));
-    }
-
-    #[test]
-    fn damage_and_foreign_files_are_errors_that_name_the_file() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = RuleStore::new(dir.path());
-        store.put(&set("a"), None, "ann", "", 5).unwrap();
-        drop(store);
-        let raw = Connection::open(dir.path().join(RULES_FILE)).unwrap();
-        raw.execute("UPDATE versions SET who = 'eve'", []).unwrap();
-        drop(raw);
-        let error = RuleStore::new(dir.path()).current().unwrap_err();
-        assert!(matches!(error, RulesError::Damaged { .. }) && error.to_string().contains(RULES_FILE), "{error}");
-        std::fs::write(dir.path().join(RULES_FILE), b"no database, but long enough to be looked at").unwrap();
-        let _ = std::fs::remove_file(dir.path().join("rules.sqlite-wal"));
-        let _ = std::fs::remove_file(dir.path().join("rules.sqlite-shm"));
-        assert!(RuleStore::new(dir.path()).current().is_err());
-    }
-}
+mod tests;

@@ -121,21 +121,54 @@ impl Span {
         is_above && is_below
     }
 
+    /// Every number.
+    pub(super) const ALL: Self =
+        Self { low: f64::NEG_INFINITY, high: f64::INFINITY, is_low_in: true, is_high_in: true };
+
+    /// What is left of it between its ends and the bound `name`: `gt`, `gte`, `lt` or `lte`.
+    pub(super) fn cut(self, name: &str, number: f64) -> Self {
+        let is_in = name == "gte" || name == "lte";
+        let bound = match name {
+            "gt" | "gte" => Self { low: number, is_low_in: is_in, ..Self::ALL },
+            _ => Self { high: number, is_high_in: is_in, ..Self::ALL },
+        };
+        self.and(&bound)
+    }
+
+    fn and(&self, other: &Self) -> Self {
+        let is_above = other.low > self.low || (other.low == self.low && !other.is_low_in);
+        let is_below = other.high < self.high || (other.high == self.high && !other.is_high_in);
+        let (low, is_low_in) = if is_above { (other.low, other.is_low_in) } else { (self.low, self.is_low_in) };
+        let (high, is_high_in) = if is_below { (other.high, other.is_high_in) } else { (self.high, self.is_high_in) };
+        Self { low, high, is_low_in, is_high_in }
+    }
+
+    /// Whether no number lies in it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.low > self.high || (self.low == self.high && !(self.is_low_in && self.is_high_in))
+    }
+
+    /// Whether a number lies in both.
+    pub(super) fn meets(&self, other: &Self) -> bool {
+        !self.and(other).is_empty()
+    }
+
+    /// Whether each of its numbers lies in the other.
+    pub(super) fn is_within(&self, other: &Self) -> bool {
+        self.and(other) == *self
+    }
+
     fn of(range: &Range, at: &str) -> Result<Self, FilterError> {
-        let mut span = Self { low: f64::NEG_INFINITY, high: f64::INFINITY, is_low_in: true, is_high_in: true };
+        let mut span = Self::ALL;
         for (name, bound) in range.bounds(at)? {
             let Bound::Amount(number) = bound else {
                 return Err(FilterError::new(format!("{at}.{name}"), "give a number"));
             };
             let number = number.as_f64().filter(|number| number.is_finite());
             let number = number.ok_or_else(|| FilterError::new(format!("{at}.{name}"), "the number is too large"))?;
-            match name {
-                "gt" | "gte" => (span.low, span.is_low_in) = (number, name == "gte"),
-                _ => (span.high, span.is_high_in) = (number, name == "lte"),
-            }
+            span = span.cut(name, number);
         }
-        let is_empty = span.low > span.high || (span.low == span.high && !(span.is_low_in && span.is_high_in));
-        if is_empty { Err(empty_range(at)) } else { Ok(span) }
+        if span.is_empty() { Err(empty_range(at)) } else { Ok(span) }
     }
 }
 
@@ -192,7 +225,7 @@ impl Range {
     /// The bounds that are there, by name.
     ///
     /// Returns an error if there are none, or two of one side.
-    fn bounds(&self, at: &str) -> Result<Vec<(&'static str, &Bound)>, FilterError> {
+    pub(super) fn bounds(&self, at: &str) -> Result<Vec<(&'static str, &Bound)>, FilterError> {
         let all = [("gt", &self.gt), ("gte", &self.gte), ("lt", &self.lt), ("lte", &self.lte)];
         let there: Vec<_> = all.into_iter().filter_map(|(name, bound)| Some((name, bound.as_ref()?))).collect();
         if there.is_empty() {
@@ -202,32 +235,6 @@ impl Range {
             return Err(FilterError::new(at, "give one lower and one upper bound at most"));
         }
         Ok(there)
-    }
-
-    fn check_price(&self, at: &str) -> Result<(), FilterError> {
-        let bounds = self.bounds(at)?;
-        let [(low_name, low), (high_name, high)] = bounds[..] else { return Ok(()) };
-        let is_strict = low_name == "gt" || high_name == "lt";
-        match (amount_of(low), amount_of(high)) {
-            (Some((low, a)), Some((high, b))) if a == b && (low > high || (is_strict && low == high)) => {
-                Err(empty_range(at))
-            }
-            (Some((_, Some(a))), Some((_, Some(b)))) if a != b => {
-                Err(FilterError::new(at, format!("one bound is in {a}, the other in {b}: no price is in both")))
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-/// The number of a price's bound and its currency; `None` where it cannot be read, which is found when it is looked up.
-fn amount_of(bound: &Bound) -> Option<(f64, Option<&str>)> {
-    match bound {
-        Bound::Amount(number) => Some((number.as_f64()?, None)),
-        Bound::Money(text) => {
-            let (number, currency) = text.split_once(' ')?;
-            Some((number.parse().ok()?, Some(currency.trim())))
-        }
     }
 }
 
@@ -257,10 +264,17 @@ fn check_all<'a>(
             Test::Page(inner) => check_all(inner.conditions(), &format!("{at}.page"), depth + 1, left)?,
             Test::Cart(inner) => check_all(inner.conditions(), &format!("{at}.cart"), depth + 1, left)?,
             Test::All(_) => check_all(condition.inner(), &at, depth + 1, left)?,
+            Test::Price(range) => range.check_price(&format!("{at}.range"))?,
+            Test::Same("price") => return Err(no_price_in_common(&format!("{at}.same"))),
+            Test::Different("price") => return Err(no_price_in_common(&format!("{at}.different"))),
             _ => {}
         }
     }
     Ok(())
+}
+
+fn no_price_in_common(at: &str) -> FilterError {
+    FilterError::new(at, "prices are compared by `price_ratio`, e.g. {\"gte\": 0.8, \"lte\": 1.2}")
 }
 
 impl Condition {
@@ -374,7 +388,7 @@ impl Condition {
                 let at = format!("{at}.range");
                 let range = self.range.as_ref().ok_or_else(|| FilterError::new(&at, "give bounds"))?;
                 if key == "price" {
-                    range.check_price(&at)?;
+                    range.bounds(&at)?;
                     return Ok(Test::Price(range));
                 }
                 if ["brand", "category", "availability", "family", "id", "fits"].contains(&key) {
@@ -430,82 +444,4 @@ fn relative_field(field: &Option<String>) -> &str {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::rules::MatchValue;
-
-    fn check(json: &str) -> Result<(), String> {
-        let filter: Filter = serde_json::from_str(json).map_err(|e| e.to_string())?;
-        filter.check("filter").map_err(|e| e.path)
-    }
-
-    #[test]
-    fn errors_point_at_the_condition() {
-        let good = [
-            r#"{"must":[{"key":"brand","match":"Sony"},{"key":"price","range":{"gte":1}}]}"#,
-            r#"{"must":[{"should":[{"same":"brand"},{"in_cart":false}]},{"price_ratio":{"gte":1.05,"lte":1.6}}]}"#,
-            r#"{"must":[{"context":"time","range":{"gte":"22:00","lt":"06:00"}},{"context":"weekday","match":["Sat","sun"]}]}"#,
-            r#"{"must":[{"page":{"must":[{"key":"brand","exists":true}]}},{"key":"inches","range":{"gte":5.5}}]}"#,
-        ];
-        good.iter().for_each(|json| assert_eq!(check(json), Ok(()), "{json}"));
-        let bad = [
-            (r#"{"must":[{"key":"brand"}]}"#, "filter.must[0]"),
-            (r#"{"must":[{}]}"#, "filter.must[0]"),
-            (r#"{"must":[{"key":"a","match":"b","same":"brand"}]}"#, "filter.must[0]"),
-            (r#"{"must":[{"same":"brand","match":"b"}]}"#, "filter.must[0].match"),
-            (r#"{"should":[{"key":"a","match":"b"},{"key":"a","match":[]}]}"#, "filter.should[1].match"),
-            (r#"{"must_not":[{"key":"price","match":"5"}]}"#, "filter.must_not[0].match"),
-            (r#"{"must":[{"key":"brand","range":{"gt":5}}]}"#, "filter.must[0].range"),
-            (r#"{"must":[{"key":"price","range":{}}]}"#, "filter.must[0].range"),
-            (r#"{"must":[{"key":"price","range":{"gt":5,"gte":5}}]}"#, "filter.must[0].range"),
-            (r#"{"must":[{"key":"price","range":{"gt":5,"lte":5}}]}"#, "filter.must[0].range"),
-            (r#"{"must":[{"key":"price","range":{"gt":"5 USD","lte":"9 EUR"}}]}"#, "filter.must[0].range"),
-            (r#"{"must":[{"margin":{"gte":0.5,"lte":0.2}}]}"#, "filter.must[0].margin"),
-            (r#"{"must":[{"context":"moon","match":"full"}]}"#, "filter.must[0].context"),
-            (r#"{"must":[{"context":"weekday","match":"someday"}]}"#, "filter.must[0].match"),
-            (r#"{"must":[{"context":"time","range":{"gte":"8"}}]}"#, "filter.must[0].range.gte"),
-            (r#"{"must":[{"cart":{"should":[{"key":"x"}]}}]}"#, "filter.must[0].cart.should[0]"),
-            (r#"{"must":[{"must":[{"must":[{"key":"x"}]}]}]}"#, "filter.must[0].must[0].must[0]"),
-        ];
-        for (json, place) in bad {
-            assert_eq!(check(json), Err(place.to_owned()), "{json}");
-        }
-        assert!(check(r#"{"must":[{"key":"a","equals":"b"}]}"#).unwrap_err().contains("equals"));
-    }
-
-    #[test]
-    fn size_and_depth_are_limited() {
-        let nested = |depth: usize| {
-            let inner = (1..depth).fold(Condition::matching("a", &["b"]), |inner, _| Condition {
-                must: vec![inner],
-                ..Condition::default()
-            });
-            Filter { must: vec![inner], ..Filter::default() }.check("f").is_ok()
-        };
-        assert!(nested(MAX_DEPTH) && !nested(MAX_DEPTH + 1));
-        let many = |n: usize| {
-            Filter { should: vec![Condition::matching("a", &["b"]); n], ..Filter::default() }.check("f").is_ok()
-        };
-        assert!(many(MAX_CONDITIONS) && !many(MAX_CONDITIONS + 1));
-    }
-
-    #[test]
-    fn values_may_be_texts_numbers_and_booleans() {
-        let values = |json| serde_json::from_str::<MatchValue>(json).map(|matches| matches.values().to_vec());
-        assert_eq!(values("5").unwrap(), ["5"]);
-        assert_eq!(values(r#"["a", 1.5, true]"#).unwrap(), ["a", "1.5", "true"]);
-        assert!(values(r#"[["a"]]"#).unwrap_err().to_string().contains("takes a text"));
-    }
-
-    #[test]
-    fn a_span_of_the_day_may_go_over_midnight() {
-        let range = |gte: &str, lt: &str| Range {
-            gte: Some(Bound::Money(gte.into())),
-            lt: Some(Bound::Money(lt.into())),
-            ..Range::default()
-        };
-        let contains = |gte, lt, minute| TimeSpan::of(&range(gte, lt), "r").unwrap().contains(minute);
-        assert!(contains("08:00", "20:00", 480) && !contains("08:00", "20:00", 1200));
-        assert!(contains("22:00", "06:00", 0) && contains("22:00", "06:00", 1320) && !contains("22:00", "06:00", 360));
-    }
-}
+mod tests;

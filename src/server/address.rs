@@ -1,4 +1,4 @@
-//! The parts of a route's path: which catalog, and which product or visitor of it.
+//! The parts of a route's path: which catalog, and which product, answer or visitor of it.
 
 use std::sync::Arc;
 
@@ -45,6 +45,18 @@ pub(super) struct ProductAddress {
     pub(super) engine: Arc<Engine>,
 }
 
+/// An answer of a catalog that answers; whether it is kept is not yet known.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(super) struct AnswerAddress {
+    /// The catalog's name
+    pub(super) catalog: String,
+    /// The answer's `recommendation_id`
+    pub(super) recommendation_id: String,
+    #[param(ignore)]
+    pub(super) engine: Arc<Engine>,
+}
+
 /// A visitor, user or nameless session of a catalog.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Path)]
@@ -80,6 +92,16 @@ impl FromRequestParts<App> for ProductAddress {
         let (catalog, id): (String, String) = path(parts, app).await?;
         let engine = app.catalogs().engine(&catalog)?;
         Ok(Self { catalog, id, engine })
+    }
+}
+
+impl FromRequestParts<App> for AnswerAddress {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let (catalog, recommendation_id): (String, String) = path(parts, app).await?;
+        let engine = app.catalogs().engine(&catalog)?;
+        Ok(Self { catalog, recommendation_id, engine })
     }
 }
 

@@ -11,13 +11,14 @@ use super::problem::Problem;
 use super::requests::Include;
 use crate::live::View;
 use crate::recommend::{
-    Answer, BundleOffer, ComparedRow, Engine, Explained, FewerBecause, Hit, Intent, Query, Reason, Source, SourceScores,
+    Answer, BundleOffer, ComparedRow, Engine, Explained, FewerBecause, Hit, Intent, Query, Reason, Source,
+    SourceScores, Stage, Trace,
 };
 
 /// Recommended products, best first.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({
-    "recommendation_id": "01JD5Q4G3X1M6Z8T0V9K2B7R5C", "placement": "pdp-similar", "intent": "similar",
+    "recommendation_id": "01JD5Q4G3X1M6Z8T0V9K2B7R5C", "placement": "pdp-similar", "intent": "similar", "stage": "discovery",
     "generation": "gen-000001", "title": null, "experiment": null,
     "results": [{"id": "20914", "score": 0.7421, "rank": 1, "sources": {"similar": 0.7421}}],
     "fallback": null, "fewer_because": null, "fewer_because_rule": null, "bundle": null, "rules_version": 3, "rules": [], "missing_ids": [], "took_ms": 0.21,
@@ -27,8 +28,10 @@ pub(super) struct RecommendResponse<'a> {
     pub(super) recommendation_id: String,
     /// The request's placement.
     pub(super) placement: Option<&'a str>,
-    /// The request's intent.
+    /// What is shown: the request's intent, or the leading one of its placement.
     pub(super) intent: Intent,
+    /// How far the session has come, as the placement took it; `null` without a placement.
+    pub(super) stage: Option<Stage>,
     /// The generation that answered.
     pub(super) generation: &'a str,
     /// A title for the list, on `include: ["reason"]`; `null` otherwise.
@@ -54,6 +57,9 @@ pub(super) struct RecommendResponse<'a> {
     pub(super) missing_ids: &'a [String],
     /// Time from the parsed request to the answer.
     pub(super) took_ms: f64,
+    /// How the answer came about, on `include: ["trace"]`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) trace: Option<Trace>,
 }
 
 /// Found products, best first.
@@ -103,6 +109,9 @@ pub(super) struct ResultItem<'a> {
     rank: usize,
     /// What each source says.
     sources: Sources,
+    /// The intent that it is from, where the placement shows several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    intent: Option<Intent>,
     /// The product record, on `include: ["product"]`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(schema_with = product_schema)]
@@ -146,6 +155,12 @@ pub(super) struct Sources {
     /// Says that it is made for a product of the session.
     #[serde(skip_serializing_if = "Option::is_none")]
     compatibility: Option<f32>,
+    /// Lies where, by a map of texts learned from orders, what goes with the session's products lies, as a share of the best.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    complement: Option<f32>,
+    /// Shares words with the session's products, as a share of the best.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lexical: Option<f32>,
 }
 
 impl Sources {
@@ -161,6 +176,8 @@ impl Sources {
             bought: known(Source::Bought),
             relations: known(Source::Relations),
             compatibility: known(Source::Compatibility),
+            complement: known(Source::Complement),
+            lexical: known(Source::Lexical),
         }
     }
 }
@@ -176,6 +193,7 @@ pub(super) fn results<'a>(view: &'a View, hits: &[Hit], has_product: bool) -> Re
             score: hit.score,
             rank: at + 1,
             sources: Sources::of(&hit.sources),
+            intent: None,
             product: record.map_err(|error| Problem::internal(&error))?,
             reason: None,
             comparison: None,
@@ -226,10 +244,13 @@ impl<'a> RecommendResponse<'a> {
     ) -> Result<Self, Problem> {
         let mut results = results(view, &answer.hits, extras.include.contains(&Include::Product))?;
         let title = extras.put_into(&mut results, (engine, view, answer))?;
+        let intents = answer.hits.iter().map(|hit| answer.part_of(hit.row).map(|part| part.intent));
+        results.iter_mut().zip(intents).for_each(|(result, intent)| result.intent = intent);
         Ok(Self {
             recommendation_id: ulid::Ulid::generate().to_string(),
             placement,
             intent: extras.query.intent,
+            stage: extras.query.slot.as_ref().map(|slot| slot.stage),
             generation: view.generation().name(),
             title,
             experiment: (),
@@ -242,6 +263,7 @@ impl<'a> RecommendResponse<'a> {
             rules: answer.fired.iter().map(|fired| AppliedRule { id: &fired.id, removed: fired.removed }).collect(),
             missing_ids: &answer.missing_ids,
             took_ms,
+            trace: None,
         })
     }
 }

@@ -9,8 +9,10 @@ use tokio::time::{Instant, timeout_at};
 use super::catalogs::Catalogs;
 use super::config::ServerConfig;
 use super::event_stores::EventStores;
+use super::kept::KeptQuestions;
 use super::metrics::Metrics;
 use super::problem::{Code, Problem};
+use super::receipts::Receipts;
 use crate::live::View;
 use crate::recommend::{Answer, Engine, Query};
 
@@ -22,10 +24,12 @@ struct Shared {
     catalogs: Arc<Catalogs>,
     events: Arc<EventStores>,
     metrics: Arc<Metrics>,
+    receipts: Arc<Receipts>,
     max_body_bytes: usize,
     request_timeout: Duration,
     /// Places for questions that keep a core busy for long.
     heavy: Arc<Semaphore>,
+    kept: KeptQuestions,
     openapi: String,
 }
 
@@ -43,9 +47,11 @@ impl App {
             catalogs,
             events,
             metrics,
+            receipts: Arc::default(),
             max_body_bytes: config.max_body_bytes,
             request_timeout: Duration::from_millis(config.request_timeout_ms),
             heavy: Arc::new(Semaphore::new(num_cores)),
+            kept: KeptQuestions::new(Duration::from_secs(config.trace_keep_seconds), config.trace_keep_bytes),
             openapi,
         }))
     }
@@ -60,9 +66,19 @@ impl App {
         &self.0.events
     }
 
+    /// Receipts of erasures that nobody has taken yet.
+    pub(super) fn receipts(&self) -> &Arc<Receipts> {
+        &self.0.receipts
+    }
+
     /// The figures.
     pub(super) fn metrics(&self) -> &Metrics {
         &self.0.metrics
+    }
+
+    /// The questions whose answers can be explained.
+    pub(super) fn kept(&self) -> &KeptQuestions {
+        &self.0.kept
     }
 
     /// The OpenAPI document.
@@ -91,7 +107,7 @@ impl App {
         &self,
         engine: &Arc<Engine>,
         view: &View,
-        query: Query,
+        query: Arc<Query>,
         deadline: Instant,
     ) -> Result<(Answer, f64), Problem> {
         let began = Instant::now();

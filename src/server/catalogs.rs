@@ -21,7 +21,7 @@ use crate::catalog::CatalogConfig;
 use crate::embed::Embedder;
 use crate::index::{CatalogDir, Check, IndexError};
 use crate::live::View;
-use crate::recommend::{Engine, RecommendConfig, RecommendError};
+use crate::recommend::{Engine, RecommendConfig, RecommendError, WaitingRule};
 use crate::rules::RULES_FILE;
 
 /// The catalogs of one index root.
@@ -137,9 +137,22 @@ impl Catalogs {
             }
             Err(_) => {}
         }
+        let before = engine.rules().version();
         let rules = engine.rules().catch_up(&engine.view());
         match &rules {
-            Ok(true) => tracing::info!(catalog = dir.catalog(), version = engine.rules().version(), "rules in force"),
+            Ok(true) if engine.rules().version() <= before => {
+                let (catalog, version) = (dir.catalog(), engine.rules().version());
+                tracing::warn!(
+                    catalog,
+                    before,
+                    version,
+                    "another `rules.sqlite` was put in place: its rules are in force"
+                );
+            }
+            Ok(true) => {
+                tracing::info!(catalog = dir.catalog(), version = engine.rules().version(), "rules in force");
+                note_waiting(dir.catalog(), engine);
+            }
             Ok(false) => {}
             Err(error) if !old.is_stale => {
                 let catalog = dir.catalog();
@@ -160,6 +173,7 @@ impl Catalogs {
                 let view = engine.view();
                 let (name, products) = (view.generation().name(), view.num_products());
                 tracing::info!(catalog, generation = name, products, seq = view.seq(), "generation serves");
+                note_waiting(catalog, &engine);
                 self.metrics.reloaded(catalog, true, old_name, Some((name, products)));
                 Served { engine: Some(engine), failed: CatalogState::Serving, is_stale: false, seen, refused: None }
             }
@@ -186,7 +200,11 @@ impl Catalogs {
             return Ok(engine);
         }
         let template = &self.settings.of(dir.catalog()).text;
-        let engine = Engine::new(dir, generation, self.embedder.clone(), template, &self.config)?;
+        let mut config = self.config.clone();
+        if let Some(placements) = self.settings.placements.get(dir.catalog()) {
+            config.placements = placements.clone();
+        }
+        let engine = Engine::new(dir, generation, self.embedder.clone(), template, &config)?;
         Ok(Arc::new(engine.with_behavior(self.behavior.clone())))
     }
 
@@ -256,5 +274,17 @@ impl Catalogs {
             }
         };
         self.serving.load().iter().map(status).collect()
+    }
+}
+
+/// Logs the rules in force that do not count, as no product has a field that they name.
+fn note_waiting(catalog: &str, engine: &Engine) {
+    match engine.rules().waiting(&engine.view()) {
+        Ok(waiting) => {
+            for WaitingRule { rule, field } in waiting {
+                tracing::warn!(catalog, rule, field, "a rule does not count until a product has the field");
+            }
+        }
+        Err(error) => tracing::error!(catalog, "which rules wait for a field is not known: {}", with_causes(&error)),
     }
 }

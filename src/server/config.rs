@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::CatalogConfig;
+use crate::recommend::Placements;
 
 /// Where the server listens and how much a client may take.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -26,6 +27,10 @@ pub struct ServerConfig {
     pub shutdown_grace_ms: u64,
     /// How often the catalogs' `CURRENT` files are looked at for a new generation.
     pub reload_interval_ms: u64,
+    /// Seconds for which a question is held in memory so that its answer can be explained; 0 holds none.
+    pub trace_keep_seconds: u64,
+    /// Bytes that such questions may take together; the oldest go first.
+    pub trace_keep_bytes: usize,
     /// Origins whose pages may call from the browser, such as `https://shop.example`; `*` means any. Empty means none.
     pub cors_allow_origins: Vec<String>,
 }
@@ -40,18 +45,22 @@ impl Default for ServerConfig {
             request_timeout_ms: 5000,
             shutdown_grace_ms: 10_000,
             reload_interval_ms: 250,
+            trace_keep_seconds: 600,
+            trace_keep_bytes: 16 * 1024 * 1024,
             cors_allow_origins: Vec::new(),
         }
     }
 }
 
-/// How the products of each catalog are read.
+/// How the products of each catalog are read, and which placements it has.
 #[derive(Debug, Clone, Default)]
 pub struct CatalogSettings {
     /// For every catalog that `named` leaves out.
     pub default: CatalogConfig,
     /// For single catalogs, by name.
     pub named: BTreeMap<String, CatalogConfig>,
+    /// Placements of single catalogs, by name; those of the settings of answers for every other.
+    pub placements: BTreeMap<String, Placements>,
 }
 
 impl CatalogSettings {

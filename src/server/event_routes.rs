@@ -82,7 +82,7 @@ pub(super) struct StorefrontEvent {
 /// `navigator.sendBeacon` sends. A bad one never stops the others. Safe to call from the browser.
 ///
 /// A purchase with a `transaction_id` is known by it, whatever its `event_id` and time: told again, it is a duplicate, and of products that it
-/// tells more of than is known, what is more is kept. A refund is known by its `event_id`, or else by its `transaction_id` and time.
+/// tells more of than is known, what is more is kept. A refund is known by its `transaction_id` and its `event_id`, or else its time.
 #[utoipa::path(
     post, path = "/v1/{catalog}/events", tag = "events",
     params(CatalogName),

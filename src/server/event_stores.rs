@@ -48,6 +48,11 @@ impl EventStores {
         Self { root, config, metrics, stores: ArcSwap::default() }
     }
 
+    /// Whether what is known of a shopper who says `consent` may be looked at, and something kept of what they ask.
+    pub(super) fn may_keep(&self, consent: Option<bool>) -> bool {
+        consent.unwrap_or(!self.config.require_consent)
+    }
+
     /// The events of `catalog`.
     ///
     /// Returns a problem if there is no such catalog or its events cannot be used.

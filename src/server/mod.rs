@@ -14,12 +14,15 @@
 //! | `address` | the parts of a path: catalog, product, visitor |
 //! | `router` | routes, layers, fallbacks |
 //! | `recommend_routes` | recommend, search, and the Shopify-shaped GET |
+//! | `trace_routes` | how an answer that was given came about |
+//! | `kept` | the questions of answers that can be explained |
 //! | `product_routes` | catalogs and products |
 //! | `change_routes` | changes of products |
 //! | `changes` | changes as JSON |
 //! | `event_routes` | events in |
 //! | `rules_routes` | the shop's rules: read, saved, tried, reported |
 //! | `visitor_routes` | what is kept of one visitor: shown, erased |
+//! | `receipts` | receipts of erasures whose requests had run out of time |
 //! | `event_stores` | catalog → event store |
 //! | `health_routes` | health, metrics, OpenAPI |
 //! | `requests` | requests as JSON |
@@ -46,17 +49,20 @@ mod event_routes;
 mod event_stores;
 mod health_routes;
 mod json_body;
+mod kept;
 mod metrics;
 mod openapi;
 mod problem;
 mod product_routes;
 mod query_string;
+mod receipts;
 mod recommend_routes;
 mod requests;
 mod router;
 mod rules_routes;
 mod serve;
 mod shopify;
+mod trace_routes;
 mod visitor_routes;
 
 pub use config::{CatalogSettings, ServerConfig};

@@ -41,6 +41,10 @@ pub(super) enum Code {
     CatalogNotFound,
     /// The catalog has no product of this id.
     ProductNotFound,
+    /// The catalog has no placement of this name.
+    PlacementNotFound,
+    /// No answer of this id is kept.
+    RecommendationNotFound,
     /// No such route.
     RouteNotFound,
     /// The route has no such method.
@@ -90,9 +94,12 @@ impl Code {
             | Self::InvalidAddress
             | Self::IntentNotAvailable
             | Self::InvalidRules => StatusCode::BAD_REQUEST,
-            Self::CatalogNotFound | Self::ProductNotFound | Self::RouteNotFound | Self::VersionNotFound => {
-                StatusCode::NOT_FOUND
-            }
+            Self::CatalogNotFound
+            | Self::ProductNotFound
+            | Self::PlacementNotFound
+            | Self::RecommendationNotFound
+            | Self::RouteNotFound
+            | Self::VersionNotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -122,6 +129,8 @@ impl Code {
             Self::IntentNotAvailable => "The intent is not available",
             Self::CatalogNotFound => "No such catalog",
             Self::ProductNotFound => "No such product",
+            Self::PlacementNotFound => "No such placement",
+            Self::RecommendationNotFound => "No such answer",
             Self::RouteNotFound => "No such route",
             Self::MethodNotAllowed => "Wrong method",
             Self::RequestTimeout => "The body came too slowly",
@@ -154,6 +163,10 @@ impl Code {
             Self::IntentNotAvailable => "use `similar` (`related`)",
             Self::CatalogNotFound => "GET /v1/catalogs lists them",
             Self::ProductNotFound => "check the id against the shop's feed",
+            Self::PlacementNotFound => "`kindred placements CATALOG` lists them",
+            Self::RecommendationNotFound => {
+                "answers are kept for `server.trace_keep_seconds`, as many as `server.trace_keep_bytes` hold; ask again with `include: [\"trace\"]`"
+            }
             Self::RouteNotFound => "/openapi.json lists every route",
             Self::MethodNotAllowed => "the `Allow` header names the methods of this route",
             Self::RequestTimeout => "send the body at once",
@@ -341,6 +354,10 @@ impl From<RecommendError> for Problem {
                 Self::field(Code::InvalidFilter, path, format!("no product has a field `{field}`"))
                     .hint(format!("the catalog has {known}"))
             }
+            RecommendError::UnknownPlacement { name, known } => {
+                let message = format!("the catalog has no placement `{name}`");
+                Self::field(Code::PlacementNotFound, "placement", message).hint(format!("the catalog has {known}"))
+            }
             RecommendError::NotComparable(_) => {
                 Self::field(Code::IntentNotAvailable, "intent", error).hint("build the index again")
             }
@@ -380,7 +397,15 @@ impl From<RulesError> for Problem {
             RulesError::DiskFull { .. } => Code::DiskFull,
             RulesError::Busy { .. } => Code::Overloaded,
             RulesError::Damaged { .. } | RulesError::Foreign { .. } => Code::RulesDamaged,
-            RulesError::Sqlite { .. } => return Self::internal(&error),
+            RulesError::Gone { .. } => {
+                tracing::error!("rules cannot be used: {error}");
+                return Self::new(
+                    Code::RulesDamaged,
+                    "`rules.sqlite` was moved away or deleted; what is in force stays",
+                )
+                .hint("put the file back, or restart the server without it, which gives up the rules");
+            }
+            RulesError::Sqlite { .. } | RulesError::Make { .. } => return Self::internal(&error),
         };
         tracing::error!("rules cannot be used: {}", with_causes(&error));
         Self::new(code, "the rules stay as they were")
@@ -399,6 +424,11 @@ impl From<EventError> for Problem {
             | EventError::Read { .. }
             | EventError::Write { .. }
             | EventError::ReadKey { .. } => Code::EventsUnavailable,
+            EventError::Replaced { .. } => {
+                tracing::error!("events cannot be used: {}", with_causes(&error));
+                let detail = "`events.sqlite` was moved away or replaced while in use; nothing was kept";
+                return Self::new(Code::EventsDamaged, detail).hint("restart the server");
+            }
             damage if damage.is_damage() => Code::EventsDamaged,
             _ => return Self::internal(&error),
         };
@@ -439,6 +469,14 @@ mod tests {
             assert_eq!((document.status, document.code), (status, code));
             assert!(!serde_json::to_string(&document).unwrap().contains("secret"));
         }
+    }
+
+    #[test]
+    fn events_that_were_moved_away_ask_for_a_restart() {
+        let path = std::path::PathBuf::from("/secret/events.sqlite");
+        let document = serde_json::to_value(Problem::from(EventError::Replaced { path }).document()).unwrap();
+        assert_eq!((&document["status"], &document["hint"]), (&503.into(), &"restart the server".into()));
+        assert!(!document.to_string().contains("secret"));
     }
 
     #[test]

@@ -13,13 +13,14 @@ use super::address::CatalogAddress;
 use super::answers::{Extras, RecommendResponse, SearchResponse, results, why_fewer};
 use super::app::App;
 use super::json_body::JsonBody;
+use super::kept::Kept;
 use super::problem::{Code, Problem, Refusals, with_causes};
 use super::query_string::QueryString;
-use super::requests::{DEFAULT_LIMIT, RecommendRequest, SearchRequest, Shopper, VisitorKind};
+use super::requests::{DEFAULT_LIMIT, Include, RecommendRequest, SearchRequest, Shopper, VisitorKind};
 use super::shopify::ShopifyResponse;
-use crate::events::{BoughtProduct, EventError, EventKind, EventStore, Purchased};
+use crate::events::{BoughtProduct, Buyer, EventError, EventKind, EventStore, Purchased};
 use crate::live::View;
-use crate::recommend::{Engine, Intent, MAX_ANCHORS, MAX_LIMIT, Mark, Query, SessionEvent};
+use crate::recommend::{Engine, Intent, MAX_ANCHORS, MAX_LIMIT, Mark, Query, SessionEvent, Trace};
 
 /// Most products that Shopify's call returns, and what it returns unless told otherwise.
 const SHOPIFY_LIMIT: usize = 10;
@@ -52,32 +53,52 @@ pub(super) async fn recommend(
 ) -> Result<Response, Problem> {
     let CatalogAddress { catalog, engine } = address?;
     let JsonBody { value, deadline } = request?;
-    let (shopper, is_of_last_order) = (value.shopper(), value.is_of_last_order());
+    let may_know = app.events().may_keep(value.consent());
+    let (shopper, said, is_of_last_order) = (value.shopper(may_know), value.said(), value.is_of_last_order());
     let (mut query, placement, include) = value.into_query()?;
     let view = engine.view();
+    let is_of_page = matches!(query.intent, Intent::Similar | Intent::Trending);
+    if let Some(shopper) = shopper.as_ref().filter(|_| !is_of_page && query.order.is_none()) {
+        add_live_session(&app, &catalog, shopper, &view, &mut query);
+    }
+    query = engine.place(query, said)?;
     if let Some(shopper) = shopper {
-        let is_of_page = matches!(query.intent, Intent::Similar | Intent::Trending);
-        if !is_of_page && query.order.is_none() {
-            add_live_session(&app, &catalog, &shopper, &view, &mut query);
+        let heeds_bought = query.intents().any(|intent| engine.config().heeds_bought(intent));
+        if let Some(buyer) = shopper.buyer().filter(|_| heeds_bought) {
+            query.bought = bought(&app, &catalog, buyer, deadline).await;
         }
-        if let Some(buyer) = shopper.buyer().filter(|_| engine.config().heeds_bought(query.intent)) {
-            query.bought = bought(&app, &catalog, buyer.to_owned(), deadline).await;
-        }
-        if let Some(buyer) = shopper.buyer().filter(|_| query.order.is_some() || query.intent == Intent::Replenish) {
-            let purchases = purchases(&app, &catalog, buyer.to_owned(), deadline).await;
-            match query.order {
-                Some(_) if is_of_last_order => query.start_from_last_order(&purchases),
-                Some(_) => query.leave_out(&purchases),
-                None => query.purchases = purchases,
-            }
+        let heeds_purchases = query.order.is_some() || query.intents().any(|intent| intent == Intent::Replenish);
+        if let Some(buyer) = shopper.buyer().filter(|_| heeds_purchases) {
+            query.take_purchases(purchases(&app, &catalog, buyer, deadline).await, is_of_last_order);
         }
         if engine.rules().version() > 0 {
             add_marks(&app, &catalog, &shopper, &mut query);
         }
     }
+    let query = Arc::new(query);
     let (answer, took_ms) = app.ask(&engine, &view, query.clone(), deadline).await?;
     let extras = Extras { query: &query, include: &include };
-    json(&RecommendResponse::new(&engine, (&view, &answer), &extras, placement.as_deref(), took_ms)?)
+    let mut response = RecommendResponse::new(&engine, (&view, &answer), &extras, placement.as_deref(), took_ms)?;
+    if include.contains(&Include::Trace) {
+        response.trace = Some(trace(&app, &engine, &view, query.clone(), deadline).await?);
+    }
+    if may_know {
+        app.kept().keep(&response.recommendation_id, Kept::of(&catalog, query.clone(), (&view, &answer)));
+    }
+    json(&response)
+}
+
+/// How the answer to `query` comes about: worked out apart, as it looks at far more products than the answer does.
+pub(super) async fn trace(
+    app: &App,
+    engine: &Arc<Engine>,
+    view: &View,
+    query: Arc<Query>,
+    deadline: Instant,
+) -> Result<Trace, Problem> {
+    let (engine, view) = (engine.clone(), view.clone());
+    let (_, trace) = app.apart(deadline, move || engine.trace(&view, &query)).await??;
+    Ok(trace)
 }
 
 /// Puts what the shopper has done before what the request tells of the session. Events that cannot be read do not keep the question from
@@ -114,12 +135,12 @@ fn add_marks(app: &App, catalog: &str, shopper: &Shopper, query: &mut Query) {
 }
 
 /// What the shopper bought in earlier orders; nothing where that cannot be read in time, as the question has an answer without it.
-async fn bought(app: &App, catalog: &str, buyer: String, deadline: Instant) -> Vec<BoughtProduct> {
+async fn bought(app: &App, catalog: &str, buyer: Buyer, deadline: Instant) -> Vec<BoughtProduct> {
     read(app, catalog, deadline, move |store| store.bought(&buyer)).await
 }
 
 /// What the shopper bought and when; nothing where that cannot be read in time.
-async fn purchases(app: &App, catalog: &str, buyer: String, deadline: Instant) -> Vec<Purchased> {
+async fn purchases(app: &App, catalog: &str, buyer: Buyer, deadline: Instant) -> Vec<Purchased> {
     read(app, catalog, deadline, move |store| store.purchases(&buyer)).await
 }
 
@@ -197,7 +218,7 @@ async fn answer_search(
 ) -> Result<Response, Problem> {
     let (query, text, has_product) = request.into_query();
     let view = engine.view();
-    let (answer, took_ms) = app.ask(engine, &view, query, deadline).await?;
+    let (answer, took_ms) = app.ask(engine, &view, Arc::new(query), deadline).await?;
     json(&SearchResponse {
         recommendation_id: ulid::Ulid::generate().to_string(),
         query: &text,
@@ -217,7 +238,7 @@ async fn answer_search(
         CatalogAddress,
         ("product_id" = String, Query, description = "The product on the page"),
         ("limit" = Option<usize>, Query, description = "Most products, 1 to 10; 10 when absent"),
-        ("intent" = Option<String>, Query, description = "`related` when absent, `complementary`, or `upsell`"),
+        ("intent" = Option<String>, Query, description = "`related` when absent, `complementary` or `upsell`"),
     ),
     responses(
         (status = 200, description = "Products, best first", body = ShopifyResponse),
@@ -240,7 +261,7 @@ pub(super) async fn shopify_recommendations(
     }
     let anchors = vec![product_id.to_owned()];
     let query = Query { intent, anchors, limit, is_counted: true, ..Query::default() };
-    let (answer, _) = app.ask(&engine, &view, query, app.deadline()).await?;
+    let (answer, _) = app.ask(&engine, &view, Arc::new(query), app.deadline()).await?;
     let products = answer.hits.iter().map(|hit| view.product(hit.row).map(Into::into));
     let products = products.collect::<Result<_, _>>().map_err(|error| Problem::internal(&error))?;
     json(&ShopifyResponse { products })

@@ -7,14 +7,12 @@ use utoipa::ToSchema;
 
 use super::problem::{Code, Problem};
 use crate::catalog::Money;
-use crate::events::{EventKind, MAX_ID_BYTES};
-use crate::recommend::{Intent, MAX_ANCHORS, PlacedOrder, Query, RelativePrice, SessionEvent};
+use crate::events::{Buyer, EventKind, MAX_ID_BYTES};
+use crate::recommend::{Intent, MAX_ANCHORS, MAX_PLACEMENT_CHARS, Query, RelativePrice, Said, SessionEvent, Stage};
 use crate::rules::Filter;
 
 /// Products in an answer unless the request says otherwise.
 pub(super) const DEFAULT_LIMIT: usize = 10;
-/// Longest placement name in characters.
-const MAX_PLACEMENT_CHARS: usize = 64;
 /// Most segments of a shopper.
 const MAX_SEGMENTS: usize = 20;
 /// Longest language tag in characters.
@@ -25,11 +23,11 @@ const MAX_LANGUAGE_CHARS: usize = 35;
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"placement": "pdp-similar", "context": {"product": "85099B"}, "limit": 4, "include": ["product"]}))]
 pub(super) struct RecommendRequest {
-    /// The shop's name for the slot, 1 to 64 characters; comes back in the answer.
+    /// The slot of the page: one of the catalog's placements. What the request leaves out of `intent`, `limit` and `min_score` is as the
+    /// placement says for the stage of the session. Comes back in the answer.
     placement: Option<String>,
-    /// What to show.
-    #[serde(default)]
-    intent: Intent,
+    /// What to show. Without it what the placement shows, and without that `similar`.
+    intent: Option<Intent>,
     /// What the shopper looks at now.
     #[serde(default)]
     context: Context,
@@ -41,12 +39,12 @@ pub(super) struct RecommendRequest {
     /// Who is signed in: their session counts where `visitor_id` is absent, or not known, or has no session under way, and always what
     /// they bought in earlier orders. 1 to 256 bytes.
     user_id: Option<String>,
-    /// `false`: what is known of the visitor is not looked at. Nothing is kept of a request either way.
+    /// `false` (with `events.require_consent`, anything but `true`): what is known of the visitor is not looked at, and nothing is kept of the request.
+    /// Otherwise its products are held in memory for `server.trace_keep_seconds`, without any id of a shopper, so that the answer can be explained.
     consent: Option<bool>,
-    /// Most products in the answer, 1 to 100.
-    #[serde(default = "default_limit")]
-    #[schema(minimum = 1, maximum = 100, default = 10)]
-    limit: usize,
+    /// Most products in the answer, 1 to 100; without it the placement's, and without that 10.
+    #[schema(minimum = 1, maximum = 100)]
+    limit: Option<usize>,
     /// Who asks, for the shop's rules.
     #[serde(default)]
     shopper: ShopperContext,
@@ -107,6 +105,9 @@ pub(super) struct Context {
     /// For `replenish`: what is due so many days from now, 0 to 3650; the shop's setting when absent.
     #[schema(minimum = 0, maximum = 3650)]
     due_within_days: Option<f32>,
+    /// How far the session has come, for the placement; from the cart and the visitor's events when left out, and with `order`
+    /// `post_purchase`.
+    stage: Option<Stage>,
 }
 
 /// An order that was placed: its products, or the shopper's last one.
@@ -123,12 +124,9 @@ pub(super) struct OrderContext {
 }
 
 impl OrderContext {
-    fn check(&self, intent: Intent) -> Result<(), Problem> {
+    fn check(&self) -> Result<(), Problem> {
         let wrong = |message: &str| Err(Problem::field(Code::InvalidField, "context.order", message));
         at_most("context.order.products", self.products.len())?;
-        if intent != Intent::CrossSell {
-            return wrong("an order is gone with by `cross_sell` alone");
-        }
         match self.last {
             true if !self.products.is_empty() || self.placed_at.is_some() => {
                 wrong("give `last`, or `products` and `placed_at`, not both")
@@ -235,6 +233,8 @@ pub(super) enum Include {
     Reason,
     /// What differs from the product that the answer starts from, what is better first.
     Comparison,
+    /// How the answer came about, step by step.
+    Trace,
 }
 
 /// A search by free text.
@@ -283,28 +283,45 @@ impl Shopper {
         [&self.visitor, &self.user].into_iter().filter_map(|id| id.as_deref()).collect()
     }
 
-    /// Whose earlier orders count: of who is signed in, or else of the visitor.
-    pub(super) fn buyer(&self) -> Option<&str> {
-        self.user.as_deref().or(self.visitor.as_deref())
+    /// Whose earlier orders count: of who is signed in, or else of the visitor's device.
+    pub(super) fn buyer(&self) -> Option<Buyer> {
+        self.user.clone().map(Buyer::User).or_else(|| self.visitor.clone().map(Buyer::Visitor))
     }
 }
 
 impl RecommendRequest {
-    /// Whose events may count for the answer; `None` where nobody is named or consent is refused.
-    pub(super) fn shopper(&self) -> Option<Shopper> {
+    /// Whose events may count for the answer; `None` where nobody is named or consent is refused, or where it is required, not given.
+    pub(super) fn shopper(&self, may_know: bool) -> Option<Shopper> {
         let Self { visitor_id, user_id, session_id, .. } = self;
         let is_named = visitor_id.is_some() || user_id.is_some() || session_id.is_some();
         let (visitor, user, session) = (visitor_id.clone(), user_id.clone(), session_id.clone());
-        (is_named && self.consent != Some(false)).then_some(Shopper { visitor, user, session })
+        (is_named && may_know).then_some(Shopper { visitor, user, session })
     }
 
-    /// The question, the placement to echo, and what results carry.
+    /// What the request itself says of what its placement could.
+    pub(super) fn said(&self) -> Said {
+        Said { intent: self.intent, limit: self.limit }
+    }
+
+    /// What the shopper says of being remembered.
+    pub(super) fn consent(&self) -> Option<bool> {
+        self.consent
+    }
+
+    /// What is asked for; a placement tells of a session and says itself what to show.
+    fn intent(&self) -> Intent {
+        let of_placement = if self.placement.is_some() { Intent::Next } else { Intent::Similar };
+        self.intent.unwrap_or(of_placement)
+    }
+
+    /// The question, the placement to echo, and what results carry. It is to be [placed](crate::recommend::Engine::place).
     ///
     /// Returns an error at the first field that is out of its range.
     pub(super) fn into_query(self) -> Result<(Query, Option<String>, Vec<Include>), Problem> {
         self.check()?;
+        let intent = self.intent();
         let Context { product, products, query: text, viewed, cart, looked_s, comparing, .. } = self.context;
-        let Context { free_shipping_over, order, goal, due_within_days, .. } = self.context;
+        let Context { free_shipping_over, stage, order, goal, due_within_days, .. } = self.context;
         let several = cart.iter().filter(|line| line.quantity > 1).map(|line| (line.id.clone(), line.quantity));
         let quantities = several.collect();
         let free_shipping_over = free_shipping_over.as_deref().map(threshold).transpose()?;
@@ -312,11 +329,11 @@ impl RecommendRequest {
         let of_rules = cart.clone();
         let (mut anchors, mut session) = (Vec::new(), Vec::new());
         let mut exclude = self.exclude;
-        if self.intent != Intent::Similar {
+        if intent != Intent::Similar {
             session.extend(cart.into_iter().map(|id| SessionEvent { id, kind: EventKind::AddToCart }));
             session.extend(viewed.into_iter().map(|id| SessionEvent { id, kind: EventKind::ViewItem }));
             anchors.extend(products.into_iter().chain(product));
-            if self.intent == Intent::Upsell {
+            if intent == Intent::Upsell {
                 // Stepped up from the first, which is what is looked at now.
                 anchors.reverse();
             }
@@ -327,25 +344,16 @@ impl RecommendRequest {
                 anchors = if viewed.is_empty() { cart } else { viewed };
             }
         }
-        if let Some(order) = &order {
-            exclude.extend(of_rules.iter().cloned());
-            let put_in = |id: &String| SessionEvent { id: id.clone(), kind: EventKind::AddToCart };
-            session = order.products.iter().map(put_in).collect();
-            anchors.clear();
-        }
         keep_first(&mut anchors, &mut exclude);
-        let query = Query {
-            order: order.map(|order| PlacedOrder { placed_at: order.placed_at }),
+        let mut query = Query {
             goal,
             due_within_days,
-            purchases: Vec::new(),
-            intent: self.intent,
+            intent,
             anchors,
             session,
-            bought: Vec::new(),
             include_seen: self.include_seen,
             text,
-            limit: self.limit,
+            limit: self.limit.unwrap_or(DEFAULT_LIMIT),
             min_score: self.min_score,
             filter: self.filter,
             exclude,
@@ -359,9 +367,13 @@ impl RecommendRequest {
             quantities,
             free_shipping_over,
             shopper: self.shopper.into_shopper(),
-            at: None,
             is_counted: true,
+            stage,
+            ..Query::default()
         };
+        if let Some(order) = order {
+            query.start_from_order(&order.products, order.placed_at);
+        }
         Ok((query, self.placement, self.include))
     }
 
@@ -371,7 +383,7 @@ impl RecommendRequest {
         let num_products = context.products.len() + usize::from(context.product.is_some());
         at_most("context.products", num_products)?;
         at_most("context.viewed", context.viewed.len())?;
-        if self.intent != Intent::Similar {
+        if self.intent() != Intent::Similar {
             at_most("context.viewed", context.viewed.len() + context.cart.len())?;
         }
         at_most("context.cart", context.cart.len())?;
@@ -400,7 +412,7 @@ impl RecommendRequest {
             }
         }
         if let Some(order) = &context.order {
-            order.check(self.intent)?;
+            order.check()?;
         }
         self.shopper.check()
     }

@@ -20,7 +20,8 @@ use super::error::ServerError;
 use super::metrics::Metrics;
 use super::problem::{Code, Problem};
 use super::{
-    change_routes, event_routes, health_routes, openapi, product_routes, recommend_routes, rules_routes, visitor_routes,
+    change_routes, event_routes, health_routes, openapi, product_routes, recommend_routes, rules_routes, trace_routes,
+    visitor_routes,
 };
 
 /// Every route and its description.
@@ -29,6 +30,7 @@ pub(super) fn routes() -> (Router<App>, OpenApi) {
         .routes(routes!(recommend_routes::recommend))
         .routes(routes!(recommend_routes::search, recommend_routes::search_by_address))
         .routes(routes!(recommend_routes::shopify_recommendations))
+        .routes(routes!(trace_routes::trace_of))
         .routes(routes!(product_routes::product, change_routes::delete_product))
         .routes(routes!(change_routes::patch_products, change_routes::put_products, change_routes::delete_products))
         .routes(routes!(event_routes::post_events))

@@ -7,6 +7,7 @@ use axum::http::{HeaderMap, HeaderValue};
 use axum::response::Response;
 use jiff::{Timestamp, ToSpan};
 use serde::Serialize;
+use tokio::time::Instant;
 use utoipa::ToSchema;
 
 use super::address::CatalogAddress;
@@ -16,21 +17,21 @@ use super::problem::{Code, Problem, ProblemDocument, Refusals, problem_response}
 use super::query_string::QueryString;
 use super::recommend_routes::json;
 use crate::events::HistoryPart;
-use crate::recommend::{DryRun, DryRunReport, RecommendError, Saver};
-use crate::rules::{DayFigures, RuleSet, RulesDiff, RulesError, VersionInfo};
+use crate::recommend::{DryRun, DryRunReport, RecommendError, Saver, WaitingRule};
+use crate::rules::{DayFigures, MAX_SAVER_CHARS, RuleSet, RulesDiff, RulesError, VersionInfo};
 
 /// Who saves rules, as they say.
 const WHO_HEADER: &str = "x-kindred-user";
 /// Why they do, as they say.
 const NOTE_HEADER: &str = "x-kindred-note";
-/// Longest of either, in characters.
-const MAX_WORD_CHARS: usize = 200;
 /// Versions that the history shows unless told otherwise, and at most.
 const HISTORY: (usize, usize) = (20, 1000);
 /// Days that the report shows unless told otherwise, and at most.
 const REPORT_DAYS: (usize, usize) = (1, 400);
 /// Questions of a dry run unless told otherwise, and at most.
 const QUESTIONS: (usize, usize) = (200, 5000);
+/// Share of the time until the answer is due that drawing and asking may take; the rest is for the report.
+const DRY_RUN_SHARE: f64 = 0.6;
 /// Length of a dry run's lists.
 const DRY_RUN_LIMIT: usize = 10;
 
@@ -88,6 +89,8 @@ pub(super) struct RulesHistoryResponse {
 pub(super) struct RulesReportResponse {
     /// By day, the newest first, and by what they kept out.
     figures: Vec<DayFigures>,
+    /// Rules in force that do not count until a product has a field that they name.
+    waiting: Vec<WaitingRule>,
 }
 
 /// Shows the rules in force.
@@ -159,6 +162,8 @@ pub(super) async fn put_rules(
 }
 
 /// Tries rules without saving them: drawn products, sessions and orders are answered with the rules in force and with these, and compared.
+///
+/// Where the time of a request is too short for all, the report says what was left out (`questions_left_out`, `rules_left_out`).
 #[utoipa::path(
     post, path = "/v1/{catalog}/rules/dry-run", tag = "rules",
     params(
@@ -193,7 +198,9 @@ pub(super) async fn dry_run(
         let set = RuleSet::read(&text, notation).map_err(RulesError::from)?;
         // Without events that can be read, only products are drawn.
         let history = events.and_then(|store| Ok(store.history(&HistoryPart::default())?)).unwrap_or_default();
-        let run = DryRun { set: &set, history: &history, num_questions, limit: DRY_RUN_LIMIT, seed, at };
+        // Rather a part of the questions than no answer.
+        let within = Some(deadline.saturating_duration_since(Instant::now()).mul_f64(DRY_RUN_SHARE));
+        let run = DryRun { set: &set, history: &history, num_questions, limit: DRY_RUN_LIMIT, seed, at, within };
         engine.dry_run(&engine.view(), &run).map_err(rules_problem)
     };
     json(&app.apart(deadline, run).await??)
@@ -242,9 +249,12 @@ pub(super) async fn report(
     let days = QueryString::parse(raw.as_deref(), &["days"])?.number("days", 1..=REPORT_DAYS.1, REPORT_DAYS.0)?;
     let today = Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
     let first = today.saturating_sub((days as i64 - 1).days());
-    let read = move || engine.rules().store().figures(&first.to_string(), &today.to_string());
-    let figures = app.apart(app.deadline(), read).await??;
-    json(&RulesReportResponse { figures })
+    let read = move || {
+        let figures = engine.rules().store().figures(&first.to_string(), &today.to_string())?;
+        let waiting = engine.rules().waiting(&engine.view())?;
+        Ok::<_, RecommendError>(RulesReportResponse { figures, waiting })
+    };
+    json(&app.apart(app.deadline(), read).await??)
 }
 
 /// An error at a place in the rules, which is no filter of the request.
@@ -283,12 +293,15 @@ fn expected_version(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
 fn word(headers: &HeaderMap, name: &'static str, otherwise: &str) -> Result<String, Problem> {
     let Some(value) = headers.get(name) else { return Ok(otherwise.to_owned()) };
     let word = String::from_utf8_lossy(value.as_bytes()).trim().to_owned();
-    if word.chars().count() > MAX_WORD_CHARS {
+    if word.chars().count() > MAX_SAVER_CHARS {
         return Err(Problem::field(
             Code::InvalidField,
             name,
-            format!("at most {MAX_WORD_CHARS} characters are allowed"),
+            format!("at most {MAX_SAVER_CHARS} characters are allowed"),
         ));
+    }
+    if word.chars().any(char::is_control) {
+        return Err(Problem::field(Code::InvalidField, name, "control characters are not allowed"));
     }
     Ok(word)
 }

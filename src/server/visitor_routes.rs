@@ -62,6 +62,13 @@ pub(super) async fn erase_visitor(
     let store = app.events().of(&catalog)?;
     let dir = app.catalogs().dir(&catalog)?;
     let behavior = app.catalogs().behavior().clone();
-    let erasure = app.apart(app.deadline(), move || erase_shopper(&dir, &store, &id, &behavior)).await??;
+    let (receipts, of, whose) = (app.receipts().clone(), catalog.clone(), id.clone());
+    // Held by the work itself, which goes on when this request has run out of time.
+    let erase = move || Ok::<_, Problem>(receipts.hold(&of, &whose, erase_shopper(&dir, &store, &whose, &behavior)?));
+    let erasure = app.apart(app.deadline(), erase).await;
+    // Whose questions are held is not known, so all go, also where something else could not be erased.
+    app.kept().forget(&catalog);
+    let erasure = erasure??;
+    app.receipts().take(&catalog, &id);
     json(&erasure)
 }

@@ -52,13 +52,26 @@ fn family(product: &Value) -> &str {
     product["item_group_id"].as_str().unwrap_or_else(|| id(product))
 }
 
-fn cents(price: &str) -> i64 {
-    let (whole, part) = price.trim_end_matches(" USD").split_once('.').unwrap();
-    whole.parse::<i64>().unwrap() * 100 + part.parse::<i64>().unwrap()
+/// Cents, and the currency.
+fn money(text: &str) -> (i64, String) {
+    let (amount, currency) = text.split_once(' ').unwrap();
+    let (whole, part) = amount.split_once('.').unwrap();
+    (whole.parse::<i64>().unwrap() * 100 + part.parse::<i64>().unwrap(), currency.to_owned())
 }
 
-fn price(product: &Value) -> Option<i64> {
-    product["sale_price"].as_str().or(product["price"].as_str()).map(cents)
+fn price(product: &Value) -> Option<(i64, String)> {
+    product["sale_price"].as_str().or(product["price"].as_str()).map(money)
+}
+
+/// One amount by another above 0 of the same currency.
+fn share(part: Option<(i64, String)>, whole: Option<(i64, String)>) -> Option<f64> {
+    let ((part, currency), (whole, other)) = part.zip(whole)?;
+    (currency == other && whole > 0).then(|| part as f64 / whole as f64)
+}
+
+fn margin(product: &Value) -> Option<f64> {
+    let (price, (cost, currency)) = (price(product)?, money(product["cost_of_goods_sold"].as_str()?));
+    share(Some((price.0 - cost, currency)), Some(price))
 }
 
 fn attribute(product: &Value, name: &str) -> Vec<String> {
@@ -101,6 +114,23 @@ fn within(range: &Value, number: Option<f64>) -> bool {
         && bound("gte").is_none_or(|b| number >= b)
         && bound("lt").is_none_or(|b| number < b)
         && bound("lte").is_none_or(|b| number <= b)
+}
+
+/// A bound that names a currency is for prices in it alone.
+fn is_priced_within(range: &Value, price: Option<(i64, String)>) -> bool {
+    let Some((cents, currency)) = price else { return false };
+    let holds = |name: &str, test: &dyn Fn(f64) -> bool| match &range[name] {
+        Value::Null => true,
+        Value::String(text) => {
+            let (bound, of) = money(text);
+            of == currency && test((cents - bound) as f64)
+        }
+        bound => test(cents as f64 - 100.0 * bound.as_f64().unwrap()),
+    };
+    holds("gt", &|above| above > 0.0)
+        && holds("gte", &|above| above >= 0.0)
+        && holds("lt", &|above| above < 0.0)
+        && holds("lte", &|above| above <= 0.0)
 }
 
 impl World<'_> {
@@ -177,14 +207,10 @@ impl World<'_> {
             return !page.is_empty() && !page.iter().any(|page| compared(page, field).iter().any(|v| own.contains(v)));
         }
         if let Some(range) = get("price_ratio") {
-            let of_page = page.iter().find_map(|page| price(page)).filter(|cents| *cents > 0);
-            let ratio = price(product).zip(of_page).map(|(own, page)| own as f64 / page as f64);
-            return within(range, ratio);
+            return within(range, share(price(product), page.iter().find_map(|page| price(page))));
         }
         if let Some(range) = get("margin") {
-            let cost = product["cost_of_goods_sold"].as_str().map(cents);
-            let margin = price(product).filter(|price| *price > 0).zip(cost);
-            return within(range, margin.map(|(price, cost)| (price - cost) as f64 / price as f64));
+            return within(range, margin(product));
         }
         if let Some(range) = get("age_days") {
             // Dates of the made-up shops are days of November 2026.
@@ -206,7 +232,7 @@ impl World<'_> {
         }
         if let Some(range) = get("range") {
             if key == "price" {
-                return within(range, price(product).map(|cents| cents as f64 / 100.0));
+                return is_priced_within(range, price(product));
             }
             return values(product, key).iter().any(|value| within(range, value.parse().ok()));
         }
@@ -261,12 +287,8 @@ impl World<'_> {
             attribute(product, "adult").iter().any(|value| ["true", "yes", "1"].contains(&fold(value).as_str()))
         };
         let ages = |product: &Value| values(product, "age_group");
-        let share = |product: &Value| {
-            let cost = product["cost_of_goods_sold"].as_str().map(cents);
-            price(product).zip(cost).map(|(price, cost)| (price - cost) as f64 / price as f64)
-        };
         let by_shop = (is_on("in_stock_only") && product["availability"] == "out_of_stock")
-            || shop["margin_floor"].as_f64().is_some_and(|floor| share(product).is_some_and(|margin| margin < floor))
+            || shop["margin_floor"].as_f64().is_some_and(|floor| margin(product).is_some_and(|margin| margin < floor))
             || (is_on("adult") && adult(product) && !page.iter().any(|page| adult(page)))
             || (is_on("age_group")
                 && !ages(product).is_empty()

@@ -37,6 +37,11 @@ pub fn files_with(folder: &Path, needle: &[u8]) -> Vec<PathBuf> {
 
 /// Builds the catalog `shop` from the lines of a feed, as `kindred index build` does, and puts it in use. Half of them may be bad.
 pub fn build(root: &Path, lines: &str, history: History) -> Built {
+    build_with(root, lines, history, &BehaviorConfig::default())
+}
+
+/// The same with settings of what is learned.
+pub fn build_with(root: &Path, lines: &str, history: History, behavior: &BehaviorConfig) -> Built {
     let feed = root.join("feed.jsonl");
     std::fs::write(&feed, lines).unwrap();
     let dir = CatalogDir::new(root, "shop").unwrap();
@@ -46,7 +51,7 @@ pub fn build(root: &Path, lines: &str, history: History) -> Built {
         catalog: &catalog,
         index: &IndexConfig::default(),
         live: FoldChanges::Newer,
-        behavior: &BehaviorConfig::default(),
+        behavior,
         history: &|| Ok(history.clone()),
         embedder: &EMBEDDER,
     };

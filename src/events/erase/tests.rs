@@ -179,3 +179,29 @@ fn a_session_of_nobody_is_exported_and_erased_by_its_id() {
     assert_eq!((store.erase("s3").unwrap().events, store.export("v").unwrap().len()), (571, 572));
     assert_eq!(store.erase("v").unwrap().events, 572);
 }
+
+#[test]
+fn names_that_only_the_erased_shopper_told_are_in_no_file_and_the_others_stay_right() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, other) = (opened(dir.path()), opened(dir.path()));
+    let placed = |visitor: &str, product: &str, placement: &str, at| Event {
+        placement: Some(placement.to_owned()),
+        ..view(by(visitor), product, AT + at)
+    };
+    store.submit(vec![placed("v", "mug", "home", 0), placed("w", "mug", "home", 1)]).unwrap();
+    // The other process knows the numbers of names that are erased behind its back.
+    other.submit(vec![placed("v", "portrait-of-anna-smith", "annas-own-page", 2)]).unwrap();
+    assert_eq!(store.erase("v").unwrap().events, 2);
+    for entry in std::fs::read_dir(dir.path()).unwrap() {
+        let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+        for name in ["portrait-of-anna-smith", "annas-own-page"] {
+            assert!(!bytes.windows(name.len()).any(|window| window == name.as_bytes()), "{name}");
+        }
+    }
+    store.submit(vec![placed("w", "bowl", "cart", 3)]).unwrap();
+    other.submit(vec![placed("w", "portrait-of-anna-smith", "annas-own-page", 4)]).unwrap();
+    let told: Vec<_> =
+        store.export("w").unwrap().into_iter().map(|event| (event.items[0].item_id.clone(), event.placement)).collect();
+    let expected = [("mug", "home"), ("bowl", "cart"), ("portrait-of-anna-smith", "annas-own-page")];
+    assert_eq!(told, expected.map(|(product, placement)| (product.to_owned(), Some(placement.to_owned()))));
+}

@@ -159,8 +159,15 @@ fn the_name_that_shopifys_export_gives_an_order_is_the_number_that_a_tag_sends()
         let read = EventReader::new(&config, DAY).read(told.to_string(), RecordForm::Json).unwrap();
         read.events[0].order.clone()
     };
-    let expected =
-        [("#1001", Some("1001")), ("1001", Some("1001")), ("A#1", Some("A#1")), ("#", Some("#")), ("#undefined", None)];
+    let expected = [
+        ("#1001", Some("1001")),
+        ("1001", Some("1001")),
+        ("A#1", Some("A#1")),
+        ("#", None),
+        ("#undefined", None),
+        (" 1002 ", Some("1002")),
+        ("# 1003", Some("1003")),
+    ];
     expected.iter().for_each(|(told, order)| assert_eq!(tag(told).as_deref(), *order, "{told}"));
 }
 
@@ -189,6 +196,79 @@ fn a_tag_that_knows_no_number_does_not_make_all_orders_one() {
         .concat();
     let read = reader.read(&body, crate::catalog::RecordForm::JsonLines).unwrap();
     assert_eq!(read.events.iter().filter(|event| event.order.is_none()).count(), 4);
+}
+
+#[test]
+fn what_stands_for_no_number_is_none_in_a_file_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = opened(dir.path());
+    for (row, word) in ["(not set)", "undefined", "0", "null", "nan", "None", "#"].into_iter().enumerate() {
+        let line = |shopper: &str, day: u32| format!("{word},a,1,2026-05-{day:02},{shopper}{row}\n");
+        let text = format!("order,sku,quantity,date,email\n{}{}", line("anna", 1), line("ben", 3));
+        assert_eq!((imported(&store, &text).accepted, imported(&store, &text).duplicates), (2, 2), "{word}");
+        for shopper in ["anna", "ben"] {
+            assert_eq!(store.export(&format!("{shopper}{row}")).unwrap().len(), 1, "{word} {shopper}");
+        }
+    }
+}
+
+#[test]
+fn an_order_keeps_what_is_told_more_of_it_under_one_event_id() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = opened(dir.path());
+    let told = |items: &[(&str, u32)]| named("p-1", sale(EventKind::Purchase, "1", DAY, items));
+    let receipts = [&[("a", 1)][..], &[("a", 1), ("b", 1)], &[("a", 2), ("b", 1)], &[("a", 2), ("b", 1)]];
+    assert_eq!(receipts.map(|items| submitted(&store, told(items))), [(1, 0), (1, 0), (1, 0), (0, 1)]);
+    assert_eq!(pieces(&store, EventKind::Purchase), expected(&[("a", 2), ("b", 1)]));
+    // Known by its order whatever its id, so another order of that id is another, and so is the export of it with a line more.
+    assert_eq!(submitted(&store, named("p-1", sale(EventKind::Purchase, "2", DAY, &[("c", 1)]))), (1, 0));
+    let export = "order,event_id,sku,quantity,date\n1,p-1,a,2,2026-05-29\n1,p-1,b,1,2026-05-29\n1,p-1,d,1,2026-05-29\n";
+    assert_eq!((imported(&store, export).accepted, imported(&store, export).duplicates), (1, 1));
+    assert_eq!(pieces(&store, EventKind::Purchase), expected(&[("a", 2), ("b", 1), ("c", 1), ("d", 1)]));
+}
+
+#[test]
+fn a_file_with_ids_of_events_keeps_every_line_of_an_order() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = opened(dir.path());
+    let line = |order: u32, product: usize| format!("{order},E{order},p{product},1,2026-05-29\n");
+    let long: String = (0..1500).map(|product| line(1, product)).collect();
+    let text = format!("order,event_id,sku,quantity,date\n{long}{}{}{}", line(2, 0), line(3, 0), line(2, 1));
+    let done = [imported(&store, &text), imported(&store, &text)];
+    assert_eq!(done.map(|done| (done.accepted, done.duplicates)), [(5, 0), (0, 5)]);
+    assert_eq!(history(&store).num_interactions(), 1503);
+}
+
+#[test]
+fn lines_of_a_refund_that_bear_its_id_all_count_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = opened(dir.path());
+    let text = "order,event_id,sku,quantity,date\n1,x,a,3,2026-05-01\n1,x,b,2,2026-05-01\n1,R,a,-1,2026-05-02\n1,R,b,-1,2026-05-03\n\
+        2,y,a,1,2026-05-03\n1,R,a,-1,2026-05-02\n1,S,a,-1,2026-05-02\n";
+    for _ in 0..2 {
+        imported(&store, text);
+        assert_eq!(pieces(&store, EventKind::Refund), expected(&[("a", 3), ("b", 1)]));
+    }
+    let fuller = named("S", sale(EventKind::Refund, "1", DAY, &[("a", 1), ("b", 1)]));
+    assert_eq!([submitted(&store, fuller.clone()), submitted(&store, fuller)], [(1, 0), (0, 1)]);
+    assert_eq!(pieces(&store, EventKind::Refund), expected(&[("a", 3), ("b", 2)]));
+}
+
+#[test]
+fn events_of_two_kinds_may_bear_one_id() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = opened(dir.path());
+    let told = |kind| {
+        let event = named("5003", sale(kind, "5003", DAY, &[("a", 1)]));
+        Event { order: None, ..event }
+    };
+    for kind in [EventKind::ViewItem, EventKind::Purchase, EventKind::Refund] {
+        assert_eq!([submitted(&store, told(kind)), submitted(&store, told(kind))], [(1, 0), (0, 1)], "{kind:?}");
+    }
+    for kind in [EventKind::Purchase, EventKind::Refund] {
+        let of_order = Event { order: Some("5003".to_owned()), ..told(kind) };
+        assert_eq!([submitted(&store, of_order.clone()), submitted(&store, of_order)], [(1, 0), (0, 1)], "{kind:?}");
+    }
 }
 
 /// Whether it is a file, and lines: order, product and pieces.

@@ -32,7 +32,9 @@ fn purchases_are_those_kept_oldest_first_and_everybodys_reading_agrees_with_each
     use EventKind::{Purchase, Refund, ViewItem};
     let dir = tempfile::tempdir().unwrap();
     let store = EventStore::open(dir.path(), &EventsConfig::default()).unwrap();
-    assert!(store.purchases("v").unwrap().is_empty() && store.shoppers().unwrap().numbers().is_empty());
+    assert!(
+        store.purchases(&Buyer::User("v".into())).unwrap().is_empty() && store.shoppers().unwrap().numbers().is_empty()
+    );
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "asking makes nothing");
     let events = vec![
         told(ViewItem, ("v", "u"), 0, "", &[("seen", 1)]),
@@ -44,15 +46,21 @@ fn purchases_are_those_kept_oldest_first_and_everybodys_reading_agrees_with_each
         told(Refund, ("", ""), 50, "o1", &[("a", 1)]),
     ];
     store.submit(events).unwrap();
-    let own = store.purchases("v").unwrap();
+    let own = store.purchases(&Buyer::User("v".into())).unwrap();
     assert_eq!(lines(&own), [("a", 2), ("b", 2), ("a", 30)]);
     assert_eq!((own[0].order == own[1].order, own[0].order == own[2].order), (true, false));
+    // Of a device alone, whoever signed in there.
+    assert_eq!(lines(&store.purchases(&Buyer::Visitor("v".into())).unwrap()), [("a", 2), ("b", 2)]);
     let all = store.shoppers().unwrap();
     // Who bought under an order's number alone cannot be met again.
     assert_eq!(all.numbers().len(), 2);
     for id in ["v", "u", "w"] {
         let number = all.number_of(id).unwrap();
-        assert_eq!(lines(&all.purchases(number)), lines(&store.purchases(id).unwrap()), "{id}");
+        assert_eq!(
+            lines(&all.purchases(number)),
+            lines(&store.purchases(&Buyer::User(id.to_owned())).unwrap()),
+            "{id}"
+        );
     }
     assert_eq!(all.number_of("v"), all.number_of("u"));
     assert_eq!((all.number_of("nobody"), all.number_of("o4")), (None, None));

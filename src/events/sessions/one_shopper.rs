@@ -11,24 +11,36 @@ use crate::events::error::{EventError, Step};
 use crate::events::file::{name_of, scan};
 use crate::events::history::History;
 use crate::events::kind::EventKind;
-use crate::events::row::Columns;
+use crate::events::row::{Columns, Hashes};
 
 /// Most visitors who signed in as one user whose events are read, those who did so last.
 const MAX_VISITORS: usize = 100;
 
-/// The newest purchases of `shopper` (a hash), [`MAX_BOUGHT_LINES`] lines or a few more, with the refunds of the shopper and of those orders.
+/// Whose purchases are read, by a hash.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::events) enum BuyerHash {
+    /// A user's, on whatever device.
+    User(i64),
+    /// Those made on a visitor's device, whoever signed in there.
+    Visitor(i64),
+}
+
+/// The newest purchases of `buyer`, [`MAX_BOUGHT_LINES`] lines or a few more, with the refunds of the shopper and of those orders.
 ///
 /// Returns an error if the file is damaged or cannot be read.
 pub(in crate::events) fn history_of(
     path: &Path,
     connection: &Connection,
-    shopper: i64,
+    buyer: BuyerHash,
     idle_ms: i64,
 ) -> Result<History, EventError> {
     let failed = |error| Step::Read.failed(path, error);
     // One snapshot: what is written meanwhile is in none of the reads.
     let snapshot = connection.unchecked_transaction().map_err(failed)?;
-    let whose = Whose::of(&snapshot, shopper).map_err(failed)?;
+    let whose = match buyer {
+        BuyerHash::User(user) => Whose::of(&snapshot, user).map_err(failed)?,
+        BuyerHash::Visitor(visitor) => Whose { user: None, visitors: HashMap::from([(visitor, visitor)]) },
+    };
     let mut reading =
         Reading { path, connection: &snapshot, whose, gathered: Gathered::default(), known: HashSet::new() };
     reading.read_own(EventKind::Purchase)?;
@@ -45,7 +57,8 @@ pub(in crate::events) fn history_of(
 
 /// The ids under which one shopper's events are kept, as hashes.
 struct Whose {
-    user: i64,
+    /// `None` where a device's events are read, whoever signed in there.
+    user: Option<i64>,
     /// Those whose events belong to `user` where they bear no user, all joined to it.
     visitors: HashMap<i64, i64>,
 }
@@ -63,7 +76,7 @@ impl Whose {
         if user_of(user)?.is_none() {
             visitors.insert(user, user);
         }
-        Ok(Self { user, visitors })
+        Ok(Self { user: Some(user), visitors })
     }
 }
 
@@ -81,9 +94,12 @@ impl Reading<'_> {
     fn read_own(&mut self, kind: EventKind) -> Result<(), EventError> {
         // Without the sign the index of all times may be walked for the newest of one shopper.
         let newest = format!("AND kind = ?2 ORDER BY +time_ms DESC, +seq DESC LIMIT {MAX_BOUGHT_LINES}");
-        self.read(&format!("WHERE user = ?1 {newest}"), self.whose.user, kind)?;
+        if let Some(user) = self.whose.user {
+            self.read(&format!("WHERE user = ?1 {newest}"), user, kind)?;
+        }
+        let of_whom = if self.whose.user.is_some() { "AND user IS NULL" } else { "" };
         for visitor in self.whose.visitors.keys().copied().collect::<Vec<_>>() {
-            self.read(&format!("WHERE visitor = ?1 AND user IS NULL {newest}"), visitor, kind)?;
+            self.read(&format!("WHERE visitor = ?1 {of_whom} {newest}"), visitor, kind)?;
         }
         Ok(())
     }
@@ -101,7 +117,12 @@ impl Reading<'_> {
         let most = gathered.lines.len() + MAX_BOUGHT_LINES;
         let mut take = |row: &Columns<'_>| {
             let is_known = kind == EventKind::Refund && !known.insert(row.hashes.key);
-            if is_known || gathered.lines.len() >= most { Ok(()) } else { gathered.push(path, row, &whose.visitors) }
+            if is_known || gathered.lines.len() >= most {
+                return Ok(());
+            }
+            // Of a device all are one shopper's.
+            let user = row.hashes.user.filter(|_| whose.user.is_some());
+            gathered.push(path, &Columns { hashes: Hashes { user, ..row.hashes }, ..*row }, &whose.visitors)
         };
         scan(path, connection, condition, &[&hash, &kind.number()], &mut take)
     }

@@ -124,7 +124,7 @@ impl Bundle<'_> {
                 let score = near.score * self.cross_sell.config.similar.min(1.0);
                 Hit { row: near.row, score, sources: SourceScores::of(Source::Similar, near.score) }
             };
-            let hits = rows.iter().map(hit).filter(|hit| outs.lets_through(hit)).take(MAX_NEAREST);
+            let hits = rows.iter().map(hit).filter(|hit| outs.refusal(hit).is_none()).take(MAX_NEAREST);
             nearest.extend(hits.map(|hit| (hit, word.clone())));
         }
         Ok(nearest)

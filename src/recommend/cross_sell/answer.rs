@@ -15,15 +15,17 @@ use crate::rank::{RowId, ScoredRow, best_first};
 use crate::recommend::blend::Blend;
 use crate::recommend::error::RecommendError;
 use crate::recommend::query::{Hit, Intent, Query};
-use crate::recommend::ruled::{Depth, Rank, Ranked};
+use crate::recommend::ruled::{Depth, Rank, Ranked, is_of_families};
 use crate::recommend::search::Allowed;
 use crate::recommend::session::SessionQuestion;
 use crate::recommend::settings::RecommendConfig;
 use crate::recommend::shop::LiveShop;
+use crate::recommend::source::{SourceScores, SourceWeights};
 use crate::recommend::told::Told;
+use crate::recommend::trace::{Sieve, WouldBe};
 
 /// Candidates that are looked at, the best by the blend.
-const MAX_CANDIDATES: usize = 400;
+const MAX_CANDIDATES: usize = 250;
 
 /// One question for what goes with a cart.
 pub(in crate::recommend) struct CrossSell<'a> {
@@ -35,7 +37,9 @@ pub(in crate::recommend) struct CrossSell<'a> {
     pub blend: Blend<'a>,
     /// What is in the cart and on the page, the newest last.
     pub starts: &'a [RowId],
-    /// Rows whose families are kept out.
+    /// Rows that never stand beside those.
+    pub vetoed: &'a [RowId],
+    /// Rows whose families are kept out: both.
     pub taken: &'a [RowId],
     pub basket: Option<Basket>,
     /// Lowest score, where the request says.
@@ -70,6 +74,32 @@ impl Rank for CrossSell<'_> {
     fn is_cheap(&self) -> bool {
         true
     }
+
+    fn found(&self) -> Result<Vec<Hit>, RecommendError> {
+        self.blend.found()
+    }
+
+    fn weights(&self) -> Option<SourceWeights> {
+        self.blend.weights()
+    }
+
+    fn floor(&self) -> Option<f32> {
+        Some(self.config.min_score)
+    }
+
+    fn vetoes(&self, row: RowId) -> bool {
+        is_of_families(self.told.view, row, self.vetoed)
+    }
+
+    fn refusal(&self, row: RowId) -> Option<Sieve> {
+        let hit = self.blend.scored().ok()?.iter().find(|hit| hit.row == row).copied();
+        self.outs.refusal(&hit.unwrap_or(Hit { row, score: 0.0, sources: SourceScores::default() }))
+    }
+
+    fn would_be(&self, row: RowId) -> Option<WouldBe> {
+        let WouldBe { similarity, score } = self.blend.would_be(row)?;
+        Some(WouldBe { similarity, score: score.map(|score| self.priced(row, score)) })
+    }
 }
 
 impl CrossSell<'_> {
@@ -84,6 +114,12 @@ impl CrossSell<'_> {
         Ok(self.ordered.get_or_init(|| ordered))
     }
 
+    /// `score` times what the product's price is worth beside the cart.
+    fn priced(&self, row: RowId, score: f32) -> f32 {
+        let factor = self.basket.map_or(1.0, |basket| basket.factor(self.told.view.price(row), self.config));
+        (score * factor).min(1.0)
+    }
+
     /// What may go with the cart, best first.
     fn candidates(&self) -> Result<Vec<Candidate>, RecommendError> {
         let edges = self.told.edges(self.starts)?;
@@ -91,10 +127,8 @@ impl CrossSell<'_> {
             edges.iter().filter(|edge| edge.tie == Tie::RequiredPart).map(|edge| edge.to).collect();
         let mut needs = Needs { view: self.told.view, of_leaf: HashMap::new(), numbers: HashMap::new() };
         let mut candidates = Vec::new();
-        for hit in self.blend.scored()?.iter().filter(|hit| self.outs.lets_through(hit)).take(MAX_CANDIDATES) {
-            let price = self.told.view.price(hit.row);
-            let factor = self.basket.map_or(1.0, |basket| basket.factor(price, self.config));
-            let hit = Hit { score: (hit.score * factor).min(1.0), ..*hit };
+        for hit in self.blend.scored()?.iter().filter(|hit| self.outs.refusal(hit).is_none()).take(MAX_CANDIDATES) {
+            let hit = Hit { score: self.priced(hit.row, hit.score), ..*hit };
             let need = needs.of(hit.row)?;
             candidates.push(Candidate { hit, need, is_required: required.contains(&hit.row) });
         }
@@ -117,9 +151,9 @@ pub fn goes_with_cart(
     (config, behavior): (&RecommendConfig, &BehaviorConfig),
 ) -> Result<Vec<Hit>, RecommendError> {
     let told = Told { view, pairs };
-    let taken: Vec<RowId> = starts.iter().copied().chain(told.vetoed(starts)?).collect();
-    let out = taken.iter().map(|row| row.0).collect();
-    let allowed = Allowed { rows: None, out, is_filtered: false, is_open: false };
+    let vetoed = told.vetoed(starts)?;
+    let taken = [starts, &vetoed].concat();
+    let allowed = Allowed { out: taken.iter().map(|row| row.0).collect(), ..Allowed::everything() };
     let outs = Outs::of(told, starts, &config.cross_sell)?;
     let (allowed, unlike) = (&allowed, Some(&outs.same));
     let shop = LiveShop { view, behavior: None, measured: knowledge, pairs, allowed, unlike, exact: true };
@@ -139,6 +173,7 @@ pub fn goes_with_cart(
         outs: &outs,
         blend: Blend::new(&shop, &question, config, behavior),
         starts,
+        vetoed: &vetoed,
         taken: &taken,
         basket: Basket::of(view, &Query::default(), starts, starts),
         min_score: None,

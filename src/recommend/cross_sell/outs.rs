@@ -13,9 +13,10 @@ use crate::recommend::error::RecommendError;
 use crate::recommend::query::Hit;
 use crate::recommend::source::Source;
 use crate::recommend::told::{Told, device_plugs};
+use crate::recommend::trace::Sieve;
 
 /// Products of a cart that candidates are compared with, the newest.
-const MAX_COMPARED: usize = 50;
+const MAX_COMPARED: usize = 20;
 
 /// What of a cart keeps candidates out.
 pub(in crate::recommend) struct Outs<'a> {
@@ -62,15 +63,18 @@ impl<'a> Outs<'a> {
         Ok(Self { view, look_alike: config.look_alike, leaves, needs, same, vectors, models, plugs })
     }
 
-    /// Whether the hit may go with the cart. What orders hold together with it need not be of another kind of thing, nor fit.
-    pub(in crate::recommend) fn lets_through(&self, hit: &Hit) -> bool {
+    /// Why the hit is no add-on; `None` where it may go with the cart. What orders hold together with it need not be of another kind of
+    /// thing, nor fit.
+    pub(in crate::recommend) fn refusal(&self, hit: &Hit) -> Option<Sieve> {
         if hit.sources.get(Source::Relations) > 0.0 {
-            return true;
+            return None;
         }
         let is_bought_with = hit.sources.get(Source::Copurchase) > 0.0;
         let is_of_category = self.view.leaf(hit.row).is_some_and(|leaf| self.leaves.contains(&leaf));
-        let serves = || is_bought_with || !self.needs.contains(hit.row.0) && self.fits(hit.row);
-        !is_of_category && serves() && !self.is_look_alike(hit.row)
+        let refused = |is_refused: bool, by: Sieve| is_refused.then_some(by);
+        refused(is_of_category || !is_bought_with && self.needs.contains(hit.row.0), Sieve::SameKind)
+            .or_else(|| refused(!is_bought_with && !self.fits(hit.row), Sieve::Misfit))
+            .or_else(|| refused(self.is_look_alike(hit.row), Sieve::LookAlike))
     }
 
     /// Whether the product is made for nothing, or for one of the cart's models, and has a plug of theirs where both are known.

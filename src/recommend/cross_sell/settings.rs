@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::recommend::settings::share_of_texts;
 use crate::recommend::source::SourceWeights;
 
 /// Settings of cross-sell.
@@ -18,6 +19,10 @@ pub struct CrossSellConfig {
     pub next: f32,
     /// What likeness of texts counts where there are no orders.
     pub similar: f32,
+    /// What the map of complements counts where there are no orders of the cart's products.
+    pub complement: f32,
+    /// What common words count where there are no orders.
+    pub lexical: f32,
     /// Orders of the cart's products at which orders and texts count half.
     pub kappa: f32,
     /// Least share of texts, however many orders there are, 0 to 1.
@@ -48,6 +53,8 @@ impl Default for CrossSellConfig {
             copurchase: 1.0,
             next: 0.1,
             similar: 0.3,
+            complement: 0.3,
+            lexical: 0.0,
             kappa: 20.0,
             content_floor: 0.17,
             look_alike: 0.85,
@@ -79,23 +86,27 @@ impl CrossSellConfig {
             ("gap_factor", (1.0..=2.0).contains(&self.gap_factor), "give a number from 1 to 2"),
             ("min_score", is_share(self.min_score), share),
         ];
-        let weights = ["relations", "compatibility", "copurchase", "next", "similar"].into_iter();
-        let values = [self.relations, self.compatibility, self.copurchase, self.next, self.similar];
+        let weights =
+            ["relations", "compatibility", "copurchase", "next", "similar", "complement", "lexical"].into_iter();
+        let Self { relations, compatibility, copurchase, next, similar, complement, lexical, .. } = *self;
+        let values = [relations, compatibility, copurchase, next, similar, complement, lexical];
         let weights = weights.zip(values.map(|x| (0.0..=1000.0).contains(&x)));
         let weights = weights.map(|(name, is_right)| (name, is_right, "give a number from 0 to 1000"));
         checks.into_iter().chain(weights).find(|(_, is_right, _)| !is_right).map(|(name, _, right)| (name, right))
     }
 
-    /// What each source counts for a cart whose products are in `orders` orders each, on average: texts count `kappa / (orders + kappa)` of
-    /// what they may, never less than their floor, and orders the rest. What the feed tells counts the same, however many there are.
-    pub fn weights(&self, orders: f32) -> SourceWeights {
-        let of_texts = (self.kappa / (orders + self.kappa).max(f32::MIN_POSITIVE)).max(self.content_floor);
+    /// What each source counts for a cart whose products are in `orders` orders each: texts count their share of what they may, and orders the
+    /// rest. What the feed tells counts the same, however many there are.
+    pub fn weights(&self, orders: &[u32]) -> SourceWeights {
+        let of_texts = share_of_texts(orders, self.kappa, self.content_floor);
         SourceWeights {
             relations: self.relations,
             compatibility: self.compatibility,
             copurchase: self.copurchase * (1.0 - of_texts),
             next: self.next * (1.0 - of_texts),
             similar: self.similar * of_texts,
+            complement: self.complement * of_texts,
+            lexical: self.lexical * of_texts,
             ..SourceWeights::default()
         }
     }
@@ -108,12 +119,12 @@ mod tests {
     #[test]
     fn orders_take_over_from_texts_with_no_jump_and_leave_what_the_feed_tells_alone() {
         let config = CrossSellConfig { kappa: 10.0, content_floor: 0.2, ..CrossSellConfig::default() };
-        let at = |orders: f32| config.weights(orders);
-        assert_eq!((at(0.0).copurchase, at(0.0).similar), (0.0, config.similar));
-        assert_eq!((at(10.0).copurchase, at(10.0).similar), (0.5 * config.copurchase, 0.5 * config.similar));
-        assert!((at(1e6).similar - 0.2 * config.similar).abs() < 1e-6);
+        let at = |orders: u32| config.weights(&[orders]);
+        assert_eq!((at(0).copurchase, at(0).similar), (0.0, config.similar));
+        assert_eq!((at(10).copurchase, at(10).similar), (0.5 * config.copurchase, 0.5 * config.similar));
+        assert!((at(1_000_000).similar - 0.2 * config.similar).abs() < 1e-6);
         for n in 0..200 {
-            let (now, then) = (at(n as f32), at(n as f32 + 1.0));
+            let (now, then) = (at(n), at(n + 1));
             assert!(then.copurchase >= now.copurchase && then.copurchase - now.copurchase < 0.1);
             assert_eq!((now.relations, now.compatibility), (config.relations, config.compatibility));
         }

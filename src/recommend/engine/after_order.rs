@@ -21,13 +21,18 @@ impl Engine {
         if query.session.is_empty() {
             return nothing(FewerBecause::NoOrder);
         }
+        if self.is_outside_window(query) {
+            return nothing(FewerBecause::OutsideWindow);
+        }
+        self.answer_cross_sell(view, query, rules)
+    }
+
+    /// Whether the order of the question, if any, was placed too short or too long a time ago.
+    pub(in crate::recommend) fn is_outside_window(&self, query: &Query) -> bool {
         let placed = query.order.and_then(|order| order.placed_at);
         let hours =
             |placed: Timestamp| query.at.unwrap_or_else(Timestamp::now).duration_since(placed).as_secs_f64() / 3600.0;
         let window = &self.config.post_purchase;
-        if placed.is_some_and(|placed| !(window.from_hours..=window.until_hours).contains(&hours(placed))) {
-            return nothing(FewerBecause::OutsideWindow);
-        }
-        self.answer_cross_sell(view, query, rules)
+        placed.is_some_and(|placed| !(window.from_hours..=window.until_hours).contains(&hours(placed)))
     }
 }

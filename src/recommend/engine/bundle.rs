@@ -3,8 +3,8 @@
 use std::cell::OnceCell;
 use std::collections::HashSet;
 
+use super::Engine;
 use super::cart::goes_with;
-use super::{Engine, named, steps};
 use crate::live::View;
 use crate::rank::RowId;
 use crate::recommend::bundle::{Bundle, BundleOffer, Goal, Priced, kind};
@@ -12,6 +12,7 @@ use crate::recommend::cross_sell::CrossSell;
 use crate::recommend::error::RecommendError;
 use crate::recommend::query::{Answer, FewerBecause, Intent, Query};
 use crate::recommend::ruled::{Asked, Compiled};
+use crate::recommend::scope::{named, steps};
 use crate::recommend::session::in_cart;
 
 /// What a set starts from.

@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 use std::collections::HashSet;
 
-use super::{Engine, named, steps};
+use super::Engine;
 use crate::catalog::Pairs;
 use crate::events::EventKind;
 use crate::index::CatalogDir;
@@ -14,6 +14,7 @@ use crate::recommend::cross_sell::{Basket, CrossSell, Outs};
 use crate::recommend::error::RecommendError;
 use crate::recommend::query::{Answer, FewerBecause, Intent, Query};
 use crate::recommend::ruled::{Asked, Compiled};
+use crate::recommend::scope::{Scope, named, steps};
 use crate::recommend::session::{SessionQuestion, in_cart};
 use crate::recommend::shop::LiveShop;
 use crate::recommend::told::Told;
@@ -39,8 +40,9 @@ impl Engine {
         };
         let (config, pairs) = (&self.config.cross_sell, self.pairs());
         let told = Told { view, pairs: &pairs };
+        let vetoed = told.vetoed(&starts)?;
         let others = cart.iter().copied().chain(owned(view, query));
-        let taken: Vec<RowId> = starts.iter().copied().chain(told.vetoed(&starts)?).chain(others).collect();
+        let taken: Vec<RowId> = starts.iter().chain(&vetoed).copied().chain(others).collect();
         let out = taken.iter().chain(&excluded).map(|row| row.0).collect();
         let newest_first: Vec<RowId> = starts.iter().rev().copied().collect();
         let allowed = self.allowed(view, query, &newest_first, out)?;
@@ -53,12 +55,15 @@ impl Engine {
         let intent = Intent::CrossSell;
         let question =
             SessionQuestion { intent, steps: &in_cart, text: None, taken: &taken, bought: &[], limit, min_score };
+        let mut blend = Blend::new(&shop, &question, &self.config, &self.behavior);
+        blend.weigh_in(query.slot.as_deref());
         let cross_sell = CrossSell {
             told,
             config,
             outs: &outs,
-            blend: Blend::new(&shop, &question, &self.config, &self.behavior),
+            blend,
             starts: &starts,
+            vetoed: &vetoed,
             taken: &taken,
             basket: Basket::of(view, query, &starts, &cart),
             min_score,
@@ -82,10 +87,18 @@ impl Engine {
             _ => asked.finish(&cross_sell, rules),
         }
     }
+
+    /// What never stands beside what a question of `scope` goes with.
+    ///
+    /// Returns an error if a record is damaged.
+    pub(in crate::recommend) fn never_beside(&self, view: &View, scope: &Scope) -> Result<Vec<RowId>, RecommendError> {
+        let starts = goes_with(Intent::CrossSell, &scope.anchors, &scope.cart, &scope.steps);
+        Told { view, pairs: &self.pairs() }.vetoed(&starts)
+    }
 }
 
 /// What the shopper of an order has already.
-fn owned<'q>(view: &'q View, query: &'q Query) -> impl Iterator<Item = RowId> + 'q {
+pub(in crate::recommend) fn owned<'q>(view: &'q View, query: &'q Query) -> impl Iterator<Item = RowId> + 'q {
     let bought = query.order.iter().flat_map(|_| &query.bought);
     bought.filter_map(|bought| view.row(&bought.product))
 }

@@ -2,13 +2,14 @@
 
 use jiff::Timestamp;
 
-use super::{Engine, named, steps};
+use super::Engine;
 use crate::live::View;
 use crate::rank::RowId;
 use crate::recommend::error::RecommendError;
 use crate::recommend::query::{Answer, FewerBecause, Query};
 use crate::recommend::replenish::{Due, Shelf, due_products};
 use crate::recommend::ruled::{Asked, Compiled};
+use crate::recommend::scope::{named, steps};
 use crate::recommend::session::in_cart;
 
 impl Engine {

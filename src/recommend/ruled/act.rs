@@ -1,16 +1,20 @@
 //! One rule compiled: when it counts and what it does.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use roaring::RoaringBitmap;
 
 use super::expr::{CompileError, Compiler, Expr};
 use super::facts::FieldColumn;
 use super::scene::Scene;
 use crate::index::Generation;
+use crate::live::View;
 use crate::rank::RowId;
+use crate::recommend::filter::is_built_in;
 use crate::rules::{Consequence, Essentials, Filter, Rule, WEEKDAYS, is_relative};
 
 /// What a rule does, compiled.
@@ -62,6 +66,8 @@ pub(super) struct CompiledRule {
     needs_page: bool,
     from: Option<Timestamp>,
     until: Option<Timestamp>,
+    /// Fields that it names and no product of the generation has: it does not count until the live changes bring each.
+    waits_for: BTreeSet<String>,
     /// Days on which it counts, Monday first.
     weekdays: [bool; 7],
     /// Whether its rows in chains are exactly those that it is about, so that they need not be asked.
@@ -95,6 +101,9 @@ impl CompiledRule {
         let target = rule.then.filter().map(|(_, filter)| filter);
         let day =
             |day: &&str| rule.weekdays.is_empty() || rule.weekdays.iter().any(|own| own.eq_ignore_ascii_case(day));
+        let fields = rule.fields(at).into_iter().map(|(_, field)| field);
+        let terms = compiler.generation.terms();
+        let waits_for = fields.filter(|field| !is_built_in(field) && !terms.has_field(field)).map(str::to_owned);
         Ok(Self {
             id: rule.id.as_str().into(),
             act: act(&rule.then, compiler, &format!("{at}.then"))?,
@@ -103,6 +112,7 @@ impl CompiledRule {
             when,
             from,
             until,
+            waits_for: waits_for.collect(),
             weekdays: WEEKDAYS.each_ref().map(day),
             is_exact: false,
             depends_on_offer: false,
@@ -113,16 +123,37 @@ impl CompiledRule {
 
     /// Whether it counts for every question.
     pub(super) fn counts_always(&self) -> bool {
-        let is_bound = self.from.is_some() || self.until.is_some() || self.needs_page || self.weekdays != [true; 7];
+        let is_bound = !self.waits_for.is_empty()
+            || self.from.is_some()
+            || self.until.is_some()
+            || self.needs_page
+            || self.weekdays != [true; 7];
         !is_bound && matches!(self.when, Expr::Const(true))
+    }
+
+    /// The first field that it names and no product has; it does not count until one has it.
+    pub(super) fn missing_field(&self, view: &View) -> Option<&str> {
+        self.waits_for.iter().map(String::as_str).find(|field| !view.has_field(field))
+    }
+
+    /// Whether it may count at this time for any question.
+    pub(super) fn can_count(&self, view: &View, now: Timestamp, zone: &TimeZone) -> bool {
+        let weekday = now.to_zoned(zone.clone()).weekday().to_monday_zero_offset();
+        self.missing_field(view).is_none()
+            && self.is_in_time(now, weekday as usize)
+            && !matches!(self.when, Expr::Const(false))
+    }
+
+    fn is_in_time(&self, now: Timestamp, weekday: usize) -> bool {
+        self.from.is_none_or(|from| from <= now)
+            && self.until.is_none_or(|until| now < until)
+            && self.weekdays.get(weekday).is_some_and(|is_on| *is_on)
     }
 
     /// Whether it counts in this scene.
     pub(super) fn counts(&self, scene: &Scene<'_>) -> bool {
-        let is_in_time = self.from.is_none_or(|from| from <= scene.now)
-            && self.until.is_none_or(|until| scene.now < until)
-            && self.weekdays.get(scene.weekday).is_some_and(|is_on| *is_on);
-        is_in_time
+        self.missing_field(scene.view).is_none()
+            && self.is_in_time(scene.now, scene.weekday)
             && !(self.needs_page && scene.page.is_empty())
             && match self.asks_page && !scene.page.is_empty() {
                 true => scene.page.iter().any(|&row| self.when.holds(Some(row), scene)),
@@ -168,6 +199,7 @@ pub(super) fn history_rules(shop: &Essentials) -> Vec<CompiledRule> {
         needs_page: false,
         from: None,
         until: None,
+        waits_for: BTreeSet::new(),
         weekdays: [true; 7],
         is_exact: false,
         depends_on_offer: false,

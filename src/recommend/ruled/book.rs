@@ -2,19 +2,21 @@
 //!
 //! Whoever answers takes the whole once, so an answer comes from one version.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
+use serde::Serialize;
+use utoipa::ToSchema;
 
+use super::check::check_against;
 use super::compiled::Compiled;
 use super::facts::Facts;
 use crate::index::Generation;
 use crate::live::View;
 use crate::recommend::error::RecommendError;
-use crate::recommend::filter::check_field;
-use crate::rules::{
-    Condition, Filter, FilterError, RuleCounts, RuleSet, RuleStore, RulesDiff, RulesError, Version, VersionInfo,
-};
+use crate::recommend::placement::{Placements, unknown_placements};
+use crate::rules::{FilterError, RuleCounts, RuleSet, RuleStore, RulesDiff, RulesError, Version, VersionInfo};
 
 /// Generations that rules are compiled for: the one in use and the one before it.
 const NUM_GENERATIONS: usize = 2;
@@ -34,6 +36,8 @@ impl InForce {
 /// The rules of one catalog.
 pub struct Rulebook {
     store: RuleStore,
+    /// What rules may name as a placement.
+    placements: Placements,
     in_force: ArcSwap<InForce>,
     /// Held by whoever replaces what is in force.
     replacing: Mutex<()>,
@@ -50,6 +54,15 @@ pub struct Saved {
     pub diff: RulesDiff,
     /// What may be a slip of the pen, by place; it was saved all the same.
     pub warnings: Vec<FilterError>,
+}
+
+/// A rule that does not count until a product has a field that it names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct WaitingRule {
+    /// The rule.
+    pub rule: String,
+    /// The field, the first where it lacks several.
+    pub field: String,
 }
 
 /// Who saves a set, and why.
@@ -69,14 +82,18 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Rulebook {
-    /// The rules in `store`, compiled for `generation`.
+    /// The rules in `store`, compiled for `generation` of a catalog with `placements`.
     ///
     /// Returns an error if they cannot be read.
-    pub(in crate::recommend) fn open(store: RuleStore, generation: &Generation) -> Result<Self, RecommendError> {
+    pub(in crate::recommend) fn open(
+        store: RuleStore,
+        generation: &Generation,
+        placements: Placements,
+    ) -> Result<Self, RecommendError> {
         let version = store.current()?;
         let compiled = compile(&version, generation, Arc::new(Facts::new()))?;
         let in_force = ArcSwap::from_pointee(InForce { version, compiled: vec![Arc::new(compiled)] });
-        Ok(Self { store, in_force, replacing: Mutex::new(()), retired: Mutex::new(Vec::new()) })
+        Ok(Self { store, placements, in_force, replacing: Mutex::new(()), retired: Mutex::new(Vec::new()) })
     }
 
     /// The version in force.
@@ -113,10 +130,18 @@ impl Rulebook {
         }
     }
 
+    /// The rules in force that do not count until a product of `view` has a field that they name, in their order.
+    ///
+    /// Returns an error if they have to be compiled and the generation cannot be read.
+    pub fn waiting(&self, view: &View) -> Result<Vec<WaitingRule>, RecommendError> {
+        Ok(self.compiled(view)?.waiting(view))
+    }
+
     /// `set` compiled for the generation of `view`, without putting it in force.
     ///
     /// Returns an error if it has no sense in it.
     pub(in crate::recommend) fn trial(&self, set: &RuleSet, view: &View) -> Result<Compiled, RecommendError> {
+        set.check()?;
         let facts = self.compiled(view)?.facts.clone();
         Ok(Compiled::compile(0, set, view.generation(), facts)?)
     }
@@ -137,18 +162,42 @@ impl Rulebook {
         Ok(fresh)
     }
 
-    /// What may be a slip of the pen in `set`, by place.
+    /// What may be a slip of the pen in `set`, by place: what this takes, [`Rulebook::put`] takes on the same view.
     ///
-    /// Returns an error if it has no sense in it or names a field that no product of `view` has.
+    /// Returns an error if it has no sense in it, or names a field that no product of `view` has and the version in force does not name.
     pub fn check(&self, view: &View, set: &RuleSet) -> Result<Vec<FilterError>, RecommendError> {
-        check_products(set, view)
+        let warnings = self.warnings(view, set)?;
+        self.trial(set, view)?;
+        Ok(warnings)
+    }
+
+    /// The warnings of a set, checked on its own and against the catalog.
+    ///
+    /// Returns an error as [`Rulebook::check`] does.
+    pub(super) fn warnings(&self, view: &View, set: &RuleSet) -> Result<Vec<FilterError>, RecommendError> {
+        set.check()?;
+        self.warnings_knowing(view, set, &named_fields(&self.in_force.load().version.set))
+    }
+
+    /// The warnings of a set at products, filters and placements of the catalog.
+    ///
+    /// Returns an error if it names a field that no product has and that is not `known`.
+    fn warnings_knowing(
+        &self,
+        view: &View,
+        set: &RuleSet,
+        known: &HashSet<&str>,
+    ) -> Result<Vec<FilterError>, RecommendError> {
+        let mut warnings = check_against(set, view, known)?;
+        warnings.extend(unknown_placements(set, &self.placements));
+        Ok(warnings)
     }
 
     /// Keeps `set` as the next version and puts it in force: every answer that begins after this has it. `expected` is the version that
     /// the change was made on; `None` takes whatever is in force.
     ///
-    /// Returns an error if it has no sense in it, names a field that no product of `view` has, somebody else saved one meanwhile, or it
-    /// cannot be written; then nothing changes.
+    /// Returns an error as [`Rulebook::check`] does, or if somebody else saved a version meanwhile, or it cannot be written; then nothing
+    /// changes.
     pub fn put(
         &self,
         view: &View,
@@ -156,25 +205,40 @@ impl Rulebook {
         expected: Option<u64>,
         saver: Saver<'_>,
     ) -> Result<Saved, RecommendError> {
-        let warnings = check_products(&set, view)?;
+        let warnings = self.warnings(view, &set)?;
+        self.keep(view, set, expected, saver, warnings)
+    }
+
+    /// Keeps a set that was checked.
+    fn keep(
+        &self,
+        view: &View,
+        set: RuleSet,
+        expected: Option<u64>,
+        saver: Saver<'_>,
+        warnings: Vec<FilterError>,
+    ) -> Result<Saved, RecommendError> {
         let _replacing = lock(&self.replacing);
         let in_force = self.in_force.load_full();
-        let next = Version { version: 0, set };
+        let next = Version { version: 0, set: RuleSet { version: None, ..set } };
         // Before it is kept, so that what cannot be put in force is not.
         let compiled = recompiled(&next, &in_force.compiled, view)?;
-        let (version, diff) = self.store.put(&next.set, expected, saver.who, saver.note, saver.at_ms)?;
+        let (version, diff) = self.store.keep(&next.set, expected, saver.who, saver.note, saver.at_ms)?;
         self.replace(Version { version, ..next }, compiled);
         Ok(Saved { version, diff, warnings })
     }
 
-    /// Puts version `to` in force again, as a new version; the one before the last when `None`.
+    /// Puts version `to` in force again, as a new version; the one before the last when `None`. It was checked when it was saved: what of it
+    /// would be refused today is a warning.
     ///
-    /// Returns an error if there is none, or as [`Rulebook::put`] does.
+    /// Returns an error if there is none, it cannot be compiled for the generation, or somebody else saved a version meanwhile.
     pub fn roll_back(&self, view: &View, to: Option<u64>, saver: Saver<'_>) -> Result<Saved, RecommendError> {
         let current = self.store.current()?.version;
         let to = to.unwrap_or(current.saturating_sub(1));
         let old = if to == 0 { Version::default() } else { self.store.version(to)? };
-        self.put(view, old.set, Some(current), saver)
+        let mut warnings: Vec<FilterError> = old.set.check().err().into_iter().collect();
+        warnings.extend(self.warnings_knowing(view, &old.set, &named_fields(&old.set))?);
+        self.keep(view, old.set, Some(current), saver, warnings)
     }
 
     /// Puts in force what another process has saved. Returns whether there was anything.
@@ -187,7 +251,7 @@ impl Rulebook {
         let _replacing = lock(&self.replacing);
         let in_force = self.in_force.load_full();
         let version = self.store.current()?;
-        if version.version == in_force.version.version {
+        if version == in_force.version {
             return Ok(false);
         }
         let compiled = recompiled(&version, &in_force.compiled, view)?;
@@ -237,57 +301,7 @@ fn recompiled(version: &Version, old: &[Arc<Compiled>], view: &View) -> Result<V
     Ok(vec![compile(version, generation, facts.unwrap_or_else(|| Arc::new(Facts::new())))?])
 }
 
-/// Warnings at products that the catalog does not have and filters that match none.
-///
-/// Returns an error at a field that no product has.
-pub(in crate::recommend) fn check_products(set: &RuleSet, view: &View) -> Result<Vec<FilterError>, RecommendError> {
-    set.check()?;
-    let mut warnings = Vec::new();
-    let shop = [("shop.clearance.filter", set.shop.clearance.as_ref().map(|scale| &scale.filter))];
-    for (at, filter) in shop.into_iter().filter_map(|(at, filter)| Some((at, filter?))) {
-        check_fields(filter, view, at)?;
-    }
-    for (at, never) in set.shop.never_with.iter().enumerate() {
-        check_fields(&never.page, view, &format!("shop.never_with[{at}].page"))?;
-        check_fields(&never.hide, view, &format!("shop.never_with[{at}].hide"))?;
-    }
-    for (at, rule) in set.rules.iter().enumerate() {
-        check_fields(&rule.when, view, &format!("rules[{at}].when"))?;
-        if let Some((place, filter)) = rule.then.filter() {
-            check_fields(filter, view, &format!("rules[{at}].then.{place}"))?;
-        }
-        for (place, id) in rule.then.products() {
-            if view.row(id).is_none() {
-                let message = format!("the catalog has no product `{id}`; rule `{}` is kept and waits for it", rule.id);
-                warnings.push(FilterError::new(format!("rules[{at}].then.{place}"), message));
-            }
-        }
-    }
-    Ok(warnings)
-}
-
-fn check_fields(filter: &Filter, view: &View, at: &str) -> Result<(), RecommendError> {
-    filter.conditions().try_for_each(|(_, place, condition)| check_condition(condition, view, &format!("{at}.{place}")))
-}
-
-fn check_condition(condition: &Condition, view: &View, at: &str) -> Result<(), RecommendError> {
-    for (name, field) in [("key", &condition.key), ("same", &condition.same), ("different", &condition.different)] {
-        match field.as_deref() {
-            None => {}
-            Some("product_type") if name != "key" => {}
-            Some(field) => check_field(view, field, &format!("{at}.{name}"))?,
-        }
-    }
-    for (name, inner) in [("page", &condition.page), ("cart", &condition.cart)] {
-        if let Some(inner) = inner {
-            check_fields(inner, view, &format!("{at}.{name}"))?;
-        }
-    }
-    let lists = [("must", &condition.must), ("should", &condition.should), ("must_not", &condition.must_not)];
-    for (name, list) in lists {
-        for (i, inner) in list.iter().enumerate() {
-            check_condition(inner, view, &format!("{at}.{name}[{i}]"))?;
-        }
-    }
-    Ok(())
+/// The fields of products that `set` names.
+fn named_fields(set: &RuleSet) -> HashSet<&str> {
+    set.fields().into_iter().map(|(_, field)| field).collect()
 }

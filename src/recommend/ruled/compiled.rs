@@ -12,10 +12,12 @@ use jiff::tz::TimeZone;
 use roaring::{MultiOps, RoaringBitmap};
 
 use super::act::{Act, CompiledRule, Figures, history_rules};
+use super::book::WaitingRule;
 use super::expr::{CompileError, Compiler};
 use super::facts::Facts;
 use super::scene::Scene;
 use crate::index::Generation;
+use crate::live::View;
 use crate::rank::RowId;
 use crate::rules::{Essentials, MAX_FACTOR, RuleCounts, RuleSet, bounded_factor};
 
@@ -109,16 +111,17 @@ pub(super) struct Verdict {
 }
 
 impl Compiled {
-    /// Compiles `set`, which is `version`, for `generation`.
+    /// Compiles `set`, which is `version`, for `generation`. One that was saved is taken as it is, whatever would be refused today.
     ///
-    /// Returns an error if the set has no sense in it or the generation cannot be read.
+    /// Returns an error if there is no sense at all in the set or the generation cannot be read.
     pub(super) fn compile(
         version: u64,
         set: &RuleSet,
         generation: &Generation,
         facts: Arc<Facts>,
     ) -> Result<Self, CompileError> {
-        set.check()?;
+        // A circle would never end.
+        set.check_replacements()?;
         let mut rules = Vec::new();
         {
             let compiler = Compiler { generation, facts: &facts };
@@ -194,6 +197,14 @@ impl Compiled {
     /// Whether it changes nothing.
     pub(super) fn is_empty(&self) -> bool {
         self.rules.is_empty() && self.shop.one_per_family
+    }
+
+    /// The rules that do not count until a product has a field, in their order.
+    pub(super) fn waiting(&self, view: &View) -> Vec<WaitingRule> {
+        let waiting = |rule: &CompiledRule| {
+            Some(WaitingRule { rule: rule.id.to_string(), field: rule.missing_field(view)?.to_owned() })
+        };
+        self.rules.iter().filter_map(waiting).collect()
     }
 
     /// The rules that count in this scene.

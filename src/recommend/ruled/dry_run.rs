@@ -1,16 +1,16 @@
 //! What a set of rules would do, before it does: the same questions answered with the rules in force and with the set.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::act::Act;
-use super::book::check_products;
+use super::book::WaitingRule;
 use super::compiled::Compiled;
-use super::sample::{SampleQuestion, sample, with_scene};
+use super::sample::{Sample, SampleQuestion, sample, with_scene};
 use crate::events::History;
 use crate::live::View;
 use crate::rank::RowId;
@@ -36,6 +36,21 @@ pub struct DryRun<'a> {
     pub seed: u64,
     /// When the questions are asked.
     pub at: Timestamp,
+    /// How long drawing and asking may take; `None` asks all.
+    pub within: Option<Duration>,
+}
+
+/// The time of a dry run.
+pub(super) struct Clock {
+    began: Instant,
+    within: Option<Duration>,
+}
+
+impl Clock {
+    /// Whether this share of the time, from 0 to 1, is over.
+    pub(super) fn is_past(&self, share: f64) -> bool {
+        self.within.is_some_and(|within| self.began.elapsed() >= within.mul_f64(share))
+    }
 }
 
 /// What a set would do.
@@ -45,6 +60,8 @@ pub struct DryRunReport {
     pub compared_with: u64,
     /// How many questions were asked.
     pub questions: usize,
+    /// Questions that were drawn and not asked, as the time was up.
+    pub questions_left_out: usize,
     /// Answers that would differ.
     pub touched_answers: usize,
     /// Products that would come, go or move in them.
@@ -57,8 +74,14 @@ pub struct DryRunReport {
     pub changes: Vec<ListChange>,
     /// Pins that want one place, or that never get it.
     pub broken_pins: Vec<BrokenPin>,
+    /// Pinned products that another rule hides.
+    pub hidden_pins: Vec<HiddenPin>,
     /// Rules that counted for no question.
     pub never_reached: Vec<String>,
+    /// Rules that do not count until a product has a field that they name.
+    pub waiting: Vec<WaitingRule>,
+    /// Rules of which it is not known whether a question reaches them, as the time was up.
+    pub rules_left_out: Vec<String>,
     /// Rules that counted but changed nothing.
     pub without_effect: Vec<String>,
     /// Rules that leave lists empty, or less than half as long.
@@ -135,6 +158,17 @@ pub struct BrokenPin {
     pub position: usize,
 }
 
+/// A pin of a product that another rule hides.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
+pub struct HiddenPin {
+    /// The rule that pins it.
+    pub rule: String,
+    /// The product.
+    pub product: String,
+    /// The rule that hides it where both count.
+    pub hidden_by: String,
+}
+
 /// A rule that leaves little.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Thinned {
@@ -162,27 +196,41 @@ pub struct Orders {
 }
 
 impl Engine {
-    /// Answers drawn questions on `view` with the rules in force and with a set, and compares. Nothing is kept.
+    /// Answers drawn questions on `view` with the rules in force and with a set, and compares. Nothing is kept. Where the time is up before all
+    /// are answered, the report says what was left out.
     ///
     /// Returns an error if the set has no sense in it, names a field that no product has, or the index fails.
     pub fn dry_run(&self, view: &View, run: &DryRun<'_>) -> Result<DryRunReport, RecommendError> {
-        let began = Instant::now();
-        let warnings = check_products(run.set, view)?;
+        let clock = Clock { began: Instant::now(), within: run.within };
+        let warnings = self.rules().warnings(view, run.set)?;
         let current = self.rules().current();
         let (old, new) = (self.rules().compiled(view)?, self.rules().trial(run.set, view)?);
-        let questions = sample(view, run, &new, &current.set);
+        let drawn = sample(view, run, &new, &current.set, &clock);
         let mut comparison = Comparison::default();
-        for question in &questions {
+        for question in drawn.questions.iter().take_while(|_| !clock.is_past(1.0)) {
             let before = self.answer_ruled(view, &question.query, &old)?;
             let counted = Query { is_counted: true, ..question.query.clone() };
             let after = self.answer_ruled(view, &counted, &new)?;
             comparison.add(view, question, &before, &after);
             comparison.note_pins(view, &new, &question.query);
+            comparison.note_hidden_pins(view, &new, &question.query);
         }
-        let mut report = comparison.report(&new, warnings);
+        let mut report = comparison.report(&new, &drawn, warnings);
+        report.note_waiting(new.waiting(view));
         report.compared_with = current.version;
-        report.took_ms = began.elapsed().as_secs_f64() * 1e3;
+        report.took_ms = clock.began.elapsed().as_secs_f64() * 1e3;
         Ok(report)
+    }
+}
+
+impl DryRunReport {
+    /// Tells rules that wait from those that no question reaches.
+    fn note_waiting(&mut self, waiting: Vec<WaitingRule>) {
+        let ids: HashSet<&str> = waiting.iter().map(|waiting| waiting.rule.as_str()).collect();
+        self.never_reached.retain(|rule| !ids.contains(rule.as_str()));
+        let of_waiting = self.rules.iter_mut().filter(|reach| ids.contains(reach.rule.as_str()));
+        of_waiting.for_each(|reach| reach.products = Some(0));
+        self.waiting = waiting;
     }
 }
 
@@ -196,6 +244,7 @@ struct Comparison {
     changes: Vec<ListChange>,
     thinned: BTreeMap<String, Thinned>,
     broken: BTreeSet<BrokenPin>,
+    hidden: BTreeSet<HiddenPin>,
     scores: [f64; 2],
     orders: Orders,
 }
@@ -256,7 +305,23 @@ impl Comparison {
         }
     }
 
-    fn report(self, new: &Compiled, warnings: Vec<FilterError>) -> DryRunReport {
+    /// Notes pins of products that other rules hide.
+    fn note_hidden_pins(&mut self, view: &View, compiled: &Compiled, query: &Query) {
+        with_scene(view, compiled, query, |scene| {
+            let active = compiled.active(scene);
+            for rule in active.iter().map(|number| &compiled.rules[number]) {
+                let Act::Pin { products, .. } = &rule.act else { continue };
+                for (product, row) in products.iter().filter_map(|product| Some((product, product.row(scene)?))) {
+                    if let Some(by) = compiled.verdict(row, &active, scene).hidden_by {
+                        let [rule, hidden_by] = [&rule.id, &compiled.rules[by].id].map(|id| id.to_string());
+                        self.hidden.insert(HiddenPin { rule, product: product.id.clone(), hidden_by });
+                    }
+                }
+            }
+        });
+    }
+
+    fn report(self, new: &Compiled, drawn: &Sample, warnings: Vec<FilterError>) -> DryRunReport {
         let figures: HashMap<String, _> = new.take_figures().into_iter().collect();
         let rules: Vec<RuleReach> = new
             .rules
@@ -274,8 +339,9 @@ impl Comparison {
                 }
             })
             .collect();
-        let named = |is: &dyn Fn(&RuleReach) -> bool| {
-            rules.iter().filter(|rule| is(rule)).map(|rule| rule.rule.clone()).collect::<Vec<_>>()
+        let named = |is: &dyn Fn(usize, &RuleReach) -> bool| {
+            let named = rules.iter().enumerate().filter(|(number, rule)| is(*number, rule));
+            named.map(|(_, rule)| rule.rule.clone()).collect::<Vec<_>>()
         };
         let placements = self.placements.into_iter().map(|((placement, intent), report)| PlacementReport {
             placement,
@@ -290,8 +356,11 @@ impl Comparison {
             placements: placements.collect(),
             changes: self.changes,
             broken_pins: self.broken.into_iter().collect(),
-            never_reached: named(&|rule| rule.counted == 0),
-            without_effect: named(&|rule| rule.counted > 0 && rule.fired == 0),
+            hidden_pins: self.hidden.into_iter().collect(),
+            questions_left_out: drawn.questions.len() - self.questions,
+            never_reached: named(&|number, rule| rule.counted == 0 && !drawn.may_reach(number)),
+            rules_left_out: named(&|number, rule| rule.counted == 0 && drawn.may_reach(number)),
+            without_effect: named(&|_, rule| rule.counted > 0 && rule.fired == 0),
             thinned: self.thinned.into_values().collect(),
             score_before: mean(self.scores[0]),
             score_after: mean(self.scores[1]),

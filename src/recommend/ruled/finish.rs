@@ -18,12 +18,15 @@ use crate::rank::RowId;
 use crate::recommend::error::RecommendError;
 use crate::recommend::query::{Answer, FewerBecause, FiredRule, Hit, Query};
 use crate::recommend::search::Allowed;
-use crate::recommend::source::Source;
+use crate::recommend::source::{Source, SourceWeights};
+use crate::recommend::trace::{Sieve, WouldBe};
 
 /// Hits that are fetched beyond the limit at first: for what rules and families take out.
 const SLACK: usize = 22;
 /// By how much a fetch grows.
 const GROWTH: usize = 4;
+/// Hits that a trace looks at.
+const NUM_TRACED: usize = 1000;
 
 /// How far a source is to rank.
 pub(in crate::recommend) struct Depth<'a> {
@@ -43,6 +46,11 @@ impl Depth<'_> {
     /// What is asked where no rules are in force: `limit` hits, one a family, not below the floor.
     pub(in crate::recommend) fn plain(limit: usize, is_filled: bool) -> Self {
         Self { limit, every_variant: false, is_filled, has_floor: true, within: None }
+    }
+
+    /// What a trace looks at: the best hits of any score, and every variant.
+    pub(in crate::recommend) fn traced() -> Self {
+        Self { limit: NUM_TRACED, every_variant: true, is_filled: false, has_floor: false, within: None }
     }
 
     /// Whether the row is among those that may be hits.
@@ -79,6 +87,49 @@ pub(in crate::recommend) trait Rank {
     fn name(&self, _row: RowId) -> Option<String> {
         None
     }
+
+    /// For traces: what the sources know, whatever the question keeps out, best first; empty where that is not told.
+    ///
+    /// Returns an error if an index cannot be searched.
+    fn found(&self) -> Result<Vec<Hit>, RecommendError> {
+        Ok(Vec::new())
+    }
+
+    /// For traces: what each source counts; `None` where scores are no mean of what sources say.
+    fn weights(&self) -> Option<SourceWeights> {
+        None
+    }
+
+    /// For traces: the lowest score where the question says none.
+    fn floor(&self) -> Option<f32> {
+        None
+    }
+
+    /// For traces: whether the product, or one of its family, never stands beside what the list goes with.
+    fn vetoes(&self, _row: RowId) -> bool {
+        false
+    }
+
+    /// For traces: what of its own keeps out a product that the question lets through.
+    fn refusal(&self, _row: RowId) -> Option<Sieve> {
+        None
+    }
+
+    /// For traces: what a product that is no hit would be worth; `None` where that is not known.
+    fn would_be(&self, _row: RowId) -> Option<WouldBe> {
+        None
+    }
+
+    /// For traces: what a hit was worth before the list was spread over categories; `None` where it was not.
+    fn before_spread(&self, _row: RowId) -> Option<f32> {
+        None
+    }
+}
+
+/// Whether `row` is one of `rows`, or of the family of one.
+pub(in crate::recommend) fn is_of_families(view: &View, row: RowId, rows: &[RowId]) -> bool {
+    let family = view.family(row);
+    rows.iter().any(|&other| other == row || view.family(other) == family)
 }
 
 /// A question whose hits can be made.
@@ -109,7 +160,7 @@ impl Asked<'_> {
     /// Returns an error if an index cannot be searched, or a condition of the request's filter compares with a product and none is
     /// asked about.
     pub(in crate::recommend) fn finish(self, rank: &dyn Rank, compiled: &Compiled) -> Result<Answer, RecommendError> {
-        if compiled.is_empty() && !self.allowed.is_open {
+        if self.query.is_part || (compiled.is_empty() && !self.allowed.is_open) {
             return self.unruled(rank, compiled.version);
         }
         let now = self.query.at.unwrap_or_else(Timestamp::now);
@@ -128,6 +179,9 @@ impl Asked<'_> {
         if selected.hits.len() < self.limit() && self.is_filled && !is_cut {
             (selected, is_cut) = search.run(&active, true)?;
         }
+        if let Some(log) = &self.query.trace {
+            log.note(self.examine(rank, &selected.hits, Some((&selector, &selected)))?);
+        }
         Ok(self.ruled(selected, is_cut, compiled, &active))
     }
 
@@ -140,10 +194,14 @@ impl Asked<'_> {
             rank.rank(&Depth::plain(limit + usize::from(is_limited), self.is_filled))?;
         let is_held_back = is_limited && hits.len() > limit;
         hits.truncate(limit);
+        if let Some(log) = &self.query.trace {
+            log.note(self.examine(rank, &hits, None)?);
+        }
         let fewer_because = (hits.len() < self.query.limit).then_some(self.why(is_cut, is_held_back));
         let fallback = (num_filled > 0).then_some(Source::Popular);
         let (anchor, missing_ids) = (self.anchor, self.missing_ids);
-        Ok(Answer { hits, anchor, missing_ids, fallback, fewer_because, rules_version, fired: Vec::new() })
+        let (fired, parts) = (Vec::new(), Vec::new());
+        Ok(Answer { hits, anchor, missing_ids, fallback, fewer_because, rules_version, fired, parts })
     }
 
     /// Most hits of the answer.
@@ -174,9 +232,7 @@ impl Asked<'_> {
 
     /// Whether the question itself lets the product appear.
     fn may_appear(&self, row: RowId) -> bool {
-        let family = self.view.family(row);
-        let is_taken = || self.taken.iter().any(|&taken| taken == row || self.view.family(taken) == family);
-        self.allowed.has(self.view, row) && !is_taken()
+        self.allowed.has(self.view, row) && !is_of_families(self.view, row, self.taken)
     }
 
     /// The hits of rows that rules name, whatever their score.
@@ -195,7 +251,10 @@ impl Asked<'_> {
         // A list with as many as the shopper's interest allows is not short by a rule.
         let is_held_back = hits.len() == self.limit() && self.limit() < self.query.limit;
         let is_short = hits.len() < self.query.limit;
-        let why = removed.first().map(|(number, _)| *number).filter(|_| is_short && !is_held_back);
+        // Nor one for which more is missing than rules took out of it, as long as they left most.
+        let num_removed = removed.iter().map(|(_, count)| *count as usize).sum::<usize>();
+        let is_by_rules = hits.len() + num_removed >= self.query.limit || num_removed >= hits.len();
+        let why = removed.first().map(|(number, _)| *number).filter(|_| is_short && !is_held_back && is_by_rules);
         let otherwise = || self.why(is_cut && !is_held_back, is_held_back);
         let fewer_because = is_short.then(|| why.map_or_else(otherwise, |_| FewerBecause::Rule));
         let mut fired: Vec<usize> = removed.iter().map(|(number, _)| *number).chain(placed).collect();
@@ -217,6 +276,7 @@ impl Asked<'_> {
             fewer_because,
             rules_version: compiled.version,
             fired: fired.collect(),
+            parts: Vec::new(),
         }
     }
 }

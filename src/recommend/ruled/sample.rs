@@ -1,10 +1,11 @@
 //! The questions of a dry run, drawn by seed: products, real sessions and orders, with the labels that the rules name; for every rule some
-//! for which it counts, where a few hundred draws find any. Upsell is among them where a rule names that intent.
+//! for which it counts, where a few hundred draws find any and it can count at that time at all. Upsell is among them where a rule names
+//! that intent.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::compiled::Compiled;
-use super::dry_run::DryRun;
+use super::dry_run::{Clock, DryRun};
 use super::scene::Scene;
 use crate::events::EventKind;
 use crate::live::View;
@@ -16,6 +17,8 @@ use crate::rules::{Condition, Filter, Label, RuleSet};
 const DRAWS_PER_RULE: usize = 300;
 /// Questions that are added for a rule.
 const PER_RULE: usize = 3;
+/// Share of the time that drawing may take.
+const DRAWING_SHARE: f64 = 0.5;
 /// Steps of a session that a question keeps.
 const MAX_STEPS: usize = 20;
 
@@ -168,33 +171,57 @@ pub(super) fn with_scene<T>(view: &View, compiled: &Compiled, query: &Query, tak
     take(&Scene::of(view, &compiled.facts, query, &page, &cart, (now, &compiled.zone)))
 }
 
-/// The questions: those that are drawn, and some for each rule that none of them reaches.
-pub(super) fn sample(view: &View, run: &DryRun<'_>, new: &Compiled, old: &RuleSet) -> Vec<SampleQuestion> {
+/// What was drawn.
+pub(super) struct Sample {
+    pub questions: Vec<SampleQuestion>,
+    /// For how many of them each rule counts.
+    reached: Vec<usize>,
+    /// Rules for which no more was drawn, as the time was up.
+    unsearched: Vec<bool>,
+}
+
+impl Sample {
+    /// Whether a question that was drawn, or was yet to be drawn, may reach the rule.
+    pub(super) fn may_reach(&self, rule: usize) -> bool {
+        self.reached.get(rule).is_some_and(|count| *count > 0) || self.unsearched.get(rule) == Some(&true)
+    }
+}
+
+/// The questions: those that are drawn, and some for each rule that none of them reaches. Drawing takes half of the time at most.
+pub(super) fn sample(view: &View, run: &DryRun<'_>, new: &Compiled, old: &RuleSet, clock: &Clock) -> Sample {
     let named = named_labels([run.set, old]).into_iter().map(|(label, values)| (label, values.into_iter().collect()));
     let (draw, rows) = (Draw(run.seed), view.all_rows().into_iter().collect());
     let mut sampler = Sampler { run, draw, rows, named: named.collect(), view };
+    let can_count: Vec<bool> = new.rules.iter().map(|rule| rule.can_count(view, run.at, &new.zone)).collect();
+    let mut sample = Sample { questions: Vec::new(), reached: vec![0; can_count.len()], unsearched: can_count.clone() };
     if sampler.rows.is_empty() {
-        return Vec::new();
+        sample.unsearched.fill(false);
+        return sample;
     }
-    let mut questions: Vec<SampleQuestion> = (0..run.num_questions).map(|_| sampler.question()).collect();
-    let mut reached = vec![0usize; new.rules.len()];
-    let count = |question: &SampleQuestion, reached: &mut [usize]| {
-        let active = with_scene(view, new, &question.query, |scene| new.active(scene));
-        active.iter().for_each(|number| reached[number] += 1);
-        active
-    };
-    questions.iter().for_each(|question| drop(count(question, &mut reached)));
-    for number in 0..reached.len() {
-        for _ in 0..DRAWS_PER_RULE {
-            if reached[number] >= PER_RULE {
+    for _ in (0..run.num_questions).take_while(|_| !clock.is_past(DRAWING_SHARE)) {
+        sample.take(sampler.question(), view, new);
+    }
+    for (number, rule) in new.rules.iter().enumerate().take_while(|_| !clock.is_past(DRAWING_SHARE)) {
+        let draws = if can_count[number] { DRAWS_PER_RULE } else { 0 };
+        for _ in 0..draws {
+            if sample.reached[number] >= PER_RULE {
                 break;
             }
             let question = sampler.question();
-            if with_scene(view, new, &question.query, |scene| new.active(scene)).has(number) {
-                count(&question, &mut reached);
-                questions.push(question);
+            if with_scene(view, new, &question.query, |scene| rule.counts(scene)) {
+                sample.take(question, view, new);
             }
         }
+        sample.unsearched[number] = false;
     }
-    questions
+    sample
+}
+
+impl Sample {
+    /// Takes a question up, and notes the rules that count for it.
+    fn take(&mut self, question: SampleQuestion, view: &View, new: &Compiled) {
+        let active = with_scene(view, new, &question.query, |scene| new.active(scene));
+        active.iter().for_each(|number| self.reached[number] += 1);
+        self.questions.push(question);
+    }
 }

@@ -99,7 +99,7 @@ fn labels(query: &Query, weekday: usize) -> [Vec<String>; Label::ALL.len()] {
     let one = |text: &Option<String>| text.iter().map(|text| fold(text)).collect::<Vec<_>>();
     Label::ALL.map(|label| match label {
         Label::Placement => one(&query.placement),
-        Label::Intent => vec![query.intent.word().to_owned()],
+        Label::Intent => query.intents().map(|intent| intent.word().to_owned()).collect(),
         Label::Segment => shopper.segments.iter().map(|segment| fold(segment)).collect(),
         Label::Device => one(&shopper.device),
         Label::Channel => one(&shopper.channel),

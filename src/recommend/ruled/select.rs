@@ -129,16 +129,27 @@ impl<'a> Selector<'a> {
     /// The hit with its value.
     pub(super) fn valued(&self, hit: Hit, is_fill: bool) -> Valued {
         let verdict = self.compiled.verdict(hit.row, self.active, self.scene);
-        let times = |(_, strength, shown): &(usize, f64, HashMap<u32, u32>)| {
-            let times = shown.get(&hit.row.0).copied().unwrap_or(0);
-            (-strength * f64::from(times)).exp()
-        };
-        let factor = bounded_factor(verdict.ln_factor) * self.fatigue.as_ref().map_or(1.0, times);
+        let factor = bounded_factor(verdict.ln_factor) * self.tiredness(hit.row);
         Valued { hit, is_fill, value: f64::from(hit.score) * factor, hidden_by: verdict.hidden_by }
     }
 
+    /// What the rules multiply the hit's score by.
+    pub(super) fn factor(&self, hit: Hit) -> f64 {
+        let verdict = self.compiled.verdict(hit.row, self.active, self.scene);
+        bounded_factor(verdict.ln_factor) * self.tiredness(hit.row)
+    }
+
+    /// The factor for what was shown in vain.
+    fn tiredness(&self, row: RowId) -> f64 {
+        let times = |(_, strength, shown): &(usize, f64, HashMap<u32, u32>)| {
+            let times = shown.get(&row.0).copied().unwrap_or(0);
+            (-strength * f64::from(times)).exp()
+        };
+        self.fatigue.as_ref().map_or(1.0, times)
+    }
+
     /// The rule that hides the product, which may be known from its verdict.
-    fn hidden_by(&self, row: RowId, verdict: Option<Option<usize>>) -> Option<usize> {
+    pub(super) fn hidden_by(&self, row: RowId, verdict: Option<Option<usize>>) -> Option<usize> {
         let by_rule = verdict.unwrap_or_else(|| self.compiled.verdict(row, self.active, self.scene).hidden_by);
         let is_bought = |(_, families): &&(usize, HashSet<u32>)| {
             self.scene.view.family(row).is_some_and(|family| families.contains(&family))
@@ -157,7 +168,7 @@ impl<'a> Selector<'a> {
     }
 
     /// What appears in the product's place, and the rules that say so, in their order.
-    fn replaced(&self, row: RowId) -> (RowId, Vec<usize>) {
+    pub(super) fn replaced(&self, row: RowId) -> (RowId, Vec<usize>) {
         let (mut row, mut rules) = (row, Vec::new());
         // No circles: the set was checked.
         while let Some(options) = self.replacements.get(&row.0) {

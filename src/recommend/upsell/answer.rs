@@ -17,8 +17,9 @@ use crate::recommend::compare::Importance;
 use crate::recommend::error::RecommendError;
 use crate::recommend::query::{Hit, Query};
 use crate::recommend::ruled::{Depth, Rank, Ranked};
-use crate::recommend::search::Allowed;
+use crate::recommend::search::{Allowed, similarity};
 use crate::recommend::source::{Source, SourceScores};
+use crate::recommend::trace::{Sieve, WouldBe};
 
 /// Nearest products that are looked at.
 const NUM_NEAREST: usize = 200;
@@ -86,6 +87,31 @@ impl Rank for Upsell<'_> {
     /// The same model in another color is often no variant in the feed.
     fn name(&self, row: RowId) -> Option<String> {
         self.title_name(row).ok()
+    }
+
+    fn found(&self) -> Result<Vec<Hit>, RecommendError> {
+        let Some(vector) = self.view.vector(self.anchor.row) else { return Ok(Vec::new()) };
+        let found = self.view.search(&vector, NUM_NEAREST, None, self.query.exact)?.into_iter();
+        let hit = |found: ScoredRow| Hit {
+            row: found.row,
+            score: found.score.clamp(0.0, 1.0),
+            sources: SourceScores::of(Source::Similar, found.score),
+        };
+        Ok(found.map(hit).collect())
+    }
+
+    fn floor(&self) -> Option<f32> {
+        Some(self.config.min_score)
+    }
+
+    fn refusal(&self, row: RowId) -> Option<Sieve> {
+        let better = self.anchor.step_up(self.view, row, self.would_be(row)?.similarity, self.config);
+        better.is_none().then_some(Sieve::NotBetter)
+    }
+
+    fn would_be(&self, row: RowId) -> Option<WouldBe> {
+        let similarity = similarity(&self.view.vector(self.anchor.row)?, &self.view.vector(row)?);
+        Some(WouldBe { similarity, score: None })
     }
 }
 
