@@ -8,6 +8,7 @@ use kindred::catalog;
 use kindred::config::Config;
 use kindred::embed::MAX_BYTES_PER_TOKEN;
 use kindred::events::{MAX_AHEAD_MS, MAX_ID_BYTES, MAX_ITEMS, MAX_PRICE, MAX_QUANTITY, MAX_QUERY_BYTES};
+use kindred::recommend::{MAX_TYPES, MIN_TYPES};
 
 fn readme() -> String {
     std::fs::read_to_string(project("README.md")).unwrap()
@@ -90,6 +91,21 @@ fn numbers_in_the_readme_are_the_defaults() {
             "below {} times the best of all wait until the others have {} each",
             cross_sell.weak_share, cross_sell.max_per_need
         ),
+    ];
+    bounds.iter().for_each(|bound| assert!(readme.contains(bound), "{bound}"));
+    let (window, bundle, due) = (config.recommend.post_purchase, config.recommend.bundle, config.recommend.replenish);
+    let bounds = [
+        format!("from {} to {} hours after it", window.from_hours, window.until_hours),
+        format!("a set of {MIN_TYPES} to {MAX_TYPES} kinds of things"),
+        format!("at most {} kinds; else", MAX_TYPES - 1),
+        format!("a set of {} (`types`)", bundle.types),
+        format!("at most {} % (`max_discount`)", bundle.max_discount * 100.0),
+        format!("at least {} % of the discounted price", bundle.margin_floor * 100.0),
+        format!("worth at least {} % more (`min_rise`)", bundle.min_rise * 100.0),
+        format!("with `kappa = {}` intervals", due.kappa),
+        format!("due within {} days", due.due_within_days),
+        format!("less than {} intervals old (`lapsed_after`)", due.lapsed_after),
+        format!("is at least {}\n(`min_repeat`)", due.min_repeat),
     ];
     bounds.iter().for_each(|bound| assert!(readme.contains(bound), "{bound}"));
 }

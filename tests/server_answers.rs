@@ -49,6 +49,7 @@ fn an_answer_has_the_contract_s_shape_and_carries_the_records_as_they_are() {
         "fallback",
         "fewer_because",
         "fewer_because_rule",
+        "bundle",
         "rules_version",
         "rules",
         "missing_ids",

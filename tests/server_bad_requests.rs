@@ -55,7 +55,7 @@ fn a_wrong_field_is_named() {
         (json!({"context": {"product": "000"}, "session_id": "s".repeat(257)}), 400, "invalid_field", "session_id"),
         (json!({"context": {"product": "000"}, "include": ["product", "traces"]}), 400, "invalid_field", "include[1]"),
         (json!({"context": {"product": "000"}, "intent": "sell"}), 400, "invalid_field", "intent"),
-        (json!({"context": {"product": "000"}, "intent": "bundle"}), 400, "intent_not_available", "intent"),
+        (json!({"intent": "bundle"}), 400, "invalid_field", "context"),
         (json!({"intent": "cross_sell"}), 400, "invalid_field", "context"),
         (
             json!({"context": {"product": "000", "free_shipping_over": "fifty"}, "intent": "cross_sell"}),

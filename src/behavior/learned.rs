@@ -8,6 +8,7 @@ use super::novelty::first_orders;
 use super::popularity::{most_popular, popularity};
 use super::price_steps::PriceSteps;
 use super::related::RelatedTable;
+use super::replenish::Repeats;
 use super::session_index::SessionIndex;
 use super::settings::BehaviorConfig;
 use super::trails::Trails;
@@ -52,6 +53,8 @@ pub struct Learned {
     pub price_steps: PriceSteps,
     /// Attributes bought more of.
     pub attribute_steps: AttributeSteps,
+    /// What is bought again, and after how long.
+    pub repeats: Repeats,
     /// Past sessions.
     pub sessions: SessionIndex,
     /// The "now" of all fading: [`History::now_s`], or the end of the last session with a step if that came before.
@@ -115,6 +118,7 @@ impl Learned {
             popular: most_popular(&scores, category_of, *num_categories, config.per_product),
             price_steps: PriceSteps::count(history, category_of, *num_categories, price_of),
             attribute_steps: AttributeSteps::count(history, category_of, *num_categories, attributes_of),
+            repeats: Repeats::learn(history, category_of, config.repeat_kappa),
             sessions: SessionIndex::new(&trails, config.num_candidates()),
             now_s: trails.now_s,
             num_orders,

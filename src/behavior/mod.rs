@@ -37,6 +37,7 @@
 //! | `novelty` | [`novelty()`]: how new a product is |
 //! | `price_steps` | [`PriceSteps`]: which price steps shoppers take |
 //! | `attribute_steps` | [`AttributeSteps`]: which attributes shoppers buy more of |
+//! | `replenish` | [`Repeats`]: what is bought again, and after how long |
 //! | `session_index` | [`SessionIndex`], [`Sessions`]: past sessions by product |
 //! | `neighbors` | [`next_products`], [`session_votes`]: what like sessions met next |
 //! | `semantic` | [`SessionVectors`], [`semantic_votes`]: sessions alike by what they are about |
@@ -68,6 +69,7 @@ mod popularity;
 mod price_steps;
 mod redact;
 mod related;
+mod replenish;
 mod semantic;
 mod session_index;
 mod settings;
@@ -92,6 +94,7 @@ pub use popularity::{most_popular, popularity};
 pub use price_steps::{BIN_WIDTH, NUM_BINS, PriceSteps, bin};
 pub use redact::{Redacted, redact};
 pub use related::{Related, RelatedRows, RelatedTable, Tally, keep_best};
+pub use replenish::{DAY_S, LEAST_SHOPPERS, Repeat, Repeats, gaps_days, occasions};
 pub use semantic::{SessionVectors, pooled, semantic_votes};
 pub use session_index::{SessionIndex, Sessions};
 pub use settings::{

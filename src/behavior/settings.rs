@@ -38,6 +38,9 @@ pub struct BehaviorConfig {
     pub semantic: SemanticConfig,
     /// The map from a product's vector to where what goes with it lies.
     pub complement: ComplementConfig,
+    /// Shoppers who came back for a product that count as much as what is known of its category for how often it is bought, and likewise of
+    /// the category beside the whole shop.
+    pub repeat_kappa: f32,
 }
 
 impl Default for BehaviorConfig {
@@ -56,6 +59,7 @@ impl Default for BehaviorConfig {
             session_wide_share: 0.25,
             semantic: SemanticConfig::default(),
             complement: ComplementConfig::default(),
+            repeat_kappa: 5.0,
         }
     }
 }
@@ -83,6 +87,7 @@ impl BehaviorConfig {
             ("ease.popularity_exponent", is_share(self.ease.popularity_exponent), share),
             ("session", self.session.is_in_range(), SessionConfig::RANGES),
             ("session_wide", self.session_wide.is_in_range(), SessionConfig::RANGES),
+            ("repeat_kappa", (0.1..=1e6).contains(&self.repeat_kappa), "give a number of shoppers from 0.1 to 1000000"),
             ("semantic.fade", is_share(self.semantic.fade), share),
             ("semantic.temperature", self.semantic.temperature > 0.0 && self.semantic.temperature.is_finite(), above),
             ("semantic.num_neighbors", (1..=10_000).contains(&self.semantic.num_neighbors), "give 1 to 10000"),

@@ -19,6 +19,7 @@
 //! | `CATG` | u32 | `n` | each product's category, `u32::MAX` for none |
 //! | `STEP` | u32 | `41 (1 + c)` | histograms of price steps: row 0 over all, then by category of what was viewed |
 //! | `ATST` | u32 | `2 (1 + c)` times the kinds of attributes | purchases of more of a kind than was viewed, and others; absent from older files |
+//! | `RPET` | 5 × 4 bytes | `1 + n` or 0 | what is bought again: f32 days, f32 spread of their logarithm, f32 share of buyers, u32 buyers, u32 of them again; row 0 over all; absent from older files |
 //!
 //! `sessions.bin` (kind `SESS`); `s` sessions, numbered from the one that ended first:
 //!
@@ -45,6 +46,7 @@ use super::learned::Learned;
 use super::novelty::share_ordered;
 use super::price_steps::NUM_BINS;
 use super::related::{Related, RelatedRows, RelatedTable};
+use super::replenish::Repeat;
 use super::semantic::SessionVectors;
 use super::session_index::{SessionIndex, Sessions};
 use crate::catalog::AttributeKind;
@@ -71,6 +73,8 @@ const BOUGHT_NEXT: (Tag, Tag) = (*b"BNND", *b"BNEN");
 const NEXT_CATEGORIES: (Tag, Tag) = (*b"NCND", *b"NCEN");
 const TOGETHER_CATEGORIES: (Tag, Tag) = (*b"TCND", *b"TCEN");
 const POPULAR: (Tag, Tag) = (*b"PPND", *b"PPEN");
+/// What is bought again.
+const REPEATS: Tag = *b"RPET";
 /// The tables of pairs of products.
 pub(super) const PAIR_TABLES: [(Tag, Tag); 4] = [COPURCHASE, EASE, NEXT, BOUGHT_NEXT];
 
@@ -117,6 +121,7 @@ fn write_behavior(path: &Path, learned: &Learned) -> Result<FileDigest, IndexErr
     sections.push(Section::new(*b"CATG", &learned.category_of));
     sections.push(Section::new(*b"STEP", &learned.price_steps.counts));
     sections.push(Section::new(*b"ATST", &learned.attribute_steps.counts));
+    sections.push(Section::new(REPEATS, &learned.repeats.rows));
     write_sections(path, BEHAVIOR_KIND, VERSION, &sections)
 }
 
@@ -292,6 +297,15 @@ impl Behavior {
         let row = category.map_or(0, |category| (category as usize).saturating_add(1));
         let at = row.saturating_mul(ROW_LENGTH).saturating_add(kind as usize * COUNTS_PER_KIND);
         counts.get(at..).and_then(|rest| rest.first_chunk()).copied().unwrap_or_default()
+    }
+
+    /// How shoppers come back for a product; as for the whole shop where the product is none of the generation, and for `None`. `None` where
+    /// nobody came back for anything.
+    pub fn repeat(&self, product: Option<u32>) -> Option<Repeat> {
+        let rows: &[Repeat] = self.tables.section(REPEATS).unwrap_or_default();
+        let row = product.and_then(|product| rows.get((product as usize).checked_add(1)?)).or(rows.first())?;
+        // Damage that only hashes show must not become days that are none.
+        (row.interval_days > 0.0 && row.interval_days.is_finite()).then_some(*row)
     }
 
     /// Past sessions.

@@ -9,6 +9,7 @@ use super::args_ask::{AskArgs, SessionArgs};
 use super::args_eval::EvalArgs;
 use super::args_events::EventsCommand;
 use super::args_rules::RulesCommand;
+use super::args_shopper::{BundleArgs, PostPurchaseArgs, ReplenishArgs};
 use crate::config;
 use crate::live::FoldChanges;
 
@@ -166,6 +167,15 @@ pub(super) enum Command {
         #[command(flatten)]
         ask: AskArgs,
     },
+    /// Complete a product or a cart to a set of different kinds of things, and propose a discount that its margin allows
+    Bundle(BundleArgs),
+    /// Show what goes with an order that was placed: accessories, warranties and refills that the shopper does not have
+    PostPurchase(PostPurchaseArgs),
+    /// List what shoppers are due to buy again: one, those of a file, or everybody; for mail programs as --csv or --json
+    ///
+    /// Ids of shoppers are kept as keyed hashes alone: a list of everybody has a key in their place. Events that were told with consent: false are
+    /// never kept, so that nobody who refused is on it; with events.require_consent nobody who did not consent.
+    Replenish(ReplenishArgs),
     /// Show the shop's own pairs of products, index/CATALOG/pairs.csv and pairs.jsonl, and the rows that cannot be used
     Pairs {
         /// The catalog

@@ -26,7 +26,7 @@ pub(super) struct AskArgs {
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(super) struct SessionArgs {
     /// What to show; next when neither this nor a placement is given
-    #[arg(long, value_name = "next|for_you|trending|upsell|cross_sell|similar", value_parser = recommend_intent)]
+    #[arg(long, value_name = "next|for_you|trending|upsell|cross_sell|bundle|replenish|similar", value_parser = recommend_intent)]
     pub intent: Option<Intent>,
     /// Show what this placement shows; `kindred placements` lists them
     #[arg(long, value_name = "NAME")]
@@ -49,12 +49,50 @@ pub(super) struct SessionArgs {
     /// The value of a cart from which on delivery is free, e.g. '50.00 USD'
     #[arg(long, value_name = "AMOUNT")]
     pub free_shipping_over: Option<Money>,
+    /// The kinds of things that complete a bundle, e.g. case,charger; those of the settings, or what feed and orders tell, when left out
+    #[arg(long, value_name = "KIND", value_delimiter = ',')]
+    pub goal: Vec<String>,
+    #[command(flatten)]
+    pub order: OrderArgs,
+    /// The visitor or user who asks: what they bought counts for for_you and replenish, and nothing of it goes with an order
+    #[arg(long, value_name = "ID")]
+    pub shopper: Option<String>,
+    /// For replenish: what is due so many days from now [setting: recommend.replenish.due_within_days]
+    #[arg(long, value_name = "DAYS")]
+    pub due_within: Option<f32>,
+    /// When it is asked; now when left out
+    #[arg(long, value_name = "TIME")]
+    pub at: Option<jiff::Timestamp>,
+}
+
+/// An order that was placed, for cross_sell.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(super) struct OrderArgs {
+    /// A product of an order that was placed, which cross_sell then goes with; may be repeated
+    #[arg(long, value_name = "PRODUCT")]
+    pub order: Vec<String>,
+    /// The same with the last order of --shopper
+    #[arg(long, requires = "shopper", conflicts_with = "order")]
+    pub last_order: bool,
+    /// When the order was placed, e.g. 2026-11-20T09:30:00Z; no window is heeded when left out
+    #[arg(long, value_name = "TIME", requires = "order")]
+    pub placed_at: Option<jiff::Timestamp>,
 }
 
 fn recommend_intent(word: &str) -> Result<Intent, String> {
-    let known = [Intent::Next, Intent::ForYou, Intent::Trending, Intent::Upsell, Intent::CrossSell, Intent::Similar];
+    let known = [
+        Intent::Next,
+        Intent::ForYou,
+        Intent::Trending,
+        Intent::Upsell,
+        Intent::CrossSell,
+        Intent::Bundle,
+        Intent::Replenish,
+        Intent::Similar,
+    ];
     let intent = known.into_iter().find(|intent| intent.word() == word);
-    intent.ok_or_else(|| format!("`{word}` is not next, for_you, trending, upsell, cross_sell or similar"))
+    let words = || known.map(Intent::word).join(", ");
+    intent.ok_or_else(|| format!("`{word}` is not one of {}", words()))
 }
 
 fn stage(word: &str) -> Result<Stage, String> {

@@ -1,4 +1,5 @@
-//! `kindred similar`, `kindred search`, `kindred upsell`, `kindred cross-sell` and `kindred recommend`: one question, one table.
+//! `kindred similar`, `kindred search`, `kindred upsell`, `kindred cross-sell`, `kindred bundle`, `kindred post-purchase` and `kindred recommend`:
+//! one question, one table.
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -7,17 +8,18 @@ use std::time::Instant;
 use anyhow::{Context as _, Result};
 use serde_json::json;
 
-use super::args_ask::{AskArgs, SessionArgs};
+use super::args_ask::{AskArgs, OrderArgs, SessionArgs};
+use super::args_shopper::{BundleArgs, PostPurchaseArgs};
 use super::context::Context;
 use super::exit::Unanswerable;
 use super::output::{number, print_json, say, table};
-use crate::catalog::{CATEGORY_SEPARATOR, Product, Verdict};
-use crate::events::EventKind;
+use crate::catalog::{CATEGORY_SEPARATOR, Money, Product, Verdict};
+use crate::events::{Buyer, EventKind, EventStore};
 use crate::index::Check;
 use crate::live::View;
 use crate::recommend::{
-    Answer, ComparedRow, Engine, Explained, FewerBecause, Hit, Intent, Query, Reason, RecommendError, Said,
-    SessionEvent, Source,
+    Answer, BundleOffer, ComparedRow, Engine, Explained, FewerBecause, Hit, Intent, NoDiscount, Query, Reason,
+    RecommendError, Said, SessionEvent, Source,
 };
 use crate::rules::{Filter, FilterError};
 
@@ -54,12 +56,17 @@ pub(super) fn search(context: &Context, catalog: &str, text: &str, ask: &AskArgs
 
 /// The question of `session`, in its placement.
 ///
-/// Returns an error if the filter cannot be read or there is no such placement.
-pub(super) fn question(engine: &Engine, session: SessionArgs, ask: &AskArgs) -> Result<Query> {
+/// Returns an error if the filter or the catalog's events cannot be read, or there is no such placement.
+pub(super) fn question(
+    context: &Context,
+    (catalog, engine): (&str, &Engine),
+    session: SessionArgs,
+    ask: &AskArgs,
+) -> Result<Query> {
     let event = |kind| move |id: String| SessionEvent { id, kind };
     let in_cart = session.cart.into_iter().map(event(EventKind::AddToCart));
     let viewed = session.viewed.into_iter().map(event(EventKind::ViewItem));
-    let told = Query {
+    let mut told = Query {
         intent: Intent::Next,
         session: in_cart.chain(viewed).collect(),
         anchors: session.product.into_iter().collect(),
@@ -67,15 +74,27 @@ pub(super) fn question(engine: &Engine, session: SessionArgs, ask: &AskArgs) -> 
         free_shipping_over: session.free_shipping_over,
         placement: session.placement,
         stage: session.stage,
+        goal: session.goal,
+        due_within_days: session.due_within,
+        at: session.at,
         ..query(ask)?
     };
+    let OrderArgs { order, last_order, placed_at } = session.order;
+    if last_order || !order.is_empty() {
+        told.start_from_order(&order, placed_at);
+    }
+    if let Some(id) = session.shopper {
+        let (store, buyer) = (store(context, catalog)?, Buyer::User(id));
+        told.bought = store.bought(&buyer)?;
+        told.take_purchases(store.purchases(&buyer)?, last_order);
+    }
     let asked = session.intent.map_or_else(|| told.clone(), |intent| told.asking(intent));
     Ok(engine.place(asked, Said { intent: session.intent, limit: ask.limit })?)
 }
 
 pub(super) fn recommend(context: &Context, catalog: &str, session: SessionArgs, ask: &AskArgs) -> Result<ExitCode> {
     let engine = context.engine(catalog, Check::Hashes)?;
-    let query = question(&engine, session, ask)?;
+    let query = question(context, (catalog, &engine), session, ask)?;
     let view = engine.view();
     let (answer, took_ms) = answer(&engine, &view, &query)?;
     if let (false, Some(name), Some(slot)) = (context.json, &query.placement, &query.slot) {
@@ -87,15 +106,41 @@ pub(super) fn recommend(context: &Context, catalog: &str, session: SessionArgs, 
         if !context.json {
             say!("a step up from {}", line(&view.product(row)?))?;
         }
-    } else if is_one && query.intent == Intent::CrossSell {
-        answer.anchor.ok_or_else(|| unknown_products(catalog, &answer.missing_ids))?;
+    } else if is_one && answer.fewer_because == Some(FewerBecause::UnknownProducts) {
+        return Err(unknown_products(catalog, &answer.missing_ids).into());
     } else if !context.json && engine.behavior(&view).is_none() {
         say!("nothing was learned from events yet: only texts speak")?;
     }
     print(context, (&engine, &view), &query, &answer, took_ms)
 }
 
-fn query(ask: &AskArgs) -> Result<Query> {
+/// What completes a set.
+pub(super) fn bundle(context: &Context, args: BundleArgs) -> Result<ExitCode> {
+    let BundleArgs { catalog, products, cart, goal, ask } = args;
+    let in_cart = |id| SessionEvent { id, kind: EventKind::AddToCart };
+    let session = cart.into_iter().map(in_cart).collect();
+    let query = Query { intent: Intent::Bundle, anchors: products, session, goal, ..query(&ask)? };
+    let engine = context.engine(&catalog, Check::Hashes)?;
+    let view = engine.view();
+    let (answer, took_ms) = answer(&engine, &view, &query)?;
+    answer.anchor.ok_or_else(|| unknown_products(&catalog, &answer.missing_ids))?;
+    print(context, (&engine, &view), &query, &answer, took_ms)
+}
+
+/// What goes with an order.
+pub(super) fn post_purchase(context: &Context, args: PostPurchaseArgs) -> Result<ExitCode> {
+    let PostPurchaseArgs { catalog, products, shopper, placed_at, at, ask } = args;
+    let order = OrderArgs { last_order: products.is_empty(), order: products, placed_at };
+    let session = SessionArgs { intent: Some(Intent::CrossSell), order, shopper, at, ..SessionArgs::default() };
+    recommend(context, &catalog, session, &ask)
+}
+
+/// What shoppers of the catalog did.
+fn store(context: &Context, catalog: &str) -> Result<EventStore> {
+    Ok(EventStore::open(&context.existing_dir(catalog)?.path(), &context.config.events)?)
+}
+
+pub(super) fn query(ask: &AskArgs) -> Result<Query> {
     let bad_filter = |e: serde_json::Error| RecommendError::Filter(FilterError::new("--filter", e.to_string()));
     let filter = ask.filter.as_deref().map(serde_json::from_str::<Filter>).transpose().map_err(bad_filter)?;
     Ok(Query {
@@ -157,6 +202,9 @@ fn print(
             say!("{}\n{}", view.id(hit.row).unwrap_or_default(), comparison_table(&rows))?;
         }
     }
+    if let Some(offer) = engine.bundle_offer(view, query, answer)? {
+        say!("{}", offer_in_words(&offer))?;
+    }
     if !answer.missing_ids.is_empty() {
         say!("not in the catalog: {}", answer.missing_ids.join(", "))?;
     }
@@ -168,6 +216,37 @@ fn print(
     }
     say!("{} in {took_ms:.1} ms", view.generation().name())?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What a set is sold for.
+fn offer_in_words(offer: &BundleOffer) -> String {
+    let missing = &offer.missing_types;
+    let missing =
+        if missing.is_empty() { String::new() } else { format!("; nothing in stock is a {}", missing.join(" or ")) };
+    let money =
+        |money: Option<Money>| money.map_or_else(|| "a price that is not known".to_owned(), |money| money.to_string());
+    let price = match offer.no_discount_because {
+        None => format!(
+            "{} instead of {} ({:.0} % off)",
+            money(offer.discounted_price),
+            money(offer.price),
+            offer.discount * 100.0
+        ),
+        Some(why) => format!("{}, no discount: {}", money(offer.price), no_discount_in_words(why)),
+    };
+    format!("the set of {} costs {price}{missing}", offer.products.len())
+}
+
+fn no_discount_in_words(why: NoDiscount) -> &'static str {
+    match why {
+        NoDiscount::NoSet => "nothing completes the set",
+        NoDiscount::NoPrice => "a product has no price above 0",
+        NoDiscount::Currencies => "its prices are in several currencies",
+        NoDiscount::NoCosts => "the feed has no cost_of_goods_sold of every product",
+        NoDiscount::Margin => "it would leave too little margin",
+        NoDiscount::OrderValue => "it would raise the order's value too little",
+        NoDiscount::Settings => "the settings allow none",
+    }
 }
 
 /// What differs, what is better first.
@@ -195,6 +274,10 @@ fn in_words(reason: FewerBecause) -> &'static str {
         FewerBecause::NoPrice => "the product has no price above 0",
         FewerBecause::NothingBetter => "no other product is better inside the price band",
         FewerBecause::Interest => "the session shows too little interest for more",
+        FewerBecause::NothingDue => "nothing more is due",
+        FewerBecause::SetComplete => "the set has as many kinds of things as it may have",
+        FewerBecause::NoOrder => "no order of this shopper is known",
+        FewerBecause::OutsideWindow => "the order was placed too short or too long a time ago",
         FewerBecause::CatalogSize => "the catalog has no more products",
     }
 }
@@ -239,6 +322,7 @@ fn as_json(
         "generation": view.generation().name(),
         "title": explained.title,
         "results": hits.map(result).collect::<Result<Vec<_>>>()?,
+        "bundle": engine.bundle_offer(view, query, answer)?,
         "fallback": answer.fallback,
         "fewer_because": answer.fewer_because,
         "missing_ids": answer.missing_ids,

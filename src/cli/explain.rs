@@ -19,7 +19,7 @@ pub(super) fn run(
     ask: &AskArgs,
 ) -> Result<ExitCode> {
     let engine = context.engine(catalog, Check::Hashes)?;
-    let query = question(&engine, session, ask)?;
+    let query = question(context, (catalog, &engine), session, ask)?;
     let view = engine.view();
     if let Some(id) = why_not {
         let told = engine.why_not(&view, &query, id)?;

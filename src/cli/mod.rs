@@ -11,7 +11,8 @@
 //! | `args_eval` | what can be typed after `kindred eval` |
 //! | `args_events` | what can be typed after `kindred events` |
 //! | `args_rules` | what can be typed after `kindred rules` |
-//! | `ask`, `bench`, `eval`, `events`, `explain`, `index`, `init`, `model`, `pairs`, `placements`, `products`, `rules`, `serve`, `validate` | one command each |
+//! | `args_shopper` | what can be typed after `kindred bundle`, `post-purchase` and `replenish` |
+//! | `ask`, `bench`, `eval`, `events`, `explain`, `index`, `init`, `model`, `pairs`, `placements`, `products`, `replenish`, `rules`, `serve`, `validate` | one command each |
 #![allow(clippy::print_stderr, reason = "a command line prints its errors")]
 
 mod args;
@@ -19,6 +20,7 @@ mod args_ask;
 mod args_eval;
 mod args_events;
 mod args_rules;
+mod args_shopper;
 mod ask;
 mod bench;
 mod bench_ann;
@@ -41,6 +43,7 @@ mod pairs;
 mod placements;
 mod products;
 mod progress;
+mod replenish;
 mod rules;
 mod serve;
 mod validate;
@@ -98,6 +101,9 @@ fn run(args: Args) -> anyhow::Result<ExitCode> {
             let session = SessionArgs { intent, viewed, cart, product, free_shipping_over, ..SessionArgs::default() };
             ask::recommend(&context, &catalog, session, &ask)
         }
+        Command::Bundle(args) => ask::bundle(&context, args),
+        Command::PostPurchase(args) => ask::post_purchase(&context, args),
+        Command::Replenish(args) => replenish::run(&context, &args),
         Command::Pairs { catalog } => pairs::run(&context, &catalog),
         Command::Recommend { catalog, session, ask } => ask::recommend(&context, &catalog, session, &ask),
         Command::Explain { catalog, session, why_not, ask } => {

@@ -202,6 +202,16 @@ impl Config {
         if let Some((key, wanted)) = self.recommend.cross_sell.out_of_range() {
             range(&format!("recommend.cross_sell.{key}"), false, wanted)?;
         }
+        let of_answers = [
+            ("post_purchase", self.recommend.post_purchase.out_of_range()),
+            ("bundle", self.recommend.bundle.out_of_range()),
+            ("replenish", self.recommend.replenish.out_of_range()),
+        ];
+        for (section, found) in of_answers {
+            if let Some((key, wanted)) = found {
+                range(&format!("recommend.{section}.{key}"), false, wanted)?;
+            }
+        }
         if let Some((key, wanted)) = self.recommend.placements.out_of_range() {
             range(&format!("recommend.placements.{key}"), false, wanted)?;
         }

@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 use super::error::EventError;
 use super::file::reader;
 use super::history::{History, NO_ORDER};
-use super::identity::Domain;
+use super::identity::{Domain, IdentityKey};
 use super::kind::EventKind;
 use super::sessions::{BuyerHash, history_of};
 use super::store::EventStore;
@@ -25,6 +25,15 @@ pub enum Buyer {
     User(String),
     /// Those made on a visitor's device, by its id: who is not signed in need not be who once was.
     Visitor(String),
+}
+
+impl Buyer {
+    pub(super) fn hashed(&self, key: &IdentityKey) -> BuyerHash {
+        match self {
+            Self::User(id) => BuyerHash::User(key.hash(Domain::Shopper, id)),
+            Self::Visitor(id) => BuyerHash::Visitor(key.hash(Domain::Shopper, id)),
+        }
+    }
 }
 
 /// A product that a shopper bought.
@@ -86,13 +95,8 @@ impl EventStore {
         if !is_there(self.path())? {
             return Ok(Vec::new());
         }
-        let hash = |id: &str| key.hash(Domain::Shopper, id);
-        let buyer = match buyer {
-            Buyer::User(id) => BuyerHash::User(hash(id)),
-            Buyer::Visitor(id) => BuyerHash::Visitor(hash(id)),
-        };
         let connection = reader(self.path())?;
-        let history = history_of(self.path(), &connection, buyer, self.shared.config.session_idle_ms())?;
+        let history = history_of(self.path(), &connection, buyer.hashed(key), self.shared.config.session_idle_ms())?;
         let ids = history.products();
         // Purchases of one shopper alone were read.
         let bought = bought_by_shopper(&history).into_values().flatten();

@@ -22,6 +22,7 @@
 //! | `live`, `restore` | the session that each shopper is in · after a restart |
 //! | `sessions`, `sessions/refunds` | stored events to a [`History`] · which sales refunds take back |
 //! | `sessions/one_shopper`, `bought` | one shopper's purchases read · what they bought before, counted |
+//! | `purchases`, `sessions/all_shoppers` | what shoppers bought and kept, and when · everybody's purchases read |
 //! | `erase`, `scrub`, `unused_names` | erasure, export · erased bytes are in no file · nor names that nobody else's events bear |
 //! | `purge` | retention |
 //! | `import`, `columns` | [`Import`]: files of orders and interactions · what their columns say |
@@ -44,6 +45,7 @@ mod live;
 mod names;
 mod orders;
 mod parse;
+mod purchases;
 mod purge;
 mod reject;
 mod restore;
@@ -71,6 +73,7 @@ pub use import::{Import, Imported};
 pub use kind::EventKind;
 pub use live::{LiveInteraction, MAX_LIVE_INTERACTIONS, MAX_MARKS};
 pub use parse::{EventReader, ReadEvents, Reading};
+pub use purchases::{Purchase, Purchased, Shoppers, purchases_by_shopper};
 pub use reject::{EventFault, EventReject, EventRejectCode};
 pub use sessions::HistoryPart;
 pub use settings::{EventsConfig, RetentionDays};

@@ -26,9 +26,11 @@ use super::kind::EventKind;
 use super::row::{Columns, Hashes};
 use crate::catalog::Currency;
 
+mod all_shoppers;
 mod one_shopper;
 mod refunds;
 
+pub(super) use all_shoppers::purchasers;
 pub(super) use one_shopper::{BuyerHash, history_of};
 
 /// Which events a history is made of.
@@ -311,12 +313,23 @@ impl Gathered {
 
     /// Ties refunds to sales and events to sessions; of these only those with an event of the `chosen` ties, where any are.
     fn finish(
-        mut self,
+        self,
         names: HashMap<u32, String>,
         sold_elsewhere: &HashSet<i64>,
         idle_ms: i64,
         chosen: Option<&HashSet<i64>>,
     ) -> History {
+        self.finish_with_hashes(names, sold_elsewhere, idle_ms, chosen).0
+    }
+
+    /// As [`Gathered::finish`], with the hash of each shopper by number.
+    fn finish_with_hashes(
+        mut self,
+        names: HashMap<u32, String>,
+        sold_elsewhere: &HashSet<i64>,
+        idle_ms: i64,
+        chosen: Option<&HashSet<i64>>,
+    ) -> (History, Vec<i64>) {
         self.tell_contents(&names);
         self.give_refunds_to_their_shoppers();
         self.heads.sort_unstable_by_key(|head| (head.shopper, head.time_ms, head.content, head.tie));
@@ -335,7 +348,7 @@ impl Gathered {
         self.heads.retain(|head| kept.contains(&head.session));
     }
 
-    fn into_history(mut self, mut sessions: Vec<SessionEnd>, names: HashMap<u32, String>) -> History {
+    fn into_history(mut self, mut sessions: Vec<SessionEnd>, names: HashMap<u32, String>) -> (History, Vec<i64>) {
         sessions.sort_unstable();
         let mut ranks = vec![0i64; sessions.len()];
         sessions.iter().zip(0i64..).for_each(|(end, rank)| ranks[end.number as usize] = rank);
@@ -357,7 +370,7 @@ impl Gathered {
                 parts.push(Interaction { order, ..*line });
             }
         }
-        parts.finish(names)
+        (parts.finish(names), visitors.in_order())
     }
 }
 
@@ -369,6 +382,13 @@ impl Numbering {
     fn of(&mut self, hash: i64) -> u32 {
         let fresh = self.0.len() as u32;
         *self.0.entry(hash).or_insert(fresh)
+    }
+
+    /// The hashes by number.
+    fn in_order(self) -> Vec<i64> {
+        let mut hashes: Vec<(u32, i64)> = self.0.into_iter().map(|(hash, number)| (number, hash)).collect();
+        hashes.sort_unstable();
+        hashes.into_iter().map(|(_, hash)| hash).collect()
     }
 }
 

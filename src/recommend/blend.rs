@@ -27,7 +27,7 @@ const NUM_SIMILAR: usize = 100;
 /// Orders with a product, `n`, from which on the source `bought` says no more of it: it says `ln(1 + n)` as a share of this many orders'. Unlike
 /// the other sources' its best product is not 1 whatever it is: what was bought once is worth little beside what was bought ten times, also
 /// where it is all that the shopper ever bought.
-const ENOUGH_ORDERS: f32 = 10.0;
+pub(super) const ENOUGH_ORDERS: f32 = 10.0;
 
 /// The hits of an answer to a [`SessionQuestion`].
 #[derive(Debug, Clone, PartialEq)]

@@ -1,11 +1,16 @@
-//! Answers questions about one catalog. What goes with a cart is in `engine/cart`.
+//! Answers questions about one catalog. What goes with a cart is in `engine/cart`, with an order in `engine/after_order`, sets in `engine/bundle`,
+//! what is due in `engine/replenish`.
 
+mod after_order;
+mod bundle;
 mod cart;
+mod replenish;
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+pub(super) use cart::owned;
 use cart::{goes_with, read_pairs};
 use roaring::RoaringBitmap;
 
@@ -174,7 +179,10 @@ impl Engine {
         match (query.intent, &query.slot) {
             (_, Some(slot)) if slot.is_mixed() && !query.is_part => self.answer_mixed(view, query, slot, rules),
             (Intent::Upsell, _) => self.answer_upsell(view, query, rules),
+            (Intent::CrossSell, _) if query.order.is_some() => self.answer_after_order(view, query, rules),
             (Intent::CrossSell, _) => self.answer_cross_sell(view, query, rules),
+            (Intent::Bundle, _) => self.answer_bundle(view, query, rules),
+            (Intent::Replenish, _) => self.answer_replenish(view, query, rules),
             (intent, _) if intent.is_of_session() => self.answer_session(view, query, rules),
             _ => self.answer_similar(view, query, rules),
         }
@@ -301,7 +309,7 @@ impl Engine {
         let weights = config.weights(query.intent, orders.as_deref());
         let weights = weights.map(|weights| query.slot.as_ref().map_or(weights, |slot| slot.weights.times(weights)));
         let cart: Vec<RowId> = cart.iter().copied().map(RowId).collect();
-        let starts = goes_with(&anchors, &cart, &steps);
+        let starts = goes_with(query.intent, &anchors, &cart, &steps);
         let pairs = self.pairs();
         let told = Told { view, pairs: &pairs };
         let basket = Basket::of(view, query, &starts, &cart);
@@ -317,6 +325,7 @@ impl Engine {
             told,
             starts: &starts,
             basket,
+            due: if query.intent == Intent::Replenish { self.due(view, query) } else { Vec::new() },
         };
         explainer.explain()
     }

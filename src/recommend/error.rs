@@ -38,11 +38,6 @@ pub enum RecommendError {
         /// The names there are.
         known: String,
     },
-    /// The intent needs something that is not there.
-    #[error(
-        "intent `{0}` is not available; this version answers `similar`, `upsell`, `cross_sell`, `next`, `for_you` and `trending`"
-    )]
-    IntentNotAvailable(&'static str),
     /// The generation is of a release that did not compare products.
     #[error("generation {0} has nothing that products are compared by; rebuild with `kindred index build`")]
     NotComparable(String),

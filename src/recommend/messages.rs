@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 pub struct Messages(BTreeMap<String, BTreeMap<String, String>>);
 
 /// The built-in sentences by key.
-const BUILT_IN: [(&str, &str); 51] = [
+const BUILT_IN: [(&str, &str); 56] = [
     ("reason.more", "{to} {label} instead of {from}"),
     ("reason.more.pieces", "{to} instead of {from}"),
     ("reason.more.cores", "{to} instead of {from}"),
@@ -52,6 +52,10 @@ const BUILT_IN: [(&str, &str); 51] = [
     ("reason.made_for", "Made for: {name}"),
     ("reason.free_shipping", "Brings your cart to free delivery, for which {gap} are missing"),
     ("reason.related", "Related to {title}"),
+    ("reason.due_again", "Bought {times} times, about every {days} days, last {ago} days ago"),
+    ("reason.due_again.once", "Last bought {ago} days ago; shoppers buy it again after about {days} days"),
+    ("reason.due_again.alike", "Last bought {ago} days ago; such things are bought again after about {days} days"),
+    ("reason.for_order", "For your order: {reason}"),
     ("reason.in_shop", "From this shop"),
     ("title.similar", "Similar to {title}"),
     ("title.similar.plain", "You may be looking for"),
@@ -62,6 +66,7 @@ const BUILT_IN: [(&str, &str); 51] = [
     ("title.trending", "Popular now"),
     ("title.cross_sell", "Goes with {title}"),
     ("title.cross_sell.plain", "Goes with your cart"),
+    ("title.post_purchase", "Goes with your order"),
     ("title.bundle", "Complete the set"),
     ("title.replenish", "Time to restock"),
     ("label.brand", "brand"),

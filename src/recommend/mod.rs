@@ -16,6 +16,9 @@
 //! | `blend` | candidates of all sources as one shelf: what is served and what is measured |
 //! | `upsell` | the better model one price step up |
 //! | `cross_sell` | what goes with the cart |
+//! | `bundle` | the cart completed to a set, and its discount |
+//! | `replenish` | what is due to be bought again |
+//! | `post_purchase` | what goes with an order that was placed: when, and a shopper's last one |
 //! | `told` | what the feed and the shop's own pairs say goes together |
 //! | `compare` | two products side by side |
 //! | `reason` | why each product is shown, and the list's title |
@@ -29,6 +32,7 @@
 //! | `error` | what can be wrong with a question |
 
 mod blend;
+mod bundle;
 mod candidates;
 mod compare;
 mod cross_sell;
@@ -38,8 +42,10 @@ mod filter;
 mod fit;
 mod messages;
 mod placement;
+mod post_purchase;
 mod query;
 mod reason;
+mod replenish;
 mod ruled;
 mod scope;
 mod search;
@@ -53,6 +59,7 @@ mod trace;
 mod upsell;
 
 pub use blend::{SessionShelf, answer_session};
+pub use bundle::{BundleConfig, BundleOffer, MAX_TYPES, MIN_TYPES, NoDiscount};
 pub use compare::ComparedRow;
 pub use cross_sell::{CrossSellConfig, goes_with_cart};
 pub use engine::{Engine, TrialRules};
@@ -61,11 +68,13 @@ pub use messages::Messages;
 pub use placement::{
     Fallback, MAX_PLACEMENT_CHARS, MixPart, Placement, PlacementChanges, Placements, Said, Slot, SourceFactors, Stage,
 };
+pub use post_purchase::PostPurchaseConfig;
 pub use query::{
-    Answer, FewerBecause, FiredRule, Hit, Intent, MAX_ANCHORS, MAX_LIMIT, MAX_QUERY_BYTES, Mark, Part, Query,
-    RelativePrice, SessionEvent, Shopper, VISITORS,
+    Answer, FewerBecause, FiredRule, Hit, Intent, MAX_ANCHORS, MAX_LIMIT, MAX_QUERY_BYTES, Mark, Part, PlacedOrder,
+    Query, RelativePrice, SessionEvent, Shopper, VISITORS,
 };
 pub use reason::{Explained, Reason};
+pub use replenish::{Due, ReplenishConfig};
 pub use ruled::{
     BrokenPin, DryRun, DryRunReport, HiddenPin, ListChange, Orders, PlacementReport, RuleReach, Rulebook, Saved, Saver,
     Thinned, WaitingRule,

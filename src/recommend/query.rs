@@ -7,12 +7,14 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::bundle::MAX_TYPES;
 use super::error::RecommendError;
 use super::placement::{Slot, Stage};
+use super::replenish::MAX_DUE_WITHIN_DAYS;
 use super::source::{Source, SourceScores};
 use super::trace::TraceLog;
 use crate::catalog::Money;
-use crate::events::{BoughtProduct, EventKind};
+use crate::events::{BoughtProduct, EventKind, Purchased};
 use crate::rank::RowId;
 use crate::rules::Filter;
 
@@ -74,6 +76,11 @@ impl Intent {
             Self::Trending => "trending",
             Self::Next => "next",
         }
+    }
+
+    /// Whether only what its source names may be in its list: a rule can neither pin nor put in another's place what it does not.
+    pub(super) fn is_strict(self) -> bool {
+        matches!(self, Self::Upsell | Self::Bundle | Self::Replenish)
     }
 
     /// Whether answers start from what a session did, if anything.
@@ -143,13 +150,26 @@ pub struct Query {
     pub quantities: HashMap<String, u32>,
     /// The value of a cart from which on delivery is free: [`Intent::CrossSell`] favors what closes the gap.
     pub free_shipping_over: Option<Money>,
-    /// When it is asked, for rules; now when `None`.
+    /// For [`Intent::CrossSell`]: that what is in the session's cart is an order that was placed. What is in `bought` is then not shown.
+    pub order: Option<PlacedOrder>,
+    /// For [`Intent::Replenish`]: what the shopper bought and kept.
+    pub purchases: Vec<Purchased>,
+    /// For [`Intent::Replenish`]: what is due so many days from now is shown; the setting decides when `None`.
+    pub due_within_days: Option<f32>,
+    /// For [`Intent::Bundle`]: the kinds of things that complete the set, at most one less than [`MAX_TYPES`].
+    pub goal: Vec<String>,
+    /// When it is asked, for rules, windows and what is due; now when `None`.
     pub at: Option<Timestamp>,
     /// Whether the answer counts in the rules' figures.
     pub is_counted: bool,
 }
 
 impl Query {
+    /// Whether it needs something to go with.
+    fn goes_with_cart(&self) -> bool {
+        self.intent == Intent::Bundle || self.intent == Intent::CrossSell && self.order.is_none()
+    }
+
     /// What is asked for: the intents of the placement, or the one.
     pub fn intents(&self) -> impl Iterator<Item = Intent> + '_ {
         let mix = self.slot.as_ref().filter(|_| !self.is_part).map_or(&[][..], |slot| slot.mix.as_slice());
@@ -163,9 +183,6 @@ impl Query {
         let is_share = |x: f64| (0.0..=1.0).contains(&x);
         let is_factor = |x: &Option<f64>| x.is_none_or(|x| x.is_finite() && x >= 0.0);
         let is_session = self.intent.is_of_session();
-        if !matches!(self.intent, Intent::Similar | Intent::Upsell | Intent::CrossSell) && !is_session {
-            return Err(RecommendError::IntentNotAvailable(self.intent.word()));
-        }
         if !(1..=MAX_LIMIT).contains(&self.limit) {
             return invalid("limit", format!("{} is not between 1 and {MAX_LIMIT}", self.limit));
         }
@@ -201,8 +218,17 @@ impl Query {
             _ if self.intent == Intent::Upsell && self.anchors.is_empty() && self.session.is_empty() => {
                 invalid("context", "give `product`, `viewed` or `cart` to step up from".into())
             }
-            _ if self.intent == Intent::CrossSell && self.anchors.is_empty() && self.session.is_empty() => {
+            _ if self.goes_with_cart() && self.anchors.is_empty() && self.session.is_empty() => {
                 invalid("context", "give `product`, `products`, `cart` or `viewed` to go with".into())
+            }
+            _ if self.order.is_some() && !self.is_part && !self.intents().any(|intent| intent == Intent::CrossSell) => {
+                invalid("context.order", "an order is gone with by `cross_sell` alone".into())
+            }
+            _ if self.goal.len() >= MAX_TYPES || self.goal.iter().any(|kind| kind.trim().is_empty()) => {
+                invalid("context.goal", format!("give at most {} kinds of things, none empty", MAX_TYPES - 1))
+            }
+            _ if self.due_within_days.is_some_and(|days| !(0.0..=MAX_DUE_WITHIN_DAYS).contains(&days)) => {
+                invalid("context.due_within_days", format!("give 0 to {MAX_DUE_WITHIN_DAYS} days"))
             }
             _ if self.looked_s.is_some_and(|seconds| !(0.0..=86_400.0).contains(&seconds)) => {
                 invalid("context.looked_s", "give seconds from 0 to 86400".into())
@@ -213,6 +239,13 @@ impl Query {
             _ => Ok(()),
         }
     }
+}
+
+/// An order that was placed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PlacedOrder {
+    /// When; no window is heeded where that is not known.
+    pub placed_at: Option<Timestamp>,
 }
 
 /// What is known of who asks: what rules call their context.
@@ -360,6 +393,14 @@ pub enum FewerBecause {
     NothingBetter,
     /// The session shows too little interest to be shown more.
     Interest,
+    /// Nothing more that the shopper bought is due to be bought again.
+    NothingDue,
+    /// What the set starts from is of as many kinds as a set has.
+    SetComplete,
+    /// No order of the shopper is known.
+    NoOrder,
+    /// The order was placed too short or too long a time ago.
+    OutsideWindow,
     /// No source knows more: too little is known of the session, or nothing was learned from events.
     Evidence,
 }

@@ -13,6 +13,7 @@ use super::compare::{ComparedRow, compared};
 use super::cross_sell::Basket;
 use super::error::RecommendError;
 use super::query::{Answer, Hit, Intent, Query};
+use super::replenish::Due;
 use super::settings::RecommendConfig;
 use super::source::{Source, SourceWeights};
 use super::told::Told;
@@ -66,6 +67,8 @@ pub(super) struct Explainer<'a> {
     pub starts: &'a [RowId],
     /// What that is worth.
     pub basket: Option<Basket>,
+    /// What is due for the shopper.
+    pub due: Vec<Due>,
 }
 
 impl Explainer<'_> {
@@ -74,7 +77,10 @@ impl Explainer<'_> {
         let started = self.answer.anchor.map(|row| self.view.product(row)).transpose()?;
         let reason = |hit: &Hit| match (self.query.intent, self.weights) {
             (Intent::Upsell, _) => self.better(hit),
-            (Intent::CrossSell, Some(weights)) => self.of_cart(hit, weights),
+            (Intent::Replenish, _) => Ok(self.of_due(hit)),
+            (Intent::CrossSell | Intent::Bundle, Some(weights)) => {
+                self.of_cart(hit, weights).map(|reason| self.of_order(reason))
+            }
             (_, Some(weights)) => self.of_session(hit, weights),
             _ => self.of_product(hit, started.as_ref()),
         };
@@ -82,8 +88,18 @@ impl Explainer<'_> {
         Ok(Explained { title: self.title(started.as_ref()), reasons })
     }
 
+    /// The same, said of the order where that is what it goes with.
+    fn of_order(&self, mut reason: Reason) -> Reason {
+        if self.query.order.is_some() {
+            let parts = BTreeMap::from([("reason", reason.text)]);
+            reason.text = self.config.messages.sentence(self.query.language.as_deref(), &["reason.for_order"], &parts);
+            reason.evidence.insert("order".to_owned(), Value::Bool(true));
+        }
+        reason
+    }
+
     fn title(&self, started: Option<&Product>) -> String {
-        let word = self.query.intent.word();
+        let word = if self.query.order.is_some() { "post_purchase" } else { self.query.intent.word() };
         let (with, plain) = (format!("title.{word}"), format!("title.{word}.plain"));
         let parts = started.map(|product| ("title", product.title.clone())).into_iter().collect();
         let is_of_one = self.query.intent != Intent::CrossSell || self.starts.len() == 1;
@@ -265,7 +281,7 @@ impl Explainer<'_> {
         self.said(code.to_owned(), &[&format!("reason.{code}")], &parts.iter().cloned().collect(), evidence)
     }
 
-    fn said(&self, code: String, keys: &[&str], parts: &BTreeMap<&str, String>, evidence: Value) -> Reason {
+    pub(super) fn said(&self, code: String, keys: &[&str], parts: &BTreeMap<&str, String>, evidence: Value) -> Reason {
         let text = self.config.messages.sentence(self.query.language.as_deref(), keys, parts);
         let Value::Object(evidence) = evidence else { return Reason { code, text, evidence: Map::new() } };
         Reason { code, text, evidence }

@@ -2,10 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::bundle::BundleConfig;
 use super::cross_sell::CrossSellConfig;
 use super::messages::Messages;
 use super::placement::Placements;
+use super::post_purchase::PostPurchaseConfig;
 use super::query::Intent;
+use super::replenish::ReplenishConfig;
 use super::source::SourceWeights;
 use super::upsell::UpsellConfig;
 
@@ -34,6 +37,12 @@ pub struct RecommendConfig {
     pub upsell: UpsellConfig,
     /// [`Intent::CrossSell`].
     pub cross_sell: CrossSellConfig,
+    /// [`Intent::CrossSell`] with an order that was placed.
+    pub post_purchase: PostPurchaseConfig,
+    /// [`Intent::Bundle`].
+    pub bundle: BundleConfig,
+    /// [`Intent::Replenish`].
+    pub replenish: ReplenishConfig,
     /// The named slots of the shop's pages.
     pub placements: Placements,
     /// Sentences of reasons, labels and titles by language and key, in place of the built-in ones: `messages.de."reason.more"`.
@@ -53,6 +62,9 @@ impl Default for RecommendConfig {
             trending: SourceWeights::TRENDING,
             upsell: UpsellConfig::default(),
             cross_sell: CrossSellConfig::default(),
+            post_purchase: PostPurchaseConfig::default(),
+            bundle: BundleConfig::default(),
+            replenish: ReplenishConfig::default(),
             placements: Placements::default(),
             messages: Messages::default(),
         }
@@ -108,7 +120,7 @@ impl RecommendConfig {
             (Intent::ForYou, None) => Some(self.for_you),
             (Intent::ForYou, Some(orders)) => Some(self.cart.weights(orders)),
             (Intent::Trending, _) => Some(self.trending),
-            (Intent::CrossSell, orders) => Some(self.cross_sell.weights(orders.unwrap_or_default())),
+            (Intent::CrossSell | Intent::Bundle, orders) => Some(self.cross_sell.weights(orders.unwrap_or_default())),
             _ => None,
         }
     }

@@ -11,8 +11,8 @@ use super::problem::Problem;
 use super::requests::Include;
 use crate::live::View;
 use crate::recommend::{
-    Answer, ComparedRow, Engine, Explained, FewerBecause, Hit, Intent, Query, Reason, Source, SourceScores, Stage,
-    Trace,
+    Answer, BundleOffer, ComparedRow, Engine, Explained, FewerBecause, Hit, Intent, Query, Reason, Source,
+    SourceScores, Stage, Trace,
 };
 
 /// Recommended products, best first.
@@ -21,7 +21,7 @@ use crate::recommend::{
     "recommendation_id": "01JD5Q4G3X1M6Z8T0V9K2B7R5C", "placement": "pdp-similar", "intent": "similar", "stage": "discovery",
     "generation": "gen-000001", "title": null, "experiment": null,
     "results": [{"id": "20914", "score": 0.7421, "rank": 1, "sources": {"similar": 0.7421}}],
-    "fallback": null, "fewer_because": null, "fewer_because_rule": null, "rules_version": 3, "rules": [], "missing_ids": [], "took_ms": 0.21,
+    "fallback": null, "fewer_because": null, "fewer_because_rule": null, "bundle": null, "rules_version": 3, "rules": [], "missing_ids": [], "took_ms": 0.21,
 }))]
 pub(super) struct RecommendResponse<'a> {
     /// A ULID: names this answer in later events.
@@ -47,6 +47,8 @@ pub(super) struct RecommendResponse<'a> {
     pub(super) fewer_because: Option<FewerBecause>,
     /// With `rule`: the rule that kept most out; `null` otherwise.
     pub(super) fewer_because_rule: Option<&'a str>,
+    /// For `bundle`: what the set is sold for; `null` otherwise.
+    pub(super) bundle: Option<BundleOffer>,
     /// Version of the rules that the answer comes from; 0 where none were ever saved.
     pub(super) rules_version: u64,
     /// The rules that changed the answer.
@@ -256,6 +258,7 @@ impl<'a> RecommendResponse<'a> {
             fallback: answer.fallback,
             fewer_because: answer.fewer_because,
             fewer_because_rule: why_fewer(answer),
+            bundle: engine.bundle_offer(view, extras.query, answer)?,
             rules_version: answer.rules_version,
             rules: answer.fired.iter().map(|fired| AppliedRule { id: &fired.id, removed: fired.removed }).collect(),
             missing_ids: &answer.missing_ids,

@@ -48,10 +48,12 @@ impl Kept {
 
     /// About the bytes that it takes.
     fn bytes(&self) -> usize {
-        let Query { anchors, session, bought, exclude, cart, shopper, filter, text, .. } = &*self.query;
-        let texts = anchors.iter().chain(exclude).chain(cart).chain(&self.shown).chain(&shopper.segments);
+        let Query { anchors, session, bought, purchases, exclude, cart, shopper, goal, filter, text, .. } =
+            &*self.query;
+        let texts = anchors.iter().chain(exclude).chain(cart).chain(&self.shown).chain(&shopper.segments).chain(goal);
         let texts = texts.map(String::len).chain(session.iter().map(|event| event.id.len()));
         let texts = texts.chain(bought.iter().map(|bought| bought.product.len()));
+        let texts = texts.chain(purchases.iter().map(|bought| bought.product.len()));
         let texts = texts.chain(shopper.marks.iter().map(|mark| mark.product.len()));
         let conditions = filter.conditions().map(|_| 4 * TEXT_BYTES).sum::<usize>();
         let text = text.as_ref().map_or(0, String::len);

@@ -358,7 +358,6 @@ impl From<RecommendError> for Problem {
                 let message = format!("the catalog has no placement `{name}`");
                 Self::field(Code::PlacementNotFound, "placement", message).hint(format!("the catalog has {known}"))
             }
-            RecommendError::IntentNotAvailable(_) => Self::field(Code::IntentNotAvailable, "intent", error),
             RecommendError::NotComparable(_) => {
                 Self::field(Code::IntentNotAvailable, "intent", error).hint("build the index again")
             }

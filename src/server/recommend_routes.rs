@@ -18,7 +18,7 @@ use super::problem::{Code, Problem, Refusals, with_causes};
 use super::query_string::QueryString;
 use super::requests::{DEFAULT_LIMIT, Include, RecommendRequest, SearchRequest, Shopper, VisitorKind};
 use super::shopify::ShopifyResponse;
-use crate::events::{BoughtProduct, Buyer, EventKind};
+use crate::events::{BoughtProduct, Buyer, EventError, EventKind, EventStore, Purchased};
 use crate::live::View;
 use crate::recommend::{Engine, Intent, MAX_ANCHORS, MAX_LIMIT, Mark, Query, SessionEvent, Trace};
 
@@ -54,12 +54,11 @@ pub(super) async fn recommend(
     let CatalogAddress { catalog, engine } = address?;
     let JsonBody { value, deadline } = request?;
     let may_know = app.events().may_keep(value.consent());
-    let (shopper, said) = (value.shopper(may_know), value.said());
+    let (shopper, said, is_of_last_order) = (value.shopper(may_know), value.said(), value.is_of_last_order());
     let (mut query, placement, include) = value.into_query()?;
     let view = engine.view();
-    if let Some(shopper) = &shopper
-        && matches!(query.intent, Intent::Upsell | Intent::CrossSell | Intent::Next | Intent::ForYou)
-    {
+    let is_of_page = matches!(query.intent, Intent::Similar | Intent::Trending);
+    if let Some(shopper) = shopper.as_ref().filter(|_| !is_of_page && query.order.is_none()) {
         add_live_session(&app, &catalog, shopper, &view, &mut query);
     }
     query = engine.place(query, said)?;
@@ -67,6 +66,10 @@ pub(super) async fn recommend(
         let heeds_bought = query.intents().any(|intent| engine.config().heeds_bought(intent));
         if let Some(buyer) = shopper.buyer().filter(|_| heeds_bought) {
             query.bought = bought(&app, &catalog, buyer, deadline).await;
+        }
+        let heeds_purchases = query.order.is_some() || query.intents().any(|intent| intent == Intent::Replenish);
+        if let Some(buyer) = shopper.buyer().filter(|_| heeds_purchases) {
+            query.take_purchases(purchases(&app, &catalog, buyer, deadline).await, is_of_last_order);
         }
         if engine.rules().version() > 0 {
             add_marks(&app, &catalog, &shopper, &mut query);
@@ -131,12 +134,26 @@ fn add_marks(app: &App, catalog: &str, shopper: &Shopper, query: &mut Query) {
     query.shopper.marks = marks.into_iter().map(mark).collect();
 }
 
-/// What the shopper bought in earlier orders; nothing where that cannot be read in time, as the question has an answer without it. It reads a
-/// file, so it does not run where requests are taken.
+/// What the shopper bought in earlier orders; nothing where that cannot be read in time, as the question has an answer without it.
 async fn bought(app: &App, catalog: &str, buyer: Buyer, deadline: Instant) -> Vec<BoughtProduct> {
+    read(app, catalog, deadline, move |store| store.bought(&buyer)).await
+}
+
+/// What the shopper bought and when; nothing where that cannot be read in time.
+async fn purchases(app: &App, catalog: &str, buyer: Buyer, deadline: Instant) -> Vec<Purchased> {
+    read(app, catalog, deadline, move |store| store.purchases(&buyer)).await
+}
+
+/// What `ask` reads of the catalog's events. It reads a file, so it does not run where requests are taken.
+async fn read<T: Send + 'static>(
+    app: &App,
+    catalog: &str,
+    deadline: Instant,
+    ask: impl FnOnce(&EventStore) -> Result<Vec<T>, EventError> + Send + 'static,
+) -> Vec<T> {
     let Ok(store) = app.events().of(catalog) else { return Vec::new() };
-    match app.apart(deadline, move || store.bought(&buyer)).await {
-        Ok(Ok(bought)) => bought,
+    match app.apart(deadline, move || ask(&store)).await {
+        Ok(Ok(read)) => read,
         Ok(Err(error)) => {
             tracing::warn!(catalog, "what a shopper bought cannot be read: {}", with_causes(&error));
             Vec::new()

@@ -28,14 +28,13 @@ pub(super) struct RecommendRequest {
     /// The slot of the page: one of the catalog's placements. What the request leaves out of `intent`, `limit` and `min_score` is as the
     /// placement says for the stage of the session. Comes back in the answer.
     placement: Option<String>,
-    /// What to show; this version answers `similar`, `upsell`, `cross_sell`, `next`, `for_you` and `trending`. Without it what the placement
-    /// shows, and without that `similar`.
+    /// What to show. Without it what the placement shows, and without that `similar`.
     intent: Option<Intent>,
     /// What the shopper looks at now.
     #[serde(default)]
     context: Context,
     /// Whose events count for `upsell`, `cross_sell`, `next` and `for_you`, with those of the request after them, and for `for_you` what was bought in
-    /// earlier orders; 1 to 256 bytes.
+    /// earlier orders; for `replenish` and `context.order` what they bought before. 1 to 256 bytes.
     visitor_id: Option<String>,
     /// Which session of theirs; without it the one under way. 1 to 256 bytes.
     session_id: Option<String>,
@@ -78,7 +77,8 @@ pub(super) struct RecommendRequest {
 /// What the shopper looks at. `similar` starts from `product` and `products` together with `query`; without any of these
 /// from `viewed`, else from `cart`. `next` and `for_you` start from all of it, in the order `cart`, `viewed`, `products`, `product`, the
 /// last being what is looked at now. `upsell` steps up from `product`, else from the newest of `viewed`, else of the cart. `cross_sell` goes with
-/// the cart, `products` and `product`; without any of these with the newest of `viewed`. What is in the cart never appears.
+/// the cart, `products` and `product`; without any of these with the newest of `viewed`. `bundle` completes `products` and `product` to a set,
+/// without these the cart. What is in the cart never appears.
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Context {
@@ -99,8 +99,44 @@ pub(super) struct Context {
     comparing: bool,
     /// The value of a cart from which on delivery is free, such as `50.00 USD`: `cross_sell` favors what closes the gap.
     free_shipping_over: Option<String>,
-    /// How far the session has come, for the placement; from the cart and the visitor's events when left out.
+    /// An order that was placed, for `cross_sell`: it is gone with in place of the cart, `products` and `product`, and nothing that the shopper
+    /// bought before is shown.
+    order: Option<OrderContext>,
+    /// For `bundle`: the kinds of things that complete the set, such as `case` and `screen protector`, at most 5.
+    goal: Vec<String>,
+    /// For `replenish`: what is due so many days from now, 0 to 3650; the shop's setting when absent.
+    #[schema(minimum = 0, maximum = 3650)]
+    due_within_days: Option<f32>,
+    /// How far the session has come, for the placement; from the cart and the visitor's events when left out, and with `order`
+    /// `post_purchase`.
     stage: Option<Stage>,
+}
+
+/// An order that was placed: its products, or the shopper's last one.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct OrderContext {
+    /// Its products, at most 1000.
+    products: Vec<String>,
+    /// When it was placed; outside of the shop's window nothing is shown. No window is heeded when absent.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    placed_at: Option<jiff::Timestamp>,
+    /// The last order of `user_id`, else `visitor_id`, in place of the two above.
+    last: bool,
+}
+
+impl OrderContext {
+    fn check(&self) -> Result<(), Problem> {
+        let wrong = |message: &str| Err(Problem::field(Code::InvalidField, "context.order", message));
+        at_most("context.order.products", self.products.len())?;
+        match self.last {
+            true if !self.products.is_empty() || self.placed_at.is_some() => {
+                wrong("give `last`, or `products` and `placed_at`, not both")
+            }
+            false if self.products.is_empty() => wrong("give `products`, or `last: true`"),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// What the shop says of who asks: the context of its rules. Each text has 1 to 64 characters.
@@ -283,8 +319,8 @@ impl RecommendRequest {
     pub(super) fn into_query(self) -> Result<(Query, Option<String>, Vec<Include>), Problem> {
         self.check()?;
         let intent = self.intent();
-        let Context { product, products, query: text, viewed, cart, looked_s, comparing, free_shipping_over, stage } =
-            self.context;
+        let Context { product, products, query: text, viewed, cart, looked_s, comparing, .. } = self.context;
+        let Context { free_shipping_over, stage, order, goal, due_within_days, .. } = self.context;
         let several = cart.iter().filter(|line| line.quantity > 1).map(|line| (line.id.clone(), line.quantity));
         let quantities = several.collect();
         let free_shipping_over = free_shipping_over.as_deref().map(threshold).transpose()?;
@@ -308,7 +344,9 @@ impl RecommendRequest {
             }
         }
         keep_first(&mut anchors, &mut exclude);
-        let query = Query {
+        let mut query = Query {
+            goal,
+            due_within_days,
             intent,
             anchors,
             session,
@@ -332,6 +370,9 @@ impl RecommendRequest {
             stage,
             ..Query::default()
         };
+        if let Some(order) = order {
+            query.start_from_order(&order.products, order.placed_at);
+        }
         Ok((query, self.placement, self.include))
     }
 
@@ -369,7 +410,15 @@ impl RecommendRequest {
                 return Err(Problem::field(Code::InvalidField, field, message));
             }
         }
+        if let Some(order) = &context.order {
+            order.check()?;
+        }
         self.shopper.check()
+    }
+
+    /// Whether the last order of the shopper is to be gone with.
+    pub(super) fn is_of_last_order(&self) -> bool {
+        self.context.order.as_ref().is_some_and(|order| order.last)
     }
 }
 

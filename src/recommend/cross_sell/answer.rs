@@ -8,7 +8,7 @@ use super::needs::{Candidate, in_order};
 use super::outs::Outs;
 use super::settings::CrossSellConfig;
 use crate::behavior::{BehaviorConfig, Knowledge};
-use crate::catalog::{Pairs, Tie, need, need_of_category};
+use crate::catalog::{CATEGORY_SEPARATOR, Pairs, Tie, need, need_of_category};
 use crate::events::EventKind;
 use crate::live::View;
 use crate::rank::{RowId, ScoredRow, best_first};
@@ -103,7 +103,10 @@ impl Rank for CrossSell<'_> {
 }
 
 impl CrossSell<'_> {
-    fn ordered(&self) -> Result<&[Hit], RecommendError> {
+    /// Every candidate in the order of the list.
+    ///
+    /// Returns an error if a record or an index cannot be read.
+    pub(in crate::recommend) fn ordered(&self) -> Result<&[Hit], RecommendError> {
         if let Some(ordered) = self.ordered.get() {
             return Ok(ordered);
         }
@@ -179,6 +182,12 @@ pub fn goes_with_cart(
     Ok(cross_sell.rank(&Depth::plain(limit, false))?.hits)
 }
 
+/// The kind of thing that a product is by the name of its main category; `None` where that says nothing.
+pub(in crate::recommend) fn kind_by_category(view: &View, row: RowId) -> Option<String> {
+    let path = view.generation().comparison()?.path(view.leaf(row)?);
+    need_of_category(path.rsplit(CATEGORY_SEPARATOR).next().unwrap_or_default())
+}
+
 /// Kinds of things by number. A category that says what its products are is read once.
 struct Needs<'a> {
     view: &'a View,
@@ -189,11 +198,8 @@ struct Needs<'a> {
 impl Needs<'_> {
     /// What is of no known kind is a kind of its own.
     fn of(&mut self, row: RowId) -> Result<usize, RecommendError> {
-        let comparison = self.view.generation().comparison();
-        let of_leaf = self.view.leaf(row).zip(comparison).and_then(|(leaf, comparison)| {
-            let name = || comparison.path(leaf).rsplit(crate::catalog::CATEGORY_SEPARATOR).next().unwrap_or_default();
-            self.of_leaf.entry(leaf).or_insert_with(|| need_of_category(name())).clone()
-        });
+        let by_category = |leaf| self.of_leaf.entry(leaf).or_insert_with(|| kind_by_category(self.view, row)).clone();
+        let of_leaf = self.view.leaf(row).and_then(by_category);
         let need = match of_leaf {
             Some(need) => Some(need),
             None => need(&self.view.product(row)?),

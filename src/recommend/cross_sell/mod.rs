@@ -28,8 +28,8 @@ mod needs;
 mod outs;
 mod settings;
 
-pub(super) use answer::CrossSell;
 pub use answer::goes_with_cart;
+pub(super) use answer::{CrossSell, kind_by_category};
 pub(super) use basket::Basket;
 pub(super) use outs::Outs;
 pub use settings::CrossSellConfig;

@@ -65,7 +65,7 @@ impl<'a> Outs<'a> {
 
     /// Why the hit is no add-on; `None` where it may go with the cart. What orders hold together with it need not be of another kind of
     /// thing, nor fit.
-    pub(super) fn refusal(&self, hit: &Hit) -> Option<Sieve> {
+    pub(in crate::recommend) fn refusal(&self, hit: &Hit) -> Option<Sieve> {
         if hit.sources.get(Source::Relations) > 0.0 {
             return None;
         }

@@ -6,7 +6,7 @@ use super::place::Slot;
 use super::settings::MixPart;
 use crate::live::View;
 use crate::rank::{RowId, ScoredRow, best_first};
-use crate::recommend::engine::Engine;
+use crate::recommend::engine::{Engine, owned};
 use crate::recommend::error::RecommendError;
 use crate::recommend::query::{Answer, FewerBecause, Hit, Intent, Part, Query};
 use crate::recommend::ruled::{Asked, Compiled, Depth, Rank, Ranked, is_of_families};
@@ -60,12 +60,15 @@ impl Engine {
         slot: &Slot,
         rules: &Compiled,
     ) -> Result<Answer, RecommendError> {
+        if self.is_outside_window(query) {
+            return Ok(Answer::nothing(None, Vec::new(), FewerBecause::OutsideWindow, rules.version()));
+        }
         let parts = self.parts(view, query, slot, rules)?;
         let fill = if slot.is_filled() { self.popular(view, query, rules)? } else { Vec::new() };
         let scope = self.scope(view, query)?;
-        let has_cross_sell = slot.mix.iter().any(|part| part.intent == Intent::CrossSell);
-        let vetoed = if has_cross_sell { self.never_beside(view, &scope)? } else { Vec::new() };
-        let taken = [&scope.taken[..], &vetoed].concat();
+        let goes_with = slot.mix.iter().any(|part| matches!(part.intent, Intent::CrossSell | Intent::Bundle));
+        let vetoed = if goes_with { self.never_beside(view, &scope)? } else { Vec::new() };
+        let taken: Vec<RowId> = scope.taken.iter().chain(&vetoed).copied().chain(owned(view, query)).collect();
         let shelf = Shelf { vetoed: &vetoed, ..Shelf::new(view, (&taken, slot, query.limit), &parts, fill) };
         let (is_cut, why) = (shelf.is_cut, why_fewer(&parts));
         let asked = Asked {
@@ -130,7 +133,7 @@ impl<'a> Shelf<'a> {
     ) -> Self {
         let hits = spread(by_turns(view, parts), slot.diversity, POOL_FACTOR * limit + POOL_SLACK);
         let is_cut = parts.iter().any(|part| part.answer.fewer_because == Some(FewerBecause::MinScore));
-        let is_strict = parts.iter().all(|part| part.part.intent == Intent::Upsell);
+        let is_strict = parts.iter().all(|part| part.part.intent.is_strict());
         Self { view, taken, vetoed: &[], hits, fill, is_cut: is_cut && !slot.is_filled(), is_strict }
     }
 

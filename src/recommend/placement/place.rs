@@ -122,7 +122,7 @@ impl Query {
         let has_products = !self.anchors.is_empty() || !self.session.is_empty();
         match intent {
             Intent::Similar => has_products || self.text.is_some(),
-            Intent::Upsell | Intent::CrossSell => has_products,
+            Intent::Upsell | Intent::CrossSell | Intent::Bundle => has_products,
             _ => true,
         }
     }

@@ -42,11 +42,14 @@ impl Stage {
         }
     }
 
-    /// The stage of the session that asks `query`: what the question says, else what was done, with what is on the page as the newest.
+    /// The stage of the session that asks `query`: what the question says, else after an order where it starts from one, else what was done, with what is on the page as the newest.
     /// What the request tells again of a cart or of views moves nothing.
     pub(super) fn of(query: &Query) -> Self {
         if let Some(stage) = query.stage {
             return stage;
+        }
+        if query.order.is_some() {
+            return Self::PostPurchase;
         }
         let mut trail = Trail::default();
         query.session.iter().for_each(|event| trail.add(&event.id, event.kind));
@@ -105,7 +108,7 @@ impl<'q> Trail<'q> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recommend::query::SessionEvent;
+    use crate::recommend::query::{PlacedOrder, SessionEvent};
 
     fn stage(done: &[(&str, EventKind)], page: &[&str], cart: &[&str]) -> Stage {
         let session = done.iter().map(|(id, kind)| SessionEvent { id: (*id).to_owned(), kind: *kind }).collect();
@@ -132,5 +135,8 @@ mod tests {
         assert_eq!(stage(&steps[..3], &[], &["a", "z"]), Cart);
         let told = Query { stage: Some(Checkout), ..Query::default() };
         assert_eq!(Stage::of(&told), Checkout);
+        let order = Some(PlacedOrder::default());
+        assert_eq!(Stage::of(&Query { order, ..Query::default() }), PostPurchase);
+        assert_eq!(Stage::of(&Query { order, ..told }), Checkout);
     }
 }

@@ -1,0 +1,60 @@
+//! Answers what is due to be bought again.
+
+use jiff::Timestamp;
+
+use super::Engine;
+use crate::live::View;
+use crate::rank::RowId;
+use crate::recommend::error::RecommendError;
+use crate::recommend::query::{Answer, FewerBecause, Query};
+use crate::recommend::replenish::{Due, Shelf, due_products};
+use crate::recommend::ruled::{Asked, Compiled};
+use crate::recommend::scope::{named, steps};
+use crate::recommend::session::in_cart;
+
+impl Engine {
+    /// What is due for the shopper of the question by [`Query::purchases`], best first, whether it may be shown or not.
+    pub fn due(&self, view: &View, query: &Query) -> Vec<Due> {
+        let now = query.at.unwrap_or_else(Timestamp::now).as_second().clamp(0, i64::from(u32::MAX)) as u32;
+        let config = &self.config.replenish;
+        let within_days = query.due_within_days.unwrap_or(config.due_within_days);
+        due_products(view, self.behavior(view).as_deref(), &query.purchases, (now, within_days), config)
+    }
+
+    /// Answers what the shopper is due to buy again. What is on the page and in the cart, and its families, are not in the answer.
+    pub(super) fn answer_replenish(
+        &self,
+        view: &View,
+        query: &Query,
+        rules: &Compiled,
+    ) -> Result<Answer, RecommendError> {
+        let (anchors, excluded, mut missing_ids) = named(view, query);
+        let steps = steps(view, &query.session, &mut missing_ids);
+        let cart = in_cart(steps);
+        let taken: Vec<RowId> = anchors.iter().chain(&cart).copied().collect();
+        let out = taken.iter().chain(&excluded).map(|row| row.0).collect();
+        let allowed = self.allowed(view, query, &anchors, out)?;
+        let due = self.due(view, query);
+        let shelf = Shelf {
+            view,
+            allowed: &allowed,
+            due: &due,
+            taken: taken.iter().filter_map(|&row| view.family(row)).collect(),
+            floor: query.min_score,
+        };
+        let asked = Asked {
+            view,
+            query,
+            page: &anchors,
+            cart: &cart,
+            taken: &taken,
+            allowed: &allowed,
+            missing_ids,
+            is_filled: false,
+            anchor: None,
+            most: None,
+            otherwise: FewerBecause::NothingDue,
+        };
+        asked.finish(&shelf, rules)
+    }
+}
