@@ -370,6 +370,7 @@ fn check(
             );
         }
         "matches_text" => {}
+        "in_shop" => assert!(reason.evidence.is_empty(), "{context}"),
         "bought_together" => assert_eq!(number("orders"), together(true), "{context}"),
         "seen_together" => assert_eq!(number("sessions"), together(false), "{context}"),
         "popular" => {

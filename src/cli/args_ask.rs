@@ -80,18 +80,8 @@ pub(super) struct OrderArgs {
 }
 
 fn recommend_intent(word: &str) -> Result<Intent, String> {
-    let known = [
-        Intent::Next,
-        Intent::ForYou,
-        Intent::Trending,
-        Intent::Upsell,
-        Intent::CrossSell,
-        Intent::Bundle,
-        Intent::Replenish,
-        Intent::Similar,
-    ];
-    let intent = known.into_iter().find(|intent| intent.word() == word);
-    let words = || known.map(Intent::word).join(", ");
+    let intent = Intent::ALL.into_iter().find(|intent| intent.word() == word);
+    let words = || Intent::ALL.map(Intent::word).join(", ");
     intent.ok_or_else(|| format!("`{word}` is not one of {}", words()))
 }
 

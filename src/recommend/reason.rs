@@ -1,9 +1,10 @@
 //! Why each product is shown: a code, a sentence, and the evidence that the sentence is made of, all from feed fields and counts.
 //!
 //! A reason is only given where its evidence is at hand: what is said is looked up again for the hit, in the record, the comparison or the
-//! tables, never taken from a score. What a score alone says (`alike`) is said as likeness, with the similarity as its evidence.
+//! tables, never taken from a score. Likeness (`alike`) is measured between the two texts that the sentence is about, whichever source
+//! brought the hit; where there is little of it, and nothing else holds, a product is there because it is of the shop.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -14,6 +15,7 @@ use super::cross_sell::Basket;
 use super::error::RecommendError;
 use super::query::{Answer, Hit, Intent, Query};
 use super::replenish::Due;
+use super::search::similarity;
 use super::settings::RecommendConfig;
 use super::source::{Source, SourceWeights};
 use super::told::Told;
@@ -26,6 +28,12 @@ use crate::rank::RowId;
 
 /// Orders or sessions below which a pair is no reason.
 const LEAST_COUNT: u32 = 2;
+/// Cosine similarity of two products' texts below which nobody sees that they are alike.
+pub(super) const LEAST_LIKENESS: f32 = 0.35;
+/// The same of a product and what was asked for, which is short.
+const LEAST_LIKENESS_TO_TEXT: f32 = 0.3;
+/// Words that any text needs: to have them in common says nothing.
+const FILLERS: [&str; 12] = ["and", "are", "for", "from", "has", "that", "the", "this", "who", "with", "you", "your"];
 /// Newest products of a session that a reason may name.
 const NUM_NAMED: usize = 8;
 
@@ -154,8 +162,14 @@ impl Explainer<'_> {
         Ok(self.alike(hit, started))
     }
 
+    /// What a source says of likeness may be of a whole session, or a share of the best.
     fn alike(&self, hit: &Hit, started: &Product) -> Reason {
-        let evidence = json!({"product": started.id, "similarity": hit.sources.get(Source::Similar)});
+        let vector = |row: RowId| self.view.vector(row).unwrap_or_default();
+        let likeness = self.answer.anchor.map_or(0.0, |anchor| similarity(&vector(anchor), &vector(hit.row)));
+        if likeness < LEAST_LIKENESS {
+            return self.simple("in_shop", &[], json!({}));
+        }
+        let evidence = json!({"product": started.id, "similarity": likeness});
         self.simple("alike", &[("title", started.title.clone())], evidence)
     }
 
@@ -169,10 +183,14 @@ impl Explainer<'_> {
         };
         let title = words(&product.title);
         let mut common = words(self.query.text.as_deref().unwrap_or_default());
-        common.retain(|word| title.contains(word));
-        common.dedup();
+        let mut told = HashSet::new();
+        common.retain(|word| title.contains(word) && !FILLERS.contains(&word.as_str()) && told.insert(word.clone()));
         if common.is_empty() {
-            return self.simple("matches_text", &[], json!({"similarity": hit.sources.get(Source::Similar)}));
+            let likeness = hit.sources.get(Source::Similar);
+            return match likeness < LEAST_LIKENESS_TO_TEXT {
+                true => self.simple("in_shop", &[], json!({})),
+                false => self.simple("matches_text", &[], json!({"similarity": likeness})),
+            };
         }
         self.simple("matches_words", &[("words", common.join(", "))], json!({"words": common}))
     }

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::error::RecommendError;
 use super::query::Hit;
-use super::reason::{Explainer, Reason};
+use super::reason::{Explainer, LEAST_LIKENESS, Reason};
 use super::source::{Source, SourceWeights};
 use super::told::{Edge, Match};
 use crate::catalog::{Product, Tie, as_written};
@@ -89,7 +89,7 @@ impl Explainer<'_> {
         Some(self.simple("free_shipping", &parts, json!({"gap": gap, "over": over})))
     }
 
-    /// The product of the cart whose text is nearest.
+    /// The product of the cart whose text is nearest, where it is near.
     fn of_likeness(&self, hit: &Hit) -> Result<Reason, RecommendError> {
         let of_hit = self.view.vector(hit.row).unwrap_or_default();
         let similarity = |row: RowId| {
@@ -98,6 +98,7 @@ impl Explainer<'_> {
         };
         let scored = self.named().map(|&row| (row, similarity(row)));
         let nearest = scored.reduce(|best, other| if other.1 > best.1 { other } else { best });
+        let nearest = nearest.filter(|(_, similarity)| *similarity >= LEAST_LIKENESS);
         let Some((row, similarity)) = nearest else { return Ok(self.simple("in_shop", &[], json!({}))) };
         let product = self.view.product(row)?;
         let evidence = json!({"product": product.id, "similarity": similarity});

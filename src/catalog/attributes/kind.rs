@@ -125,8 +125,8 @@ kinds! {
     DropProtection, "drop_protection", "drop protection", More, 0.3..=100.0, Form::Meters;
     /// Layers that protect.
     Layers, "layers", "protective layers", More, 2.0..=9.0, Form::Unit(" layers");
-    /// Tested for falls as armies do.
-    DropTested, "drop_tested", "military-grade drop test", More, 1.0..=1.0, Form::Feature;
+    /// Protects as armies ask for; few records say that it was tested.
+    DropTested, "drop_tested", "military-grade protection", More, 1.0..=1.0, Form::Feature;
     /// What water does to it.
     WaterResistance, "water_resistance", "water resistance", More, 1.0..=2.0, Form::Words(&["water-resistant", "waterproof"]);
     /// What it is made of.
