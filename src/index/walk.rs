@@ -38,14 +38,12 @@ impl<'a> Graph0<'a> {
 
     /// Asks for the row's links, which will be read soon.
     fn fetch_links(&self, row: u32) {
-        let links = self.links.get(row as usize * self.m0..).unwrap_or_default();
-        kernels::fetch(bytemuck::cast_slice(&links[..self.m0.min(links.len())]));
+        kernels::fetch(self.links, row as usize * self.m0, self.m0);
     }
 
     /// Asks for the row's codes, which will be read soon.
     fn fetch_codes(&self, row: u32) {
-        let codes = self.codes.get(row as usize * self.stride..).unwrap_or_default();
-        kernels::fetch(&codes[..self.stride.min(codes.len())]);
+        kernels::fetch(self.codes, row as usize * self.stride, self.stride);
     }
 
     /// The row's neighbors; `row` must be below the number of rows.
@@ -105,7 +103,7 @@ impl Walker {
     /// Three rows are on their way at any time: the links of one come from memory, so do the codes of another's neighbors, while a third's
     /// are compared. So a row is chosen before the neighbors of the last two are known, which costs less than waiting for them.
     pub fn walk(&mut self, graph: Graph0<'_>, entry: u32, width: usize) {
-        let (score_rows, take_new) = (kernels::score_rows(), kernels::take_new());
+        let (score_rows, take_new) = (kernels::score_fetched_rows(), kernels::take_new());
         self.beam.start(width.max(1));
         self.seen.start(width);
         self.fresh.clear();

@@ -13,21 +13,31 @@ pub type ScoreRows = fn(&[u8], usize, &[u32], &[i8], &mut [i32]);
 /// How many rows ahead memory is asked for.
 const FETCH_AHEAD: usize = 8;
 
-/// The fastest version of [`ScoreRows`] that this processor runs.
+/// The fastest version of [`ScoreRows`] that this processor runs, which asks for rows ahead of their turn.
 pub fn score_rows() -> ScoreRows {
     static CHOSEN: OnceLock<ScoreRows> = OnceLock::new();
-    *CHOSEN.get_or_init(|| *available_score_rows().last().unwrap_or(&(score_rows_portable as ScoreRows)))
+    *CHOSEN.get_or_init(|| fastest::<true>())
 }
 
-/// The versions that this processor runs, slowest first.
-fn available_score_rows() -> Vec<ScoreRows> {
+/// The same for rows that have been asked for.
+pub fn score_fetched_rows() -> ScoreRows {
+    static CHOSEN: OnceLock<ScoreRows> = OnceLock::new();
+    *CHOSEN.get_or_init(|| fastest::<false>())
+}
+
+fn fastest<const AHEAD: bool>() -> ScoreRows {
+    *available_score_rows::<AHEAD>().last().unwrap_or(&(score_rows_portable as ScoreRows))
+}
+
+/// The versions that this processor runs, slowest first. `AHEAD`: they ask for rows ahead of their turn.
+fn available_score_rows<const AHEAD: bool>() -> Vec<ScoreRows> {
     let mut versions: Vec<ScoreRows> = vec![score_rows_portable];
     #[cfg(target_arch = "x86_64")]
     {
         if is_x86_feature_detected!("avx2") {
             // SAFETY: the processor has AVX2, as was just checked.
             versions.push(|codes, stride, rows, query, out| unsafe {
-                x86::score_rows_avx2(codes, stride, rows, query, out)
+                x86::score_rows_avx2::<AHEAD>(codes, stride, rows, query, out)
             });
         }
         if is_x86_feature_detected!("avx512vnni")
@@ -36,7 +46,7 @@ fn available_score_rows() -> Vec<ScoreRows> {
         {
             // SAFETY: the processor has AVX-512F, VNNI and AVX2, as was just checked.
             versions.push(|codes, stride, rows, query, out| unsafe {
-                x86::score_rows_vnni(codes, stride, rows, query, out)
+                x86::score_rows_vnni::<AHEAD>(codes, stride, rows, query, out)
             });
         }
     }
@@ -65,62 +75,121 @@ mod x86 {
     use super::super::sums::{add_eight, add_four};
     use super::{FETCH_AHEAD, LINE};
 
-    /// Asks for the cache lines of a row that will be read soon.
+    /// Asks for the row [`FETCH_AHEAD`] places behind `at`.
     #[inline(always)]
-    fn fetch(codes: &[u8], stride: usize, row: Option<&u32>) {
-        let row = row.and_then(|row| codes.get(*row as usize * stride..)?.get(..stride));
-        super::super::fetch(row.unwrap_or_default());
+    fn fetch_ahead(codes: &[u8], stride: usize, rows: &[u32], at: usize) {
+        if let Some(row) = rows.get(at + FETCH_AHEAD) {
+            super::super::fetch(codes, *row as usize * stride, stride);
+        }
     }
 
-    /// Four rows at a time: their sums are added up together, and their cache lines are on the way at the same time.
+    #[inline(always)]
+    fn fetch_first(codes: &[u8], stride: usize, rows: &[u32]) {
+        for row in rows.iter().take(FETCH_AHEAD) {
+            super::super::fetch(codes, *row as usize * stride, stride);
+        }
+    }
+
     #[target_feature(enable = "avx512f,avx512vnni,avx2")]
-    pub(super) fn score_rows_vnni(codes: &[u8], stride: usize, rows: &[u32], query: &[i8], out: &mut [i32]) {
-        let query = query[..2 * stride].as_chunks::<{ 2 * LINE }>().0;
-        rows.iter().take(FETCH_AHEAD).for_each(|row| fetch(codes, stride, Some(row)));
+    pub(super) fn score_rows_vnni<const AHEAD: bool>(
+        codes: &[u8],
+        stride: usize,
+        rows: &[u32],
+        query: &[i8],
+        out: &mut [i32],
+    ) {
+        // A query of a length that is known beforehand stays in registers.
+        match stride / LINE {
+            1 => score_lines_vnni::<1, AHEAD>(codes, stride, rows, query, out),
+            2 => score_lines_vnni::<2, AHEAD>(codes, stride, rows, query, out),
+            3 => score_lines_vnni::<3, AHEAD>(codes, stride, rows, query, out),
+            _ => score_lines_vnni::<0, AHEAD>(codes, stride, rows, query, out),
+        }
+    }
+
+    /// Rows of so many lines, of any number when it is 0. Four rows at a time: their sums are added up together.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512vnni,avx2")]
+    fn score_lines_vnni<const LINES: usize, const AHEAD: bool>(
+        codes: &[u8],
+        stride: usize,
+        rows: &[u32],
+        query: &[i8],
+        out: &mut [i32],
+    ) {
+        let num_lines = if LINES == 0 { stride / LINE } else { LINES };
+        let query = &query.as_chunks::<{ 2 * LINE }>().0[..num_lines];
+        let out = &mut out[..rows.len()];
+        if AHEAD {
+            fetch_first(codes, stride, rows);
+        }
         let (fours, rest) = rows.as_chunks::<4>();
-        let (out_fours, out_rest) = out[..rows.len()].as_chunks_mut::<4>();
+        let (out_fours, out_rest) = out.as_chunks_mut::<4>();
         for (at, (four, out)) in fours.iter().zip(out_fours).enumerate() {
-            (4 * at..4 * at + 4).for_each(|at| fetch(codes, stride, rows.get(at + FETCH_AHEAD)));
-            let sums = add_four(four.map(|row| product_vnni(codes, stride, row, query)));
+            let mut lines = [&[][..]; 4];
+            for (place, row) in four.iter().enumerate() {
+                if AHEAD {
+                    fetch_ahead(codes, stride, rows, 4 * at + place);
+                }
+                lines[place] = lines_of(codes, stride, *row, num_lines);
+            }
+            let sums = add_four(products_vnni(lines, query));
             // SAFETY: `out` has room for four numbers; stores need no alignment.
             unsafe { _mm_storeu_si128(out.as_mut_ptr().cast(), sums) };
         }
         for (row, out) in rest.iter().zip(out_rest) {
-            *out = _mm512_reduce_add_epi32(product_vnni(codes, stride, *row, query));
+            let [sums] = products_vnni([lines_of(codes, stride, *row, num_lines)], query);
+            *out = _mm512_reduce_add_epi32(sums);
         }
     }
 
-    /// Sixteen partial sums of the products of the row's codes with the query's.
+    #[inline(always)]
+    fn lines_of(codes: &[u8], stride: usize, row: u32, num_lines: usize) -> &[[u8; LINE]] {
+        &codes[row as usize * stride..][..num_lines * LINE].as_chunks::<LINE>().0[..num_lines]
+    }
+
+    /// Sixteen partial sums of the products of each row's codes with the query's.
     #[inline]
     #[target_feature(enable = "avx512f,avx512vnni")]
-    fn product_vnni(codes: &[u8], stride: usize, row: u32, query: &[[i8; 2 * LINE]]) -> __m512i {
-        let row = codes[row as usize * stride..][..stride].as_chunks::<LINE>().0;
+    fn products_vnni<const ROWS: usize>(rows: [&[[u8; LINE]]; ROWS], query: &[[i8; 2 * LINE]]) -> [__m512i; ROWS] {
         let half = _mm512_set1_epi8(15);
-        let (mut low_sum, mut high_sum) = (_mm512_setzero_si512(), _mm512_setzero_si512());
-        for (line, query) in row.iter().zip(query) {
+        let (mut low_sums, mut high_sums) = ([_mm512_setzero_si512(); ROWS], [_mm512_setzero_si512(); ROWS]);
+        for (at, query) in query.iter().enumerate() {
             let query = query.as_ptr();
-            // SAFETY: a line holds 64 bytes, one register, and its query 128, two; loads need no alignment.
-            let (line, low, high) = unsafe {
-                (
-                    _mm512_loadu_si512(line.as_ptr().cast()),
-                    _mm512_loadu_si512(query.cast()),
-                    _mm512_loadu_si512(query.add(LINE).cast()),
-                )
-            };
-            low_sum = _mm512_dpbusd_epi32(low_sum, _mm512_and_si512(line, half), low);
-            high_sum = _mm512_dpbusd_epi32(high_sum, _mm512_and_si512(_mm512_srli_epi32::<4>(line), half), high);
+            // SAFETY: the query of a line holds 128 bytes, two registers; loads need no alignment.
+            let (low, high) = unsafe { (_mm512_loadu_si512(query.cast()), _mm512_loadu_si512(query.add(LINE).cast())) };
+            for row in 0..ROWS {
+                // SAFETY: a line holds 64 bytes, one register; loads need no alignment.
+                let line = unsafe { _mm512_loadu_si512(rows[row][at].as_ptr().cast()) };
+                let upper = _mm512_and_si512(_mm512_srli_epi32::<4>(line), half);
+                low_sums[row] = _mm512_dpbusd_epi32(low_sums[row], _mm512_and_si512(line, half), low);
+                high_sums[row] = _mm512_dpbusd_epi32(high_sums[row], upper, high);
+            }
         }
-        _mm512_add_epi32(low_sum, high_sum)
+        for row in 0..ROWS {
+            low_sums[row] = _mm512_add_epi32(low_sums[row], high_sums[row]);
+        }
+        low_sums
     }
 
     #[target_feature(enable = "avx2")]
-    pub(super) fn score_rows_avx2(codes: &[u8], stride: usize, rows: &[u32], query: &[i8], out: &mut [i32]) {
+    pub(super) fn score_rows_avx2<const AHEAD: bool>(
+        codes: &[u8],
+        stride: usize,
+        rows: &[u32],
+        query: &[i8],
+        out: &mut [i32],
+    ) {
         const PART: usize = 32;
         let query = query[..2 * stride].as_chunks::<{ 2 * LINE }>().0;
         let (half, ones) = (_mm256_set1_epi8(15), _mm256_set1_epi16(1));
-        rows.iter().take(FETCH_AHEAD).for_each(|row| fetch(codes, stride, Some(row)));
+        if AHEAD {
+            fetch_first(codes, stride, rows);
+        }
         for (at, (row, out)) in rows.iter().zip(out).enumerate() {
-            fetch(codes, stride, rows.get(at + FETCH_AHEAD));
+            if AHEAD {
+                fetch_ahead(codes, stride, rows, at);
+            }
             let row = codes[*row as usize * stride..][..stride].as_chunks::<LINE>().0;
             let mut sum = _mm256_setzero_si256();
             for (line, query) in row.iter().zip(query) {
@@ -162,7 +231,7 @@ mod tests {
             };
             let plain = |row: &u32| (0..2 * stride).map(|at| number(*row, at) * i64::from(query[at])).sum::<i64>();
             let wanted: Vec<i64> = rows.iter().map(plain).collect();
-            for version in available_score_rows() {
+            for version in available_score_rows::<true>().into_iter().chain(available_score_rows::<false>()) {
                 let mut out = vec![0; rows.len()];
                 version(&codes, stride, &rows, &query[..2 * stride], &mut out);
                 prop_assert_eq!(&out.iter().map(|x| i64::from(*x)).collect::<Vec<_>>(), &wanted);
