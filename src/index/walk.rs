@@ -148,25 +148,62 @@ impl Walker {
 
     /// As [`Walker::walk`], over all rows, but keeping only those that the gate allows. Returns false when it was given up.
     pub fn walk_gated(&mut self, graph: Graph0<'_>, entry: u32, gate: Gate<impl Fn(u32) -> bool>) -> bool {
-        let score_rows = kernels::score_rows();
+        let (score_rows, take_new) = (kernels::score_fetched_rows(), kernels::take_new());
         self.start(graph, gate.width);
+        self.seen.start(gate.width);
         self.visited.insert(entry);
         self.fresh.push(entry);
-        self.score_gated(graph, score_rows, &gate.is_allowed);
-        let mut num_seen = 1;
-        while let Some(Reverse(best)) = self.frontier.pop() {
-            if self.beam.is_closed_to(best) {
-                return true;
+        let (mut chosen, mut num_seen) = (None, 1);
+        loop {
+            self.coming.clear();
+            if let Some(row) = chosen {
+                self.take_unmet(graph, row, take_new);
+                num_seen += self.coming.len();
+                if num_seen > gate.budget {
+                    return false;
+                }
             }
-            self.fresh.clear();
-            self.gather(graph, best.row());
-            num_seen += self.fresh.len();
-            if num_seen > gate.budget {
-                return false;
+            chosen = self.choose_gated(graph);
+            if !self.fresh.is_empty() {
+                self.score_gated(graph, score_rows, &gate.is_allowed);
             }
-            self.score_gated(graph, score_rows, &gate.is_allowed);
+            std::mem::swap(&mut self.fresh, &mut self.coming);
+            if self.fresh.is_empty() && chosen.is_none() {
+                chosen = self.choose_gated(graph);
+                if chosen.is_none() {
+                    return true;
+                }
+            }
         }
-        true
+    }
+
+    /// The best row of the frontier unless the beam is closed to it, and so to all of them; its links are asked for.
+    #[inline(always)]
+    fn choose_gated(&mut self, graph: Graph0<'_>) -> Option<u32> {
+        let &Reverse(best) = self.frontier.peek()?;
+        if self.beam.is_closed_to(best) {
+            return None;
+        }
+        self.frontier.pop();
+        graph.fetch_links(best.row());
+        Some(best.row())
+    }
+
+    /// As [`Walker::take_neighbors`], but never twice the same row: a frontier would expand it again.
+    #[inline(always)]
+    fn take_unmet(&mut self, graph: Graph0<'_>, row: u32, take_new: TakeNew) {
+        self.coming.resize(graph.m0 + kernels::SPARE, 0);
+        let list = &graph.links[row as usize * graph.m0..][..graph.m0];
+        let num_new = take_new(self.seen.table(), list, graph.num_rows() as u32, &mut self.coming);
+        // The table knows most of the rows that were met; every other is written and only the unmet counted.
+        let mut len = 0;
+        for at in 0..num_new {
+            let near = self.coming[at];
+            self.coming[len] = near;
+            len += usize::from(self.visited.insert(near));
+        }
+        self.coming.truncate(len);
+        self.coming.iter().for_each(|row| graph.fetch_codes(*row));
     }
 
     /// Compares the query with each of the `allowed` rows; the best stand in `beam` afterwards, at most `width` of them.
@@ -191,19 +228,6 @@ impl Walker {
         self.visited.start(graph.num_rows());
         self.frontier.clear();
         self.fresh.clear();
-    }
-
-    /// Adds the row's neighbors that have not been met to `fresh`.
-    #[inline(always)]
-    fn gather(&mut self, graph: Graph0<'_>, row: u32) {
-        // Every neighbor is written and only the new ones counted: whether one is new is a coin toss, and no branch on it can be foreseen.
-        let mut len = self.fresh.len();
-        self.fresh.resize(len + graph.m0, 0);
-        for near in graph.neighbors(row) {
-            self.fresh[len] = near;
-            len += usize::from(self.visited.insert(near));
-        }
-        self.fresh.truncate(len);
     }
 
     pub(super) fn score_fresh(&mut self, graph: Graph0<'_>, score_rows: ScoreRows) {
