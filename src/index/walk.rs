@@ -41,11 +41,6 @@ impl<'a> Graph0<'a> {
         kernels::fetch(self.links, row as usize * self.m0, self.m0);
     }
 
-    /// Asks for the row's codes, which will be read soon.
-    fn fetch_codes(&self, row: u32) {
-        kernels::fetch(self.codes, row as usize * self.stride, self.stride);
-    }
-
     /// The row's neighbors; `row` must be below the number of rows.
     pub fn neighbors(&self, row: u32) -> impl Iterator<Item = u32> + 'a {
         let num_rows = self.num_rows();
@@ -103,7 +98,7 @@ impl Walker {
     /// Three rows are on their way at any time: the links of one come from memory, so do the codes of another's neighbors, while a third's
     /// are compared. So a row is chosen before the neighbors of the last two are known, which costs less than waiting for them.
     pub fn walk(&mut self, graph: Graph0<'_>, entry: u32, width: usize) {
-        let (score_rows, take_new) = (kernels::score_fetched_rows(), kernels::take_new());
+        let (score_rows, take_new) = (kernels::score_rows(), kernels::take_new());
         self.beam.start(width.max(1));
         self.seen.start(width);
         self.fresh.clear();
@@ -115,9 +110,7 @@ impl Walker {
                 self.take_neighbors(graph, row, take_new);
             }
             chosen = self.choose(graph);
-            if !self.fresh.is_empty() {
-                self.score_fresh(graph, score_rows);
-            }
+            self.score_fresh(graph, score_rows);
             std::mem::swap(&mut self.fresh, &mut self.coming);
             if self.fresh.is_empty() && chosen.is_none() {
                 chosen = self.choose(graph);
@@ -136,19 +129,18 @@ impl Walker {
         Some(row)
     }
 
-    /// Adds the row's neighbors that have not been met to `coming`, and asks for their codes.
+    /// Adds the row's neighbors that have not been met to `coming`.
     #[inline(always)]
     fn take_neighbors(&mut self, graph: Graph0<'_>, row: u32, take_new: TakeNew) {
         self.coming.resize(graph.m0 + kernels::SPARE, 0);
         let list = &graph.links[row as usize * graph.m0..][..graph.m0];
         let num_new = take_new(self.seen.table(), list, graph.num_rows() as u32, &mut self.coming);
         self.coming.truncate(num_new);
-        self.coming.iter().for_each(|row| graph.fetch_codes(*row));
     }
 
     /// As [`Walker::walk`], over all rows, but keeping only those that the gate allows. Returns false when it was given up.
     pub fn walk_gated(&mut self, graph: Graph0<'_>, entry: u32, gate: Gate<impl Fn(u32) -> bool>) -> bool {
-        let (score_rows, take_new) = (kernels::score_fetched_rows(), kernels::take_new());
+        let (score_rows, take_new) = (kernels::score_rows(), kernels::take_new());
         self.start(graph, gate.width);
         self.seen.start(gate.width);
         self.visited.insert(entry);
@@ -164,9 +156,7 @@ impl Walker {
                 }
             }
             chosen = self.choose_gated(graph);
-            if !self.fresh.is_empty() {
-                self.score_gated(graph, score_rows, &gate.is_allowed);
-            }
+            self.score_gated(graph, score_rows, &gate.is_allowed);
             std::mem::swap(&mut self.fresh, &mut self.coming);
             if self.fresh.is_empty() && chosen.is_none() {
                 chosen = self.choose_gated(graph);
@@ -203,12 +193,10 @@ impl Walker {
             len += usize::from(self.visited.insert(near));
         }
         self.coming.truncate(len);
-        self.coming.iter().for_each(|row| graph.fetch_codes(*row));
     }
 
     /// Compares the query with each of the `allowed` rows; the best stand in `beam` afterwards, at most `width` of them.
     pub fn scan(&mut self, graph: Graph0<'_>, allowed: &RoaringBitmap, width: usize) {
-        let score_rows = kernels::score_rows();
         self.start(graph, width);
         let mut allowed = allowed.iter();
         loop {
@@ -216,7 +204,7 @@ impl Walker {
             let known = allowed.next_many(&mut self.fresh);
             let len = known.partition_point(|row| (*row as usize) < graph.num_rows());
             self.fresh.truncate(len);
-            self.score_fresh(graph, score_rows);
+            self.score_unfetched(graph);
             if len < BLOCK {
                 return;
             }
@@ -230,12 +218,20 @@ impl Walker {
         self.fresh.clear();
     }
 
-    pub(super) fn score_fresh(&mut self, graph: Graph0<'_>, score_rows: ScoreRows) {
+    /// Offers the rows of `fresh`, which have been asked for, to the beam, and asks for those of `coming`.
+    #[inline(always)]
+    fn score_fresh(&mut self, graph: Graph0<'_>, score_rows: ScoreRows) {
         self.compare(graph, score_rows);
         self.beam.offer_all(&self.fresh, &self.products, &mut self.promising);
         if let Some(soon) = self.beam.next_row() {
             graph.fetch_links(soon.row());
         }
+    }
+
+    /// Offers the rows of `fresh` to the beam.
+    pub(super) fn score_unfetched(&mut self, graph: Graph0<'_>) {
+        self.compare_unfetched(graph);
+        self.beam.offer_all(&self.fresh, &self.products, &mut self.promising);
     }
 
     fn score_gated(&mut self, graph: Graph0<'_>, score_rows: ScoreRows, is_allowed: &impl Fn(u32) -> bool) {
@@ -251,18 +247,23 @@ impl Walker {
         }
     }
 
-    /// Sets `products` to the products of the query with the rows of `fresh`.
+    /// Sets `products` to the products of the query with the rows of `fresh`, and asks for those of `coming`.
     #[inline(always)]
     fn compare(&mut self, graph: Graph0<'_>, score_rows: ScoreRows) {
         self.products.resize(self.fresh.len(), 0);
-        score_rows(graph.codes, graph.stride, &self.fresh, &self.query, &mut self.products);
+        score_rows(graph.codes, graph.stride, &self.fresh, &self.coming, &self.query, &mut self.products);
+    }
+
+    fn compare_unfetched(&mut self, graph: Graph0<'_>) {
+        self.products.resize(self.fresh.len(), 0);
+        kernels::score_unfetched(graph.codes, graph.stride, &self.fresh, &self.query, &mut self.products);
     }
 
     /// Products of the query with these rows, in their order.
     pub fn products_of(&mut self, graph: Graph0<'_>, rows: &[u32]) -> &[i32] {
         self.fresh.clear();
         self.fresh.extend_from_slice(rows);
-        self.compare(graph, kernels::score_rows());
+        self.compare_unfetched(graph);
         &self.products
     }
 }

@@ -17,7 +17,7 @@ mod sums;
 
 pub use bytes::{SquaredDistance, multiply, squared_distance};
 pub use dots::{DotHalf, dot, dot_half, dot_half_rows};
-pub use rows::{ScoreRows, score_fetched_rows, score_rows};
+pub use rows::{ScoreRows, score_rows, score_unfetched};
 pub use seen::{SPARE, TakeNew, take_new};
 
 /// Bytes that the processor fetches together.

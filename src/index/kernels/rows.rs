@@ -4,40 +4,43 @@ use std::sync::OnceLock;
 
 use super::LINE;
 
-/// Products of a query's signed codes with rows of four-bit codes, laid out as [`super::super::codes`] says.
+/// Products of a query's signed codes with rows of four-bit codes, laid out as [`super::super::codes`] says. Meanwhile asks for other rows,
+/// a few at a time: the processor has room for few lines on their way, and would wait if asked for many at once.
 ///
-/// Arguments: all rows' codes, bytes a row (a multiple of 64), the rows wanted, the query's codes (two bytes a byte of a row), and
-/// a place for the product of each row wanted. Panics if a row is not there or a length does not fit.
-pub type ScoreRows = fn(&[u8], usize, &[u32], &[i8], &mut [i32]);
+/// Arguments: all rows' codes, bytes a row (a multiple of 64), the rows wanted, those to ask for, the query's codes (two bytes a byte of
+/// a row), and a place for the product of each row wanted. Panics if a row wanted is not there or a length does not fit.
+pub type ScoreRows = fn(&[u8], usize, &[u32], &[u32], &[i8], &mut [i32]);
 
 /// How many rows ahead memory is asked for.
 const FETCH_AHEAD: usize = 8;
 
-/// The fastest version of [`ScoreRows`] that this processor runs, which asks for rows ahead of their turn.
+/// As [`ScoreRows`] for rows that nobody has asked for: each is asked for some places ahead of its turn.
+pub fn score_unfetched(codes: &[u8], stride: usize, rows: &[u32], query: &[i8], out: &mut [i32]) {
+    let (first, ahead) = rows.split_at(rows.len().min(FETCH_AHEAD));
+    fetch_rows(codes, stride, first);
+    score_rows()(codes, stride, rows, ahead, query, out);
+}
+
+#[inline(always)]
+fn fetch_rows(codes: &[u8], stride: usize, rows: &[u32]) {
+    rows.iter().for_each(|row| super::fetch(codes, *row as usize * stride, stride));
+}
+
+/// The fastest version of [`ScoreRows`] that this processor runs.
 pub fn score_rows() -> ScoreRows {
     static CHOSEN: OnceLock<ScoreRows> = OnceLock::new();
-    *CHOSEN.get_or_init(|| fastest::<true>())
+    *CHOSEN.get_or_init(|| *available_score_rows().last().unwrap_or(&(score_rows_portable as ScoreRows)))
 }
 
-/// The same for rows that have been asked for.
-pub fn score_fetched_rows() -> ScoreRows {
-    static CHOSEN: OnceLock<ScoreRows> = OnceLock::new();
-    *CHOSEN.get_or_init(|| fastest::<false>())
-}
-
-fn fastest<const AHEAD: bool>() -> ScoreRows {
-    *available_score_rows::<AHEAD>().last().unwrap_or(&(score_rows_portable as ScoreRows))
-}
-
-/// The versions that this processor runs, slowest first. `AHEAD`: they ask for rows ahead of their turn.
-fn available_score_rows<const AHEAD: bool>() -> Vec<ScoreRows> {
+/// The versions that this processor runs, slowest first.
+fn available_score_rows() -> Vec<ScoreRows> {
     let mut versions: Vec<ScoreRows> = vec![score_rows_portable];
     #[cfg(target_arch = "x86_64")]
     {
         if is_x86_feature_detected!("avx2") {
             // SAFETY: the processor has AVX2, as was just checked.
-            versions.push(|codes, stride, rows, query, out| unsafe {
-                x86::score_rows_avx2::<AHEAD>(codes, stride, rows, query, out)
+            versions.push(|codes, stride, rows, coming, query, out| unsafe {
+                x86::score_rows_avx2(codes, stride, rows, coming, query, out)
             });
         }
         if is_x86_feature_detected!("avx512vnni")
@@ -45,15 +48,16 @@ fn available_score_rows<const AHEAD: bool>() -> Vec<ScoreRows> {
             && is_x86_feature_detected!("avx2")
         {
             // SAFETY: the processor has AVX-512F, VNNI and AVX2, as was just checked.
-            versions.push(|codes, stride, rows, query, out| unsafe {
-                x86::score_rows_vnni::<AHEAD>(codes, stride, rows, query, out)
+            versions.push(|codes, stride, rows, coming, query, out| unsafe {
+                x86::score_rows_vnni(codes, stride, rows, coming, query, out)
             });
         }
     }
     versions
 }
 
-fn score_rows_portable(codes: &[u8], stride: usize, rows: &[u32], query: &[i8], out: &mut [i32]) {
+fn score_rows_portable(codes: &[u8], stride: usize, rows: &[u32], coming: &[u32], query: &[i8], out: &mut [i32]) {
+    fetch_rows(codes, stride, coming);
     for (row, out) in rows.iter().zip(out) {
         let lines = codes[*row as usize * stride..][..stride].as_chunks::<LINE>().0;
         let query = query[..2 * stride].as_chunks::<{ 2 * LINE }>().0;
@@ -73,65 +77,48 @@ mod x86 {
     use std::arch::x86_64::*;
 
     use super::super::sums::{add_eight, add_four};
-    use super::{FETCH_AHEAD, LINE};
-
-    /// Asks for the row [`FETCH_AHEAD`] places behind `at`.
-    #[inline(always)]
-    fn fetch_ahead(codes: &[u8], stride: usize, rows: &[u32], at: usize) {
-        if let Some(row) = rows.get(at + FETCH_AHEAD) {
-            super::super::fetch(codes, *row as usize * stride, stride);
-        }
-    }
-
-    #[inline(always)]
-    fn fetch_first(codes: &[u8], stride: usize, rows: &[u32]) {
-        for row in rows.iter().take(FETCH_AHEAD) {
-            super::super::fetch(codes, *row as usize * stride, stride);
-        }
-    }
+    use super::{LINE, fetch_rows};
 
     #[target_feature(enable = "avx512f,avx512vnni,avx2")]
-    pub(super) fn score_rows_vnni<const AHEAD: bool>(
+    pub(super) fn score_rows_vnni(
         codes: &[u8],
         stride: usize,
         rows: &[u32],
+        coming: &[u32],
         query: &[i8],
         out: &mut [i32],
     ) {
         // A query of a length that is known beforehand stays in registers.
         match stride / LINE {
-            1 => score_lines_vnni::<1, AHEAD>(codes, stride, rows, query, out),
-            2 => score_lines_vnni::<2, AHEAD>(codes, stride, rows, query, out),
-            3 => score_lines_vnni::<3, AHEAD>(codes, stride, rows, query, out),
-            _ => score_lines_vnni::<0, AHEAD>(codes, stride, rows, query, out),
+            1 => score_lines_vnni::<1>(codes, stride, rows, coming, query, out),
+            2 => score_lines_vnni::<2>(codes, stride, rows, coming, query, out),
+            3 => score_lines_vnni::<3>(codes, stride, rows, coming, query, out),
+            _ => score_lines_vnni::<0>(codes, stride, rows, coming, query, out),
         }
     }
 
     /// Rows of so many lines, of any number when it is 0. Four rows at a time: their sums are added up together.
     #[inline]
     #[target_feature(enable = "avx512f,avx512vnni,avx2")]
-    fn score_lines_vnni<const LINES: usize, const AHEAD: bool>(
+    fn score_lines_vnni<const LINES: usize>(
         codes: &[u8],
         stride: usize,
         rows: &[u32],
+        coming: &[u32],
         query: &[i8],
         out: &mut [i32],
     ) {
         let num_lines = if LINES == 0 { stride / LINE } else { LINES };
         let query = &query.as_chunks::<{ 2 * LINE }>().0[..num_lines];
         let out = &mut out[..rows.len()];
-        if AHEAD {
-            fetch_first(codes, stride, rows);
-        }
         let (fours, rest) = rows.as_chunks::<4>();
+        let mut coming = coming.chunks(4);
         let (out_fours, out_rest) = out.as_chunks_mut::<4>();
-        for (at, (four, out)) in fours.iter().zip(out_fours).enumerate() {
+        for (four, out) in fours.iter().zip(out_fours) {
+            fetch_rows(codes, stride, coming.next().unwrap_or_default());
             let mut lines = [&[][..]; 4];
-            for (place, row) in four.iter().enumerate() {
-                if AHEAD {
-                    fetch_ahead(codes, stride, rows, 4 * at + place);
-                }
-                lines[place] = lines_of(codes, stride, *row, num_lines);
+            for (lines, row) in lines.iter_mut().zip(four) {
+                *lines = lines_of(codes, stride, *row, num_lines);
             }
             let sums = add_four(products_vnni(lines, query));
             // SAFETY: `out` has room for four numbers; stores need no alignment.
@@ -141,6 +128,7 @@ mod x86 {
             let [sums] = products_vnni([lines_of(codes, stride, *row, num_lines)], query);
             *out = _mm512_reduce_add_epi32(sums);
         }
+        coming.for_each(|rows| fetch_rows(codes, stride, rows));
     }
 
     #[inline(always)]
@@ -173,23 +161,20 @@ mod x86 {
     }
 
     #[target_feature(enable = "avx2")]
-    pub(super) fn score_rows_avx2<const AHEAD: bool>(
+    pub(super) fn score_rows_avx2(
         codes: &[u8],
         stride: usize,
         rows: &[u32],
+        coming: &[u32],
         query: &[i8],
         out: &mut [i32],
     ) {
         const PART: usize = 32;
         let query = query[..2 * stride].as_chunks::<{ 2 * LINE }>().0;
         let (half, ones) = (_mm256_set1_epi8(15), _mm256_set1_epi16(1));
-        if AHEAD {
-            fetch_first(codes, stride, rows);
-        }
-        for (at, (row, out)) in rows.iter().zip(out).enumerate() {
-            if AHEAD {
-                fetch_ahead(codes, stride, rows, at);
-            }
+        let mut coming = coming.chunks(1);
+        for (row, out) in rows.iter().zip(out) {
+            fetch_rows(codes, stride, coming.next().unwrap_or_default());
             let row = codes[*row as usize * stride..][..stride].as_chunks::<LINE>().0;
             let mut sum = _mm256_setzero_si256();
             for (line, query) in row.iter().zip(query) {
@@ -210,6 +195,7 @@ mod x86 {
             }
             *out = add_eight(sum);
         }
+        coming.for_each(|rows| fetch_rows(codes, stride, rows));
     }
 }
 
@@ -222,6 +208,7 @@ mod tests {
         #[test]
         fn every_version_scores_rows_as_the_plain_loop(
             lines in 1usize..7, codes in prop::collection::vec(any::<u8>(), 7 * 64 * 12), rows in prop::collection::vec(0u32..12, 0..40),
+            coming in prop::collection::vec(any::<u32>(), 0..40),
             query in prop::collection::vec(any::<i8>(), 7 * 128),
         ) {
             let stride = 64 * lines;
@@ -231,9 +218,9 @@ mod tests {
             };
             let plain = |row: &u32| (0..2 * stride).map(|at| number(*row, at) * i64::from(query[at])).sum::<i64>();
             let wanted: Vec<i64> = rows.iter().map(plain).collect();
-            for version in available_score_rows::<true>().into_iter().chain(available_score_rows::<false>()) {
+            for version in available_score_rows() {
                 let mut out = vec![0; rows.len()];
-                version(&codes, stride, &rows, &query[..2 * stride], &mut out);
+                version(&codes, stride, &rows, &coming, &query[..2 * stride], &mut out);
                 prop_assert_eq!(&out.iter().map(|x| i64::from(*x)).collect::<Vec<_>>(), &wanted);
             }
         }
