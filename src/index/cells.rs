@@ -37,7 +37,7 @@ impl CellMemory {
         self.numbers.clear();
         self.numbers.extend(0..num_cells as u32);
         self.products.resize(num_cells, 0);
-        kernels::score_rows()(centers, stride, &self.numbers, query, &mut self.products);
+        kernels::score_unfetched(centers, stride, &self.numbers, query, &mut self.products);
     }
 
     /// At most `count` of the cells, the nearest of those with products from `floor` to below `limit`, in the order of their numbers, and the smallest
@@ -106,7 +106,6 @@ impl Walker {
 
     /// Compares the query with the `allowed` rows of ascending `ranges`.
     fn scan_ranges(&mut self, graph: Graph0<'_>, ranges: impl Iterator<Item = (u32, u32)>, allowed: &RoaringBitmap) {
-        let score_rows = kernels::score_rows();
         let num_rows = graph.num_rows() as u32;
         let mut met = Ahead::new(allowed);
         self.fresh.clear();
@@ -115,11 +114,11 @@ impl Walker {
                 self.fresh.push(row);
             }
             if self.fresh.len() >= BLOCK {
-                self.score_fresh(graph, score_rows);
+                self.score_unfetched(graph);
                 self.fresh.clear();
             }
         }
-        self.score_fresh(graph, score_rows);
+        self.score_unfetched(graph);
         self.fresh.clear();
     }
 }

@@ -163,7 +163,7 @@ mod tests {
             let (mut products, mut query_codes) = (vec![0; 200], Vec::new());
             for query in vectors.chunks(dim).take(20) {
                 encode_query(&mut query.to_vec(), &levels.step, &mut query_codes);
-                kernels::score_rows()(&codes, stride(dim), &rows, &query_codes, &mut products);
+                kernels::score_unfetched(&codes, stride(dim), &rows, &query_codes, &mut products);
                 let largest = query.iter().zip(&levels.step).fold(0f32, |most, (x, step)| most.max((x * step).abs()));
                 let offset: f32 = query.iter().zip(&levels.low).map(|(x, low)| x * low).sum();
                 for (row, product) in vectors.chunks(dim).zip(&products) {

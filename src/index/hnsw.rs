@@ -233,9 +233,7 @@ impl Halves<'_> {
     /// Cosine similarity of the query and each of `rows`, which must be below `n`, in `scores`.
     pub(super) fn score_rows(self, query: &[f32], rows: &[u32], scores: &mut Vec<f32>) {
         for row in rows {
-            let row = *row as usize * self.dim;
-            let first = self.numbers.get(row..row + self.dim.min(FETCHED)).unwrap_or_default();
-            kernels::fetch(bytemuck::cast_slice(first));
+            kernels::fetch(self.numbers, *row as usize * self.dim, self.dim.min(FETCHED));
         }
         scores.resize(rows.len(), 0.0);
         kernels::dot_half_rows()(query, self.numbers, rows, scores);

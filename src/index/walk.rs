@@ -38,14 +38,7 @@ impl<'a> Graph0<'a> {
 
     /// Asks for the row's links, which will be read soon.
     fn fetch_links(&self, row: u32) {
-        let links = self.links.get(row as usize * self.m0..).unwrap_or_default();
-        kernels::fetch(bytemuck::cast_slice(&links[..self.m0.min(links.len())]));
-    }
-
-    /// Asks for the row's codes, which will be read soon.
-    fn fetch_codes(&self, row: u32) {
-        let codes = self.codes.get(row as usize * self.stride..).unwrap_or_default();
-        kernels::fetch(&codes[..self.stride.min(codes.len())]);
+        kernels::fetch(self.links, row as usize * self.m0, self.m0);
     }
 
     /// The row's neighbors; `row` must be below the number of rows.
@@ -117,9 +110,7 @@ impl Walker {
                 self.take_neighbors(graph, row, take_new);
             }
             chosen = self.choose(graph);
-            if !self.fresh.is_empty() {
-                self.score_fresh(graph, score_rows);
-            }
+            self.score_fresh(graph, score_rows);
             std::mem::swap(&mut self.fresh, &mut self.coming);
             if self.fresh.is_empty() && chosen.is_none() {
                 chosen = self.choose(graph);
@@ -138,42 +129,74 @@ impl Walker {
         Some(row)
     }
 
-    /// Adds the row's neighbors that have not been met to `coming`, and asks for their codes.
+    /// Adds the row's neighbors that have not been met to `coming`.
     #[inline(always)]
     fn take_neighbors(&mut self, graph: Graph0<'_>, row: u32, take_new: TakeNew) {
         self.coming.resize(graph.m0 + kernels::SPARE, 0);
         let list = &graph.links[row as usize * graph.m0..][..graph.m0];
         let num_new = take_new(self.seen.table(), list, graph.num_rows() as u32, &mut self.coming);
         self.coming.truncate(num_new);
-        self.coming.iter().for_each(|row| graph.fetch_codes(*row));
     }
 
     /// As [`Walker::walk`], over all rows, but keeping only those that the gate allows. Returns false when it was given up.
     pub fn walk_gated(&mut self, graph: Graph0<'_>, entry: u32, gate: Gate<impl Fn(u32) -> bool>) -> bool {
-        let score_rows = kernels::score_rows();
+        let (score_rows, take_new) = (kernels::score_rows(), kernels::take_new());
         self.start(graph, gate.width);
+        self.seen.start(gate.width);
         self.visited.insert(entry);
         self.fresh.push(entry);
-        self.score_gated(graph, score_rows, &gate.is_allowed);
-        let mut num_seen = 1;
-        while let Some(Reverse(best)) = self.frontier.pop() {
-            if self.beam.is_closed_to(best) {
-                return true;
+        let (mut chosen, mut num_seen) = (None, 1);
+        loop {
+            self.coming.clear();
+            if let Some(row) = chosen {
+                self.take_unmet(graph, row, take_new);
+                num_seen += self.coming.len();
+                if num_seen > gate.budget {
+                    return false;
+                }
             }
-            self.fresh.clear();
-            self.gather(graph, best.row());
-            num_seen += self.fresh.len();
-            if num_seen > gate.budget {
-                return false;
-            }
+            chosen = self.choose_gated(graph);
             self.score_gated(graph, score_rows, &gate.is_allowed);
+            std::mem::swap(&mut self.fresh, &mut self.coming);
+            if self.fresh.is_empty() && chosen.is_none() {
+                chosen = self.choose_gated(graph);
+                if chosen.is_none() {
+                    return true;
+                }
+            }
         }
-        true
+    }
+
+    /// The best row of the frontier unless the beam is closed to it, and so to all of them; its links are asked for.
+    #[inline(always)]
+    fn choose_gated(&mut self, graph: Graph0<'_>) -> Option<u32> {
+        let &Reverse(best) = self.frontier.peek()?;
+        if self.beam.is_closed_to(best) {
+            return None;
+        }
+        self.frontier.pop();
+        graph.fetch_links(best.row());
+        Some(best.row())
+    }
+
+    /// As [`Walker::take_neighbors`], but never twice the same row: a frontier would expand it again.
+    #[inline(always)]
+    fn take_unmet(&mut self, graph: Graph0<'_>, row: u32, take_new: TakeNew) {
+        self.coming.resize(graph.m0 + kernels::SPARE, 0);
+        let list = &graph.links[row as usize * graph.m0..][..graph.m0];
+        let num_new = take_new(self.seen.table(), list, graph.num_rows() as u32, &mut self.coming);
+        // The table knows most of the rows that were met; every other is written and only the unmet counted.
+        let mut len = 0;
+        for at in 0..num_new {
+            let near = self.coming[at];
+            self.coming[len] = near;
+            len += usize::from(self.visited.insert(near));
+        }
+        self.coming.truncate(len);
     }
 
     /// Compares the query with each of the `allowed` rows; the best stand in `beam` afterwards, at most `width` of them.
     pub fn scan(&mut self, graph: Graph0<'_>, allowed: &RoaringBitmap, width: usize) {
-        let score_rows = kernels::score_rows();
         self.start(graph, width);
         let mut allowed = allowed.iter();
         loop {
@@ -181,7 +204,7 @@ impl Walker {
             let known = allowed.next_many(&mut self.fresh);
             let len = known.partition_point(|row| (*row as usize) < graph.num_rows());
             self.fresh.truncate(len);
-            self.score_fresh(graph, score_rows);
+            self.score_unfetched(graph);
             if len < BLOCK {
                 return;
             }
@@ -195,25 +218,20 @@ impl Walker {
         self.fresh.clear();
     }
 
-    /// Adds the row's neighbors that have not been met to `fresh`.
+    /// Offers the rows of `fresh`, which have been asked for, to the beam, and asks for those of `coming`.
     #[inline(always)]
-    fn gather(&mut self, graph: Graph0<'_>, row: u32) {
-        // Every neighbor is written and only the new ones counted: whether one is new is a coin toss, and no branch on it can be foreseen.
-        let mut len = self.fresh.len();
-        self.fresh.resize(len + graph.m0, 0);
-        for near in graph.neighbors(row) {
-            self.fresh[len] = near;
-            len += usize::from(self.visited.insert(near));
-        }
-        self.fresh.truncate(len);
-    }
-
-    pub(super) fn score_fresh(&mut self, graph: Graph0<'_>, score_rows: ScoreRows) {
+    fn score_fresh(&mut self, graph: Graph0<'_>, score_rows: ScoreRows) {
         self.compare(graph, score_rows);
         self.beam.offer_all(&self.fresh, &self.products, &mut self.promising);
         if let Some(soon) = self.beam.next_row() {
             graph.fetch_links(soon.row());
         }
+    }
+
+    /// Offers the rows of `fresh` to the beam.
+    pub(super) fn score_unfetched(&mut self, graph: Graph0<'_>) {
+        self.compare_unfetched(graph);
+        self.beam.offer_all(&self.fresh, &self.products, &mut self.promising);
     }
 
     fn score_gated(&mut self, graph: Graph0<'_>, score_rows: ScoreRows, is_allowed: &impl Fn(u32) -> bool) {
@@ -229,18 +247,23 @@ impl Walker {
         }
     }
 
-    /// Sets `products` to the products of the query with the rows of `fresh`.
+    /// Sets `products` to the products of the query with the rows of `fresh`, and asks for those of `coming`.
     #[inline(always)]
     fn compare(&mut self, graph: Graph0<'_>, score_rows: ScoreRows) {
         self.products.resize(self.fresh.len(), 0);
-        score_rows(graph.codes, graph.stride, &self.fresh, &self.query, &mut self.products);
+        score_rows(graph.codes, graph.stride, &self.fresh, &self.coming, &self.query, &mut self.products);
+    }
+
+    fn compare_unfetched(&mut self, graph: Graph0<'_>) {
+        self.products.resize(self.fresh.len(), 0);
+        kernels::score_unfetched(graph.codes, graph.stride, &self.fresh, &self.query, &mut self.products);
     }
 
     /// Products of the query with these rows, in their order.
     pub fn products_of(&mut self, graph: Graph0<'_>, rows: &[u32]) -> &[i32] {
         self.fresh.clear();
         self.fresh.extend_from_slice(rows);
-        self.compare(graph, kernels::score_rows());
+        self.compare_unfetched(graph);
         &self.products
     }
 }

@@ -43,6 +43,6 @@ impl FineRows {
 
     /// Asks for the row's bytes, which will be read soon.
     pub(super) fn fetch(&self, row: u32) {
-        kernels::fetch(bytemuck::cast_slice(self.row(row)));
+        kernels::fetch(&self.bytes, row as usize * self.stride, self.stride);
     }
 }

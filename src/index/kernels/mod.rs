@@ -17,18 +17,19 @@ mod sums;
 
 pub use bytes::{SquaredDistance, multiply, squared_distance};
 pub use dots::{DotHalf, dot, dot_half, dot_half_rows};
-pub use rows::{ScoreRows, score_rows};
+pub use rows::{ScoreRows, score_rows, score_unfetched};
 pub use seen::{SPARE, TakeNew, take_new};
 
 /// Bytes that the processor fetches together.
 const LINE: usize = 64;
 
-/// Asks for the cache lines of `bytes`, which will be read soon.
+/// Asks for the cache lines of `len` of the elements from `at` on, which will be read soon.
 #[inline(always)]
-pub fn fetch(bytes: &[u8]) {
+pub fn fetch<T>(all: &[T], at: usize, len: usize) {
     #[cfg(target_arch = "x86_64")]
-    for line in bytes.chunks(LINE) {
-        // SAFETY: a prefetch reads nothing and never faults; every x86-64 processor has it.
-        unsafe { std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(line.as_ptr().cast()) };
+    for byte in (0..len * size_of::<T>()).step_by(LINE) {
+        let line = all.as_ptr().wrapping_add(at).cast::<i8>().wrapping_add(byte);
+        // SAFETY: a prefetch reads nothing and never faults, wherever it points; every x86-64 processor has it.
+        unsafe { std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(line) };
     }
 }

@@ -4,14 +4,27 @@ use std::sync::OnceLock;
 
 use super::LINE;
 
-/// Products of a query's signed codes with rows of four-bit codes, laid out as [`super::super::codes`] says.
+/// Products of a query's signed codes with rows of four-bit codes, laid out as [`super::super::codes`] says. Meanwhile asks for other rows,
+/// a few at a time: the processor has room for few lines on their way, and would wait if asked for many at once.
 ///
-/// Arguments: all rows' codes, bytes a row (a multiple of 64), the rows wanted, the query's codes (two bytes a byte of a row), and
-/// a place for the product of each row wanted. Panics if a row is not there or a length does not fit.
-pub type ScoreRows = fn(&[u8], usize, &[u32], &[i8], &mut [i32]);
+/// Arguments: all rows' codes, bytes a row (a multiple of 64), the rows wanted, those to ask for, the query's codes (two bytes a byte of
+/// a row), and a place for the product of each row wanted. Panics if a row wanted is not there or a length does not fit.
+pub type ScoreRows = fn(&[u8], usize, &[u32], &[u32], &[i8], &mut [i32]);
 
 /// How many rows ahead memory is asked for.
 const FETCH_AHEAD: usize = 8;
+
+/// As [`ScoreRows`] for rows that nobody has asked for: each is asked for some places ahead of its turn.
+pub fn score_unfetched(codes: &[u8], stride: usize, rows: &[u32], query: &[i8], out: &mut [i32]) {
+    let (first, ahead) = rows.split_at(rows.len().min(FETCH_AHEAD));
+    fetch_rows(codes, stride, first);
+    score_rows()(codes, stride, rows, ahead, query, out);
+}
+
+#[inline(always)]
+fn fetch_rows(codes: &[u8], stride: usize, rows: &[u32]) {
+    rows.iter().for_each(|row| super::fetch(codes, *row as usize * stride, stride));
+}
 
 /// The fastest version of [`ScoreRows`] that this processor runs.
 pub fn score_rows() -> ScoreRows {
@@ -26,8 +39,8 @@ fn available_score_rows() -> Vec<ScoreRows> {
     {
         if is_x86_feature_detected!("avx2") {
             // SAFETY: the processor has AVX2, as was just checked.
-            versions.push(|codes, stride, rows, query, out| unsafe {
-                x86::score_rows_avx2(codes, stride, rows, query, out)
+            versions.push(|codes, stride, rows, coming, query, out| unsafe {
+                x86::score_rows_avx2(codes, stride, rows, coming, query, out)
             });
         }
         if is_x86_feature_detected!("avx512vnni")
@@ -35,15 +48,16 @@ fn available_score_rows() -> Vec<ScoreRows> {
             && is_x86_feature_detected!("avx2")
         {
             // SAFETY: the processor has AVX-512F, VNNI and AVX2, as was just checked.
-            versions.push(|codes, stride, rows, query, out| unsafe {
-                x86::score_rows_vnni(codes, stride, rows, query, out)
+            versions.push(|codes, stride, rows, coming, query, out| unsafe {
+                x86::score_rows_vnni(codes, stride, rows, coming, query, out)
             });
         }
     }
     versions
 }
 
-fn score_rows_portable(codes: &[u8], stride: usize, rows: &[u32], query: &[i8], out: &mut [i32]) {
+fn score_rows_portable(codes: &[u8], stride: usize, rows: &[u32], coming: &[u32], query: &[i8], out: &mut [i32]) {
+    fetch_rows(codes, stride, coming);
     for (row, out) in rows.iter().zip(out) {
         let lines = codes[*row as usize * stride..][..stride].as_chunks::<LINE>().0;
         let query = query[..2 * stride].as_chunks::<{ 2 * LINE }>().0;
@@ -63,64 +77,104 @@ mod x86 {
     use std::arch::x86_64::*;
 
     use super::super::sums::{add_eight, add_four};
-    use super::{FETCH_AHEAD, LINE};
+    use super::{LINE, fetch_rows};
 
-    /// Asks for the cache lines of a row that will be read soon.
-    #[inline(always)]
-    fn fetch(codes: &[u8], stride: usize, row: Option<&u32>) {
-        let row = row.and_then(|row| codes.get(*row as usize * stride..)?.get(..stride));
-        super::super::fetch(row.unwrap_or_default());
+    #[target_feature(enable = "avx512f,avx512vnni,avx2")]
+    pub(super) fn score_rows_vnni(
+        codes: &[u8],
+        stride: usize,
+        rows: &[u32],
+        coming: &[u32],
+        query: &[i8],
+        out: &mut [i32],
+    ) {
+        // A query of a length that is known beforehand stays in registers.
+        match stride / LINE {
+            1 => score_lines_vnni::<1>(codes, stride, rows, coming, query, out),
+            2 => score_lines_vnni::<2>(codes, stride, rows, coming, query, out),
+            3 => score_lines_vnni::<3>(codes, stride, rows, coming, query, out),
+            _ => score_lines_vnni::<0>(codes, stride, rows, coming, query, out),
+        }
     }
 
-    /// Four rows at a time: their sums are added up together, and their cache lines are on the way at the same time.
+    /// Rows of so many lines, of any number when it is 0. Four rows at a time: their sums are added up together.
+    #[inline]
     #[target_feature(enable = "avx512f,avx512vnni,avx2")]
-    pub(super) fn score_rows_vnni(codes: &[u8], stride: usize, rows: &[u32], query: &[i8], out: &mut [i32]) {
-        let query = query[..2 * stride].as_chunks::<{ 2 * LINE }>().0;
-        rows.iter().take(FETCH_AHEAD).for_each(|row| fetch(codes, stride, Some(row)));
+    fn score_lines_vnni<const LINES: usize>(
+        codes: &[u8],
+        stride: usize,
+        rows: &[u32],
+        coming: &[u32],
+        query: &[i8],
+        out: &mut [i32],
+    ) {
+        let num_lines = if LINES == 0 { stride / LINE } else { LINES };
+        let query = &query.as_chunks::<{ 2 * LINE }>().0[..num_lines];
+        let out = &mut out[..rows.len()];
         let (fours, rest) = rows.as_chunks::<4>();
-        let (out_fours, out_rest) = out[..rows.len()].as_chunks_mut::<4>();
-        for (at, (four, out)) in fours.iter().zip(out_fours).enumerate() {
-            (4 * at..4 * at + 4).for_each(|at| fetch(codes, stride, rows.get(at + FETCH_AHEAD)));
-            let sums = add_four(four.map(|row| product_vnni(codes, stride, row, query)));
+        let mut coming = coming.chunks(4);
+        let (out_fours, out_rest) = out.as_chunks_mut::<4>();
+        for (four, out) in fours.iter().zip(out_fours) {
+            fetch_rows(codes, stride, coming.next().unwrap_or_default());
+            let mut lines = [&[][..]; 4];
+            for (lines, row) in lines.iter_mut().zip(four) {
+                *lines = lines_of(codes, stride, *row, num_lines);
+            }
+            let sums = add_four(products_vnni(lines, query));
             // SAFETY: `out` has room for four numbers; stores need no alignment.
             unsafe { _mm_storeu_si128(out.as_mut_ptr().cast(), sums) };
         }
         for (row, out) in rest.iter().zip(out_rest) {
-            *out = _mm512_reduce_add_epi32(product_vnni(codes, stride, *row, query));
+            let [sums] = products_vnni([lines_of(codes, stride, *row, num_lines)], query);
+            *out = _mm512_reduce_add_epi32(sums);
         }
+        coming.for_each(|rows| fetch_rows(codes, stride, rows));
     }
 
-    /// Sixteen partial sums of the products of the row's codes with the query's.
+    #[inline(always)]
+    fn lines_of(codes: &[u8], stride: usize, row: u32, num_lines: usize) -> &[[u8; LINE]] {
+        &codes[row as usize * stride..][..num_lines * LINE].as_chunks::<LINE>().0[..num_lines]
+    }
+
+    /// Sixteen partial sums of the products of each row's codes with the query's.
     #[inline]
     #[target_feature(enable = "avx512f,avx512vnni")]
-    fn product_vnni(codes: &[u8], stride: usize, row: u32, query: &[[i8; 2 * LINE]]) -> __m512i {
-        let row = codes[row as usize * stride..][..stride].as_chunks::<LINE>().0;
+    fn products_vnni<const ROWS: usize>(rows: [&[[u8; LINE]]; ROWS], query: &[[i8; 2 * LINE]]) -> [__m512i; ROWS] {
         let half = _mm512_set1_epi8(15);
-        let (mut low_sum, mut high_sum) = (_mm512_setzero_si512(), _mm512_setzero_si512());
-        for (line, query) in row.iter().zip(query) {
+        let (mut low_sums, mut high_sums) = ([_mm512_setzero_si512(); ROWS], [_mm512_setzero_si512(); ROWS]);
+        for (at, query) in query.iter().enumerate() {
             let query = query.as_ptr();
-            // SAFETY: a line holds 64 bytes, one register, and its query 128, two; loads need no alignment.
-            let (line, low, high) = unsafe {
-                (
-                    _mm512_loadu_si512(line.as_ptr().cast()),
-                    _mm512_loadu_si512(query.cast()),
-                    _mm512_loadu_si512(query.add(LINE).cast()),
-                )
-            };
-            low_sum = _mm512_dpbusd_epi32(low_sum, _mm512_and_si512(line, half), low);
-            high_sum = _mm512_dpbusd_epi32(high_sum, _mm512_and_si512(_mm512_srli_epi32::<4>(line), half), high);
+            // SAFETY: the query of a line holds 128 bytes, two registers; loads need no alignment.
+            let (low, high) = unsafe { (_mm512_loadu_si512(query.cast()), _mm512_loadu_si512(query.add(LINE).cast())) };
+            for row in 0..ROWS {
+                // SAFETY: a line holds 64 bytes, one register; loads need no alignment.
+                let line = unsafe { _mm512_loadu_si512(rows[row][at].as_ptr().cast()) };
+                let upper = _mm512_and_si512(_mm512_srli_epi32::<4>(line), half);
+                low_sums[row] = _mm512_dpbusd_epi32(low_sums[row], _mm512_and_si512(line, half), low);
+                high_sums[row] = _mm512_dpbusd_epi32(high_sums[row], upper, high);
+            }
         }
-        _mm512_add_epi32(low_sum, high_sum)
+        for row in 0..ROWS {
+            low_sums[row] = _mm512_add_epi32(low_sums[row], high_sums[row]);
+        }
+        low_sums
     }
 
     #[target_feature(enable = "avx2")]
-    pub(super) fn score_rows_avx2(codes: &[u8], stride: usize, rows: &[u32], query: &[i8], out: &mut [i32]) {
+    pub(super) fn score_rows_avx2(
+        codes: &[u8],
+        stride: usize,
+        rows: &[u32],
+        coming: &[u32],
+        query: &[i8],
+        out: &mut [i32],
+    ) {
         const PART: usize = 32;
         let query = query[..2 * stride].as_chunks::<{ 2 * LINE }>().0;
         let (half, ones) = (_mm256_set1_epi8(15), _mm256_set1_epi16(1));
-        rows.iter().take(FETCH_AHEAD).for_each(|row| fetch(codes, stride, Some(row)));
-        for (at, (row, out)) in rows.iter().zip(out).enumerate() {
-            fetch(codes, stride, rows.get(at + FETCH_AHEAD));
+        let mut coming = coming.chunks(1);
+        for (row, out) in rows.iter().zip(out) {
+            fetch_rows(codes, stride, coming.next().unwrap_or_default());
             let row = codes[*row as usize * stride..][..stride].as_chunks::<LINE>().0;
             let mut sum = _mm256_setzero_si256();
             for (line, query) in row.iter().zip(query) {
@@ -141,6 +195,7 @@ mod x86 {
             }
             *out = add_eight(sum);
         }
+        coming.for_each(|rows| fetch_rows(codes, stride, rows));
     }
 }
 
@@ -153,6 +208,7 @@ mod tests {
         #[test]
         fn every_version_scores_rows_as_the_plain_loop(
             lines in 1usize..7, codes in prop::collection::vec(any::<u8>(), 7 * 64 * 12), rows in prop::collection::vec(0u32..12, 0..40),
+            coming in prop::collection::vec(any::<u32>(), 0..40),
             query in prop::collection::vec(any::<i8>(), 7 * 128),
         ) {
             let stride = 64 * lines;
@@ -164,7 +220,7 @@ mod tests {
             let wanted: Vec<i64> = rows.iter().map(plain).collect();
             for version in available_score_rows() {
                 let mut out = vec![0; rows.len()];
-                version(&codes, stride, &rows, &query[..2 * stride], &mut out);
+                version(&codes, stride, &rows, &coming, &query[..2 * stride], &mut out);
                 prop_assert_eq!(&out.iter().map(|x| i64::from(*x)).collect::<Vec<_>>(), &wanted);
             }
         }
