@@ -54,7 +54,7 @@ fn timed(engine: &Engine, view: &View, intent: Intent, num_questions: usize) -> 
     let times = |without: Option<Source>| {
         let weights = without.map_or_else(SourceFactors::default, SourceFactors::without);
         let mix = vec![MixPart { intent, share: 1.0 }];
-        let slot = Arc::new(Slot { stage: Stage::of(&Query::default()), mix, weights, diversity: 0.0, fallback: None });
+        let slot = Arc::new(Slot { stage: Stage::Discovery, mix, weights, diversity: 0.0, fallback: None });
         Times::of(&questions, |question, _| {
             engine.answer(view, &Query { slot: Some(slot.clone()), ..question.clone() })?;
             Ok(())
