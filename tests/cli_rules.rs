@@ -95,6 +95,38 @@ fn a_dry_run_compares_with_what_is_in_force_and_saves_nothing() {
 }
 
 #[test]
+fn a_dry_run_asks_about_real_sessions_even_where_most_of_them_say_nothing() {
+    let work = shop();
+    let line = |event: &str, id: usize, product: usize| {
+        format!(
+            r#"{{"event":"{event}","event_id":"{event}{id}","visitor_id":"v{id}","timestamp":"2026-11-0{}T10:00:00Z","ecommerce":{{"transaction_id":"o{id}","items":[{{"item_id":"p{product}"}}]}}}}"#,
+            1 + id % 9
+        )
+    };
+    let lines = (0..40).map(|id| line("view_item_list", id, id)).chain((40..80).map(|id| line("refund", id, id % 40)));
+    let lines: Vec<String> = lines.chain((80..84).map(|id| line("purchase", id, id % 40))).collect();
+    work.write("events.jsonl", lines.join("\n"));
+    work.ok(&["events", "import", "shop", "events.jsonl"]);
+    work.write("history.toml", "[shop]\nmax_per_brand = 3\nrepurchase_days = 30");
+    for seed in ["1", "2", "3"] {
+        let run = ["rules", "dry-run", "shop", "history.toml", "--questions", "60", "--seed", seed];
+        let report = work.json(&run);
+        assert_eq!((&report["questions"], &report["untried"]), (&json!(60), &json!(["shop.repurchase_days"])));
+        let placements: Vec<&str> =
+            report["placements"].as_array().unwrap().iter().map(|row| row["placement"].as_str().unwrap()).collect();
+        assert!(["", "pdp-similar", "cart"].iter().all(|name| placements.contains(name)), "{placements:?}");
+    }
+}
+
+#[test]
+fn what_is_shown_as_json_can_be_sent_back() {
+    let work = shop();
+    work.ok(&["rules", "apply", "shop", "rules.toml"]);
+    work.write("shown.json", work.json(&["rules", "show", "shop"]).to_string());
+    assert!(work.ok(&["rules", "apply", "shop", "shown.json"]).contains("version 2 is in force: no change"));
+}
+
+#[test]
 fn a_file_made_from_an_older_version_is_refused_with_what_was_changed_since() {
     let work = shop();
     work.ok(&["rules", "apply", "shop", "rules.toml"]);

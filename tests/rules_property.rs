@@ -306,7 +306,9 @@ fn document(random: &mut Random, products: &[Value]) -> Value {
     sometimes(random, "never_with", json!([{"page": page, "hide": hide}]));
     sometimes(random, "clearance", json!({"filter": clearance, "factor": 1.3}));
     let rules: Vec<Value> = (0..random.below(9)).map(|number| rule(random, number, products)).collect();
-    json!({"shop": shop, "rules": rules})
+    // Nine hours ahead all the year.
+    let time_zone = pick(random, &["UTC", "Asia/Tokyo"]);
+    json!({"shop": shop, "rules": rules, "time_zone": time_zone})
 }
 
 /// A document and its set. One with conditions that nothing passes together is refused, and another is made.

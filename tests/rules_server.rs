@@ -180,6 +180,34 @@ fn what_was_shown_in_vain_is_left_out_until_it_is_clicked() {
 }
 
 #[test]
+fn what_was_bought_stays_out_for_as_long_as_the_rules_say_whatever_is_shown_since_and_over_a_restart() {
+    let (root, mut running) = start();
+    save(&running, &json!({"shop": {"repurchase_days": 90}}));
+    let request = json!({"context": {"product": "000"}, "limit": 1, "visitor_id": "v"});
+    let first = running.recommended(&request)[0].clone();
+    let day = |ago: i64| (jiff::Timestamp::now() - jiff::SignedDuration::from_hours(24 * ago)).to_string();
+    let order = |id: &str, ago: i64, visitor: &str| {
+        json!([{"event": "purchase", "event_id": id, "visitor_id": visitor, "timestamp": day(ago),
+            "ecommerce": {"transaction_id": id, "items": [{"item_id": first}]}}])
+    };
+    for (id, ago, visitor) in [("old", 60, "v"), ("older", 100, "w")] {
+        assert_eq!(running.post("/v1/shop/events", &order(id, ago, visitor)).status, 200);
+    }
+    let items: Vec<Value> = (0..100).map(|at| json!({"item_id": format!("{at:03}")})).collect();
+    for list in 0..5 {
+        let shown = json!([{"event": "view_item_list", "event_id": format!("l{list}"), "visitor_id": "v", "ecommerce": {"items": items}}]);
+        assert_eq!(running.post("/v1/shop/events", &shown).status, 200);
+    }
+    let after = json!({"context": {"product": "000"}, "limit": 1, "visitor_id": "w"});
+    for _ in 0..2 {
+        assert_ne!(running.recommended(&request)[0], first);
+        assert_eq!(running.recommended(&after)[0], first);
+        drop(running);
+        running = Running::start(root.path(), shop::config());
+    }
+}
+
+#[test]
 fn rules_of_another_process_are_in_force_at_once_and_so_are_segments() {
     let (root, running) = start();
     let store = RuleStore::new(&CatalogDir::new(root.path(), "shop").unwrap().path());

@@ -278,5 +278,8 @@ fn print_conflicts(report: &DryRunReport) -> Result<()> {
     if !report.without_effect.is_empty() {
         say!("counted, but changed nothing: {}", report.without_effect.join(", "))?;
     }
+    if !report.untried.is_empty() {
+        say!("not tried, as drawn questions tell nothing of earlier visits: {}", report.untried.join(", "))?;
+    }
     Ok(())
 }

@@ -15,7 +15,8 @@ use super::row::Hashes;
 
 /// Things done that are held for one shopper: the latest.
 pub const MAX_LIVE_INTERACTIONS: usize = 100;
-/// Things shown, clicked and bought that are held for one shopper: the latest.
+/// Products shown that are held for one shopper, and things done with products, each: the latest. Apart, so that what is shown in long lists does
+/// not push out what was bought.
 pub const MAX_MARKS: usize = 200;
 /// Devices that are held for one user: the latest that were seen.
 const MAX_LIVE_DEVICES: usize = 32;
@@ -56,8 +57,10 @@ pub(super) struct SignIn {
 struct Shopper {
     /// By time, equal times as they came; at most [`MAX_LIVE_INTERACTIONS`], in room for no more.
     entries: Vec<Entry>,
-    /// What was shown, clicked and bought, by time; at most [`MAX_MARKS`], in room for no more.
-    marks: Vec<LiveInteraction>,
+    /// What was shown, by time; at most [`MAX_MARKS`], in room for no more.
+    shown: Vec<LiveInteraction>,
+    /// What was looked at, clicked and bought, in the same way.
+    done: Vec<LiveInteraction>,
     /// Of a visitor: the first sign-in on the device.
     first: Option<SignIn>,
     /// Of a user: visitors on whose devices they signed in first, at most [`MAX_LIVE_DEVICES`].
@@ -132,10 +135,12 @@ impl LiveSessions {
         let numbers = self.num_entries..;
         for shopper in [visitor, signed_in, session].into_iter().flatten() {
             let held = self.shopper(shopper);
+            let is_shown = kind == EventKind::ViewItemList;
+            let marks = if is_shown { &mut held.shown } else { &mut held.done };
             for interaction in &interactions {
-                put(&mut held.marks, interaction.clone(), MAX_MARKS, |mark| mark.time_ms);
+                put(marks, interaction.clone(), MAX_MARKS, |mark| mark.time_ms);
             }
-            if kind == EventKind::ViewItemList {
+            if is_shown {
                 continue;
             }
             for (interaction, number) in interactions.iter().cloned().zip(numbers.clone()) {
@@ -180,9 +185,12 @@ impl LiveSessions {
         self.young.entry(shopper).or_default()
     }
 
-    /// What `shopper` was shown, clicked and bought, oldest first, however long ago.
-    pub(super) fn marks(&self, shopper: i64) -> &[LiveInteraction] {
-        self.held(shopper).map_or(&[], |known| &known.marks)
+    /// What `shopper` was shown, clicked and bought, oldest first, however long ago; of one time what was shown first.
+    pub(super) fn marks(&self, shopper: i64) -> Vec<LiveInteraction> {
+        let Some(known) = self.held(shopper) else { return Vec::new() };
+        let mut marks = [known.shown.as_slice(), &known.done].concat();
+        marks.sort_by_key(|mark| mark.time_ms);
+        marks
     }
 
     /// What `shopper` did in the session that is under way at `now_ms`, oldest first: what bears the id `session`, or else all up to the
@@ -291,7 +299,7 @@ mod tests {
             assert_eq!(products(&live.of(shopper, None, 75 * MINUTE)), ["b", "d", "c"]);
             assert_eq!(products(&live.of(shopper, Some(9), 75 * MINUTE)), ["d"]);
         }
-        assert_eq!(products(live.marks(1)), ["a", "b", "d", "c", "shown"]);
+        assert_eq!(products(&live.marks(1)), ["a", "b", "d", "c", "shown"]);
         assert!(live.of(1, None, 101 * MINUTE).is_empty() && live.of(3, None, 75 * MINUTE).is_empty());
         live.add(&event("e", EventKind::AddToCart, 1), &hashes(None, None, Some(9)));
         assert_eq!(products(&live.of(9, Some(9), 75 * MINUTE)), ["e", "d"]);
@@ -380,6 +388,17 @@ mod tests {
         // What is older than all that is held is not held.
         live.add(&event("old", EventKind::ViewItem, 0), &hashes(Some(1), None, None));
         assert!(!products(&live.of(1, None, 6)).contains(&"old"));
+    }
+
+    #[test]
+    fn long_lists_do_not_push_out_what_was_bought() {
+        let mut live = LiveSessions::new(10, 30 * MINUTE);
+        live.add(&event("bought", EventKind::Purchase, 0), &hashes(Some(1), None, None));
+        for time_ms in 1..=3 * MAX_MARKS as i64 {
+            live.add(&event("shown", EventKind::ViewItemList, time_ms), &hashes(Some(1), None, None));
+        }
+        let marks = live.marks(1);
+        assert_eq!((products(&marks)[0], marks.len()), ("bought", 1 + MAX_MARKS));
     }
 
     #[test]

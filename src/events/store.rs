@@ -173,14 +173,14 @@ impl EventStore {
         Ok(found.find(|found| !found.is_empty()).or_else(under_session).unwrap_or_default())
     }
 
-    /// What a visitor (or user) was shown, clicked and bought, oldest first, however long ago, at most
-    /// [`MAX_MARKS`](super::MAX_MARKS). Empty for a shopper who is not known.
+    /// What a visitor (or user) was shown, and what they looked at, clicked and bought, oldest first, however long ago, at most
+    /// [`MAX_MARKS`](super::MAX_MARKS) of each. Empty for a shopper who is not known.
     ///
     /// Returns an error if the key of the ids cannot be read.
     pub fn marks(&self, visitor: &str) -> Result<Vec<LiveInteraction>, EventError> {
         let Some(key) = self.shared.key.get() else { return Ok(Vec::new()) };
         let shopper = key.hash(Domain::Shopper, visitor);
-        Ok(self.shared.live().marks(shopper).to_vec())
+        Ok(self.shared.live().marks(shopper))
     }
 
     /// The events as what behaviour is learned from: see [`HistoryPart`]. Reads beside the writer and stops nobody.

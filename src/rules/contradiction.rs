@@ -81,9 +81,9 @@ fn excludes(a: &Test<'_>, b: &Test<'_>) -> bool {
         (Test::InCart(a), Test::InCart(b)) => a != b,
         (Test::Same(a), Test::Different(b)) => a == b,
         (Test::Match(field, a), Test::Match(other, b)) => field == other && SINGLE.contains(field) && are_apart(a, b),
-        // A shopper may be of several segments.
+        // A shopper may be of several segments, and a placement show several intents.
         (Test::Context(label, a), Test::Context(other, b)) => {
-            label == other && *label != Label::Segment && are_apart(a, b)
+            label == other && !matches!(label, Label::Segment | Label::Intent) && are_apart(a, b)
         }
         (Test::Price(a), Test::Price(b)) => is_no_price(&[a, b]),
         (Test::PriceRatio(a), Test::PriceRatio(b))

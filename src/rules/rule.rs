@@ -226,6 +226,9 @@ impl Rule {
             if text.chars().count() > MAX_NOTE_CHARS {
                 return wrong(name, format!("at most {MAX_NOTE_CHARS} characters are allowed"));
             }
+            if text.chars().any(|c| c.is_control() && c != '\n') {
+                return wrong(name, "control characters other than line breaks are not allowed".to_owned());
+            }
         }
         self.when.check_sense(&format!("{at}.when"))?;
         check_weekdays(&self.weekdays, &format!("{at}.weekdays"))?;
@@ -251,6 +254,9 @@ impl Consequence {
             if filter.is_empty() && !matches!(self, Self::Cap(_)) {
                 return wrong(place, "the filter has no conditions: it would be about every product".to_owned());
             }
+        }
+        if let Some((place, _)) = self.products().into_iter().find(|(_, id)| id.chars().any(char::is_control)) {
+            return wrong(&place, "no product's id has control characters".to_owned());
         }
         match self {
             Self::Boost(scale) if !(scale.factor > 1.0 && scale.factor <= MAX_FACTOR) => {

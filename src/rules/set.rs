@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::document::{Unique, check_lists};
@@ -65,6 +65,7 @@ impl RuleSet {
                 json_of(toml::Value::Table(table), "")?
             }
         };
+        let value = unwrapped(value);
         check_tables(&value)?;
         let set: Self = serde_path_to_error::deserialize(&value)
             .map_err(|error| located(&error.path().to_string(), &error.inner().to_string()))?;
@@ -168,6 +169,20 @@ impl RuleSet {
     }
 }
 
+/// The document of what `rules show --json` prints and `GET` answers with: what is shown can be changed and sent back.
+fn unwrapped(value: Value) -> Value {
+    match value {
+        Value::Object(mut members) if members.len() == 2 && members.contains_key("version") => {
+            match members.remove("document") {
+                Some(document @ Value::Object(_)) => document,
+                Some(other) => json!({"version": members.remove("version"), "document": other}),
+                None => Value::Object(members),
+            }
+        }
+        value => value,
+    }
+}
+
 /// An error of the deserializer as one of ours, with the nearest known word for an unknown one.
 fn located(path: &str, message: &str) -> FilterError {
     let ticked = |text: &str| -> Vec<String> { text.split('`').skip(1).step_by(2).map(str::to_owned).collect() };
@@ -261,8 +276,9 @@ fn check_tables(document: &Value) -> Result<(), FilterError> {
 mod tests {
     use super::*;
 
+    /// What is wrong with the document; nothing where it can be read.
     fn place(text: &str) -> String {
-        RuleSet::read(text, Notation::Toml).unwrap_err().to_string()
+        RuleSet::read(text, Notation::Toml).map_or_else(|error| error.to_string(), |_| String::new())
     }
 
     const GOOD: &str = r#"
@@ -329,6 +345,35 @@ mod tests {
         assert!(of_json("[]").starts_with("document: it is no table"));
         assert!(of_json(r#"{"rules": [["r", "", ""]]}"#).starts_with("rules[0]: a rule is a table"));
         assert!(place("[[rules]\n").starts_with("document: it is not TOML at line 1, column"));
+    }
+
+    #[test]
+    fn what_is_about_every_product_or_no_time_of_the_day_is_refused_in_the_essentials_too() {
+        let (brand, none) = ("{ must = [{ key = \"brand\", match = \"a\" }] }", "{}");
+        let never = |page: &str, hide: &str| place(&format!("[[shop.never_with]]\npage = {page}\nhide = {hide}"));
+        assert!(never(brand, none).starts_with("shop.never_with[0].hide: the filter has no conditions"));
+        assert!(never(none, brand).starts_with("shop.never_with[0].page: the filter has no conditions"));
+        assert_eq!(never(brand, brand), "");
+        assert!(place("shop.clearance = { filter = {}, factor = 1.5 }").starts_with("shop.clearance.filter: "));
+        assert!(place("shop.frequency_cap = { impressions = 2, days = 31 }").starts_with("shop.frequency_cap.days: "));
+        assert!(place("shop.frequency_cap = { impressions = 201, days = 3 }").contains("from 1 to 200"));
+        let when = |range: &str| {
+            let then = "then = { exclude = { must = [{ key = \"brand\", match = \"a\" }] } }";
+            place(&format!(
+                "[[rules]]\nid = \"r\"\nwhen.must = [{{ context = \"time\", range = {{ {range} }} }}]\n{then}"
+            ))
+        };
+        for empty in ["gt = \"24:00\"", "gte = \"24:00\"", "gt = \"08:00\", lt = \"08:00\""] {
+            assert!(when(empty).contains("nothing lies between"), "{empty}: {}", when(empty));
+        }
+        for fine in ["gte = \"22:00\", lt = \"06:00\"", "lt = \"24:00\"", "gt = \"23:58\""] {
+            assert_eq!(when(fine), "", "{fine}");
+        }
+        let rule = |rest: &str| place(&format!("[[rules]]\nid = \"r\"\n{rest}"));
+        assert!(rule("then.pin.products = [\"a\\u001b\"]").starts_with("rules[0].then.pin.products[0]: "));
+        assert!(rule("note = \"\\u001b\"\nthen.pin.products = [\"a\"]").starts_with("rules[0].note: "));
+        let intents = "when.must = [{ context = \"intent\", match = \"for_you\" }, { context = \"intent\", match = \"trending\" }]";
+        assert_eq!(rule(&format!("{intents}\nthen.pin.products = [\"a\"]")), "");
     }
 
     #[test]

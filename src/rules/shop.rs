@@ -9,6 +9,10 @@ use super::test::Label;
 
 /// Most days that a shopper's history is looked back.
 pub const MAX_DAYS: u32 = 365;
+/// Most days that what a shopper was shown is looked back: as long as it is held.
+const MAX_SHOWN_DAYS: u32 = 30;
+/// Most impressions that are counted: as many as are held of a shopper.
+const MAX_IMPRESSIONS: u32 = 200;
 
 /// A shop's essentials. Left out, each is off, but for one product a family.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -112,6 +116,13 @@ fn in_cart(filter: Filter) -> Condition {
     Condition { cart: Some(Box::new(filter)), ..Condition::default() }
 }
 
+/// Returns an error if the filter has no conditions, or some that nothing passes together.
+fn check_filter(filter: &Filter, at: &str) -> Result<(), FilterError> {
+    filter.check_sense(at)?;
+    let no_conditions = "the filter has no conditions: it would be about every product";
+    if filter.is_empty() { Err(FilterError::new(at, no_conditions)) } else { Ok(()) }
+}
+
 /// Words that say yes.
 const YES: [&str; 3] = ["true", "yes", "1"];
 
@@ -120,7 +131,8 @@ impl Essentials {
     pub(super) fn check(&self) -> Result<(), FilterError> {
         let wrong = |place: &str, message: String| Err(FilterError::new(format!("shop.{place}"), message));
         let is_days = |days: u32| (1..=MAX_DAYS).contains(&days);
-        let days = format!("give days from 1 to {MAX_DAYS}");
+        let is_kept = |days: u32| (1..=MAX_SHOWN_DAYS).contains(&days);
+        let [days, kept] = [MAX_DAYS, MAX_SHOWN_DAYS].map(|most| format!("give days from 1 to {most}"));
         if self.margin_floor.is_some_and(|floor| !(-1.0..1.0).contains(&floor)) {
             return wrong("margin_floor", "give a share of the price below 1, such as 0.1".to_owned());
         }
@@ -128,21 +140,21 @@ impl Essentials {
             return wrong("repurchase_days", days);
         }
         match self.frequency_cap {
-            Some(cap) if !is_days(cap.days) => return wrong("frequency_cap.days", days),
-            Some(FrequencyCap { impressions: 0, .. }) => {
-                return wrong("frequency_cap.impressions", "give 1 or more".into());
+            Some(cap) if !is_kept(cap.days) => return wrong("frequency_cap.days", kept),
+            Some(cap) if !(1..=MAX_IMPRESSIONS).contains(&cap.impressions) => {
+                return wrong("frequency_cap.impressions", format!("give a number from 1 to {MAX_IMPRESSIONS}"));
             }
             _ => {}
         }
         match self.fatigue {
-            Some(fatigue) if !is_days(fatigue.days) => return wrong("fatigue.days", days),
+            Some(fatigue) if !is_kept(fatigue.days) => return wrong("fatigue.days", kept),
             Some(fatigue) if !(0.0..=5.0).contains(&fatigue.strength) => {
                 return wrong("fatigue.strength", "give a number from 0 to 5".to_owned());
             }
             _ => {}
         }
         if let Some(clearance) = &self.clearance {
-            clearance.filter.check_sense("shop.clearance.filter")?;
+            check_filter(&clearance.filter, "shop.clearance.filter")?;
             if !(clearance.factor > 1.0 && clearance.factor <= MAX_FACTOR) {
                 return wrong(
                     "clearance.factor",
@@ -151,8 +163,8 @@ impl Essentials {
             }
         }
         for (at, never) in self.never_with.iter().enumerate() {
-            never.page.check_sense(&format!("shop.never_with[{at}].page"))?;
-            never.hide.check_sense(&format!("shop.never_with[{at}].hide"))?;
+            check_filter(&never.page, &format!("shop.never_with[{at}].page"))?;
+            check_filter(&never.hide, &format!("shop.never_with[{at}].hide"))?;
         }
         Ok(())
     }

@@ -196,7 +196,13 @@ impl TimeSpan {
 
     fn of(range: &Range, at: &str) -> Result<Self, FilterError> {
         let mut span = Self { from: 0, until: 24 * 60 };
-        for (name, bound) in range.bounds(at)? {
+        let bounds = range.bounds(at)?;
+        if let [(_, a), (_, b)] = bounds[..]
+            && a == b
+        {
+            return Err(empty_range(at));
+        }
+        for (name, bound) in bounds {
             let at = format!("{at}.{name}");
             let wrong = || FilterError::new(&at, "give a time of the day such as \"08:30\", \"24:00\" at most");
             let Bound::Money(text) = bound else { return Err(wrong()) };
@@ -208,7 +214,8 @@ impl TimeSpan {
                 _ => span.until = minute + 1,
             }
         }
-        if span.from == span.until { Err(empty_range(at)) } else { Ok(span) }
+        let is_empty = span.from == span.until || span.from >= 24 * 60;
+        if is_empty { Err(empty_range(at)) } else { Ok(span) }
     }
 }
 

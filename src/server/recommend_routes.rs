@@ -68,11 +68,16 @@ pub(super) async fn recommend(
             query.bought = bought(&app, &catalog, buyer, deadline).await;
         }
         let heeds_purchases = query.order.is_some() || query.intents().any(|intent| intent == Intent::Replenish);
-        if let Some(buyer) = shopper.buyer().filter(|_| heeds_purchases) {
-            query.take_purchases(purchases(&app, &catalog, buyer, deadline).await, is_of_last_order);
-        }
+        let buyer = shopper.buyer().filter(|_| heeds_purchases || engine.rules().repurchase_days().is_some());
+        let purchases = match buyer {
+            Some(buyer) => purchases(&app, &catalog, buyer, deadline).await,
+            None => Vec::new(),
+        };
         if engine.rules().version() > 0 {
-            add_marks(&app, &catalog, &shopper, &mut query);
+            add_marks(&app, &catalog, &shopper, &purchases, &mut query);
+        }
+        if heeds_purchases {
+            query.take_purchases(purchases, is_of_last_order);
         }
     }
     let query = Arc::new(query);
@@ -116,8 +121,9 @@ fn add_live_session(app: &App, catalog: &str, shopper: &Shopper, view: &View, qu
     query.session = session;
 }
 
-/// Tells the rules what the shopper was shown, clicked and bought, and whether it is the first visit.
-fn add_marks(app: &App, catalog: &str, shopper: &Shopper, query: &mut Query) {
+/// Tells the rules what the shopper was shown, clicked and bought, and whether it is the first visit. `purchases` are those of orders, which are
+/// remembered for longer than what is held in memory.
+fn add_marks(app: &App, catalog: &str, shopper: &Shopper, purchases: &[Purchased], query: &mut Query) {
     let ids = shopper.ids();
     let (Ok(store), Some(&visitor)) = (app.events().of(catalog), ids.first()) else { return };
     let now_ms = jiff::Timestamp::now().as_millisecond();
@@ -131,7 +137,13 @@ fn add_marks(app: &App, catalog: &str, shopper: &Shopper, query: &mut Query) {
     }
     let mark =
         |done: crate::events::LiveInteraction| Mark { product: done.product, kind: done.kind, time_ms: done.time_ms };
-    query.shopper.marks = marks.into_iter().map(mark).collect();
+    let bought = |line: &Purchased| Mark {
+        product: line.product.as_str().into(),
+        kind: EventKind::Purchase,
+        time_ms: i64::from(line.time_s) * 1000,
+    };
+    query.shopper.marks = purchases.iter().map(bought).chain(marks.into_iter().map(mark)).collect();
+    query.shopper.marks.sort_by_key(|mark| mark.time_ms);
 }
 
 /// What the shopper bought in earlier orders; nothing where that cannot be read in time, as the question has an answer without it.

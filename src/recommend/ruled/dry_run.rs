@@ -84,6 +84,8 @@ pub struct DryRunReport {
     pub rules_left_out: Vec<String>,
     /// Rules that counted but changed nothing.
     pub without_effect: Vec<String>,
+    /// Rules about what a shopper did before, of which drawn questions tell nothing.
+    pub untried: Vec<String>,
     /// Rules that leave lists empty, or less than half as long.
     pub thinned: Vec<Thinned>,
     /// Mean sum of scores of a list, before rules moved anything, with the rules in force.
@@ -360,7 +362,10 @@ impl Comparison {
             questions_left_out: drawn.questions.len() + drawn.num_undrawn - self.questions,
             never_reached: named(&|number, rule| rule.counted == 0 && !drawn.may_reach(number)),
             rules_left_out: named(&|number, rule| rule.counted == 0 && drawn.may_reach(number)),
-            without_effect: named(&|_, rule| rule.counted > 0 && rule.fired == 0),
+            without_effect: named(&|number, rule| {
+                rule.counted > 0 && rule.fired == 0 && !new.rules[number].act.is_of_history()
+            }),
+            untried: named(&|number, _| new.rules[number].act.is_of_history()),
             thinned: self.thinned.into_values().collect(),
             score_before: mean(self.scores[0]),
             score_after: mean(self.scores[1]),

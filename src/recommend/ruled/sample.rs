@@ -17,6 +17,8 @@ use crate::rules::{Condition, Filter, Label, RuleSet};
 
 /// Draws for each rule that no question has reached yet.
 const DRAWS_PER_RULE: usize = 300;
+/// Draws for each question, of sessions that say nothing.
+const DRAWS_PER_QUESTION: usize = 20;
 /// Questions that are added for a rule.
 const PER_RULE: usize = 3;
 /// Share of the time that drawing may take.
@@ -66,7 +68,8 @@ fn named_labels(sets: [&RuleSet; 2]) -> BTreeMap<Label, BTreeSet<String>> {
         }
     }
     let mut named = BTreeMap::new();
-    for rule in sets.into_iter().flat_map(|set| &set.rules) {
+    let of_shop = sets.map(|set| set.shop.rules());
+    for rule in sets.into_iter().flat_map(|set| &set.rules).chain(of_shop.iter().flatten()) {
         for filter in std::iter::once(&rule.when).chain(rule.then.filter().map(|(_, filter)| filter)) {
             let Filter { must, should, must_not } = filter;
             [must, should, must_not].into_iter().for_each(|list| add(list, &mut named));
@@ -109,8 +112,15 @@ impl<'a> Sampler<'a> {
         Self { run, draw, rows, named, intents, placements, engine, view }
     }
 
-    /// A question about a product or a session, half and half where there are sessions; every second one in a placement.
+    /// A question that can be answered: a session of impressions alone says nothing that a page of like products could start from.
     fn question(&mut self) -> SampleQuestion {
+        let mut drawn = (0..DRAWS_PER_QUESTION).map(|_| self.any_question());
+        let found = drawn.find(|question| question.query.can_be_answered());
+        found.unwrap_or_else(|| self.page())
+    }
+
+    /// A question about a product or a session, half and half where there are sessions; every second one in a placement.
+    fn any_question(&mut self) -> SampleQuestion {
         let is_session = self.run.history.num_sessions() > 0 && self.draw.below(2) == 0;
         let mut question = if is_session { self.session() } else { self.page() };
         if self.draw.below(2) == 0 {
