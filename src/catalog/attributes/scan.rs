@@ -8,7 +8,7 @@ use super::words::{Joint, Token, tokens};
 use super::{Attribute, AttributeKind, Origin, Units, features, material, pieces};
 
 /// How far from a number the thing that it measures may stand, in words.
-const REACH: usize = 4;
+const REACH: usize = 5;
 /// Things whose length is what a shopper buys.
 const CABLES: [&str; 14] = [
     "cable", "cables", "cord", "cords", "charger", "lead", "hose", "rope", "ribbon", "ribbons", "garland", "bunting",

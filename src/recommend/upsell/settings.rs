@@ -35,7 +35,7 @@ impl Default for UpsellConfig {
         Self {
             price_min: 1.05,
             price_max: 1.6,
-            min_similarity: 0.55,
+            min_similarity: 0.7,
             close_similarity: 0.7,
             min_score: 0.1,
             max_tier_step: 1,
