@@ -84,7 +84,7 @@ impl Walker {
 
     /// Compares the query with the `allowed` rows of the nearest cells.
     pub fn scan_cells(&mut self, graph: Graph0<'_>, cells: Cells<'_>, allowed: &RoaringBitmap, reach: Reach) {
-        self.start(graph, reach.width.max(reach.wanted));
+        self.start(reach.width.max(reach.wanted));
         let mut memory = std::mem::take(&mut self.cells);
         memory.compare(cells.centers, graph.stride, &self.query);
         let num_cells = memory.products.len();

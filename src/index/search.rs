@@ -50,6 +50,8 @@ const MET_POWER: f64 = 0.3;
 const KEPT_PER_WANTED: f64 = 1.5;
 /// A walk may look at so many times the rows that are expected of it.
 const PATIENCE: f64 = 4.0;
+/// It may expand so many times the rows that are expected of it.
+const EXPANSION_PATIENCE: f64 = 8.0;
 
 /// How a filtered search goes about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -140,8 +142,9 @@ impl Hnsw {
             Plan::Scan => walker.scan(view.graph, allowed, num_rescored(params)),
             Plan::Cells => walker.scan_cells(view.graph, view.cells, allowed, reach),
             Plan::Gated => {
-                let budget = if params.plan.is_some() { usize::MAX } else { costs.budget };
-                let gate = Gate { is_allowed: |row| allowed.contains(row), width: costs.width, budget };
+                let limits = (costs.patience, costs.budget);
+                let (patience, budget) = if params.plan.is_some() { (usize::MAX, usize::MAX) } else { limits };
+                let gate = Gate { is_allowed: |row| allowed.contains(row), width: costs.width, patience, budget };
                 let entry = view.descend(walker);
                 let is_done = walker.walk_gated(view.graph, entry, gate);
                 let is_enough =
@@ -207,6 +210,8 @@ struct Costs {
     walk: f64,
     /// Allowed rows that a walk keeps.
     width: usize,
+    /// Rows that a walk may expand.
+    patience: usize,
     /// Rows that a walk may look at.
     budget: usize,
 }
@@ -227,6 +232,7 @@ impl Costs {
             cells: num_cells / CENTERS_PER_ROW + num_entered * ROWS_PER_CELL + num_met,
             walk: num_expanded * SCANNED_PER_EXPANSION,
             width: width as usize,
+            patience: (num_expanded * EXPANSION_PATIENCE) as usize,
             budget: (num_expanded * SCANNED_PER_EXPANSION * PATIENCE) as usize,
         }
     }

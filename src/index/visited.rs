@@ -26,31 +26,3 @@ impl Seen {
         &mut self.table
     }
 }
-
-/// The rows that a walk has met: those that bear the walk's stamp, so that a new walk forgets them all by taking another.
-#[derive(Default)]
-pub struct Visited {
-    stamps: Vec<u8>,
-    stamp: u8,
-}
-
-impl Visited {
-    /// Forgets all rows, for a walk over so many.
-    pub fn start(&mut self, num_rows: usize) {
-        if self.stamps.len() < num_rows || self.stamp == u8::MAX {
-            self.stamps.clear();
-            self.stamps.resize(num_rows.max(self.stamps.capacity()), 0);
-            self.stamp = 0;
-        }
-        self.stamp += 1;
-    }
-
-    /// Marks the row; false when it was marked before.
-    #[inline(always)]
-    pub fn insert(&mut self, row: u32) -> bool {
-        let stamp = &mut self.stamps[row as usize];
-        let is_new = *stamp != self.stamp;
-        *stamp = self.stamp;
-        is_new
-    }
-}

@@ -2,9 +2,6 @@
 //!
 //! No lock, and no memory taken once a thread's [`Walker`] has met an index of this size.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-
 use roaring::RoaringBitmap;
 
 use super::beam::{Beam, Ranked};
@@ -12,7 +9,7 @@ use super::cells::CellMemory;
 use super::codes;
 use super::kernels::{self, ScoreRows, TakeNew};
 use super::projection::{Projection, Scratch};
-use super::visited::{Seen, Visited};
+use super::visited::Seen;
 
 /// Rows that a scan compares at once.
 pub const BLOCK: usize = 256;
@@ -58,6 +55,8 @@ pub struct Gate<F> {
     pub is_allowed: F,
     /// How many allowed rows are kept: the walk ends when all rows left to expand are farther than these.
     pub width: usize,
+    /// Rows that may be expanded.
+    pub patience: usize,
     /// The walk is given up once it has looked at so many rows.
     pub budget: usize,
 }
@@ -73,7 +72,6 @@ pub struct Walker {
     scratch: Scratch,
     /// What the last walk found.
     pub beam: Beam,
-    visited: Visited,
     seen: Seen,
     /// Rows whose codes are compared next.
     pub(super) fresh: Vec<u32>,
@@ -81,8 +79,8 @@ pub struct Walker {
     coming: Vec<u32>,
     products: Vec<i32>,
     promising: Vec<Ranked>,
-    /// Rows that a walk with a gate has yet to expand, the best on top.
-    frontier: BinaryHeap<Reverse<Ranked>>,
+    /// The best rows that a walk with a gate has met, allowed or not: what it expands.
+    frontier: Beam,
     pub(super) cells: CellMemory,
 }
 
@@ -141,15 +139,15 @@ impl Walker {
     /// As [`Walker::walk`], over all rows, but keeping only those that the gate allows. Returns false when it was given up.
     pub fn walk_gated(&mut self, graph: Graph0<'_>, entry: u32, gate: Gate<impl Fn(u32) -> bool>) -> bool {
         let (score_rows, take_new) = (kernels::score_rows(), kernels::take_new());
-        self.start(graph, gate.width);
+        self.start(gate.width);
+        self.frontier.start(gate.patience.max(1));
         self.seen.start(gate.width);
-        self.visited.insert(entry);
         self.fresh.push(entry);
         let (mut chosen, mut num_seen) = (None, 1);
         loop {
             self.coming.clear();
             if let Some(row) = chosen {
-                self.take_unmet(graph, row, take_new);
+                self.take_neighbors(graph, row, take_new);
                 num_seen += self.coming.len();
                 if num_seen > gate.budget {
                     return false;
@@ -161,7 +159,8 @@ impl Walker {
             if self.fresh.is_empty() && chosen.is_none() {
                 chosen = self.choose_gated(graph);
                 if chosen.is_none() {
-                    return true;
+                    // Either the beam is closed to the next row, or there is none; rows may then have been pushed out.
+                    return self.frontier.next_row().is_some() || !self.frontier.is_full();
                 }
             }
         }
@@ -170,34 +169,18 @@ impl Walker {
     /// The best row of the frontier unless the beam is closed to it, and so to all of them; its links are asked for.
     #[inline(always)]
     fn choose_gated(&mut self, graph: Graph0<'_>) -> Option<u32> {
-        let &Reverse(best) = self.frontier.peek()?;
+        let best = self.frontier.next_row()?;
         if self.beam.is_closed_to(best) {
             return None;
         }
-        self.frontier.pop();
-        graph.fetch_links(best.row());
-        Some(best.row())
-    }
-
-    /// As [`Walker::take_neighbors`], but never twice the same row: a frontier would expand it again.
-    #[inline(always)]
-    fn take_unmet(&mut self, graph: Graph0<'_>, row: u32, take_new: TakeNew) {
-        self.coming.resize(graph.m0 + kernels::SPARE, 0);
-        let list = &graph.links[row as usize * graph.m0..][..graph.m0];
-        let num_new = take_new(self.seen.table(), list, graph.num_rows() as u32, &mut self.coming);
-        // The table knows most of the rows that were met; every other is written and only the unmet counted.
-        let mut len = 0;
-        for at in 0..num_new {
-            let near = self.coming[at];
-            self.coming[len] = near;
-            len += usize::from(self.visited.insert(near));
-        }
-        self.coming.truncate(len);
+        let row = self.frontier.take_next()?.row();
+        graph.fetch_links(row);
+        Some(row)
     }
 
     /// Compares the query with each of the `allowed` rows; the best stand in `beam` afterwards, at most `width` of them.
     pub fn scan(&mut self, graph: Graph0<'_>, allowed: &RoaringBitmap, width: usize) {
-        self.start(graph, width);
+        self.start(width);
         let mut allowed = allowed.iter();
         loop {
             self.fresh.resize(BLOCK, 0);
@@ -211,10 +194,8 @@ impl Walker {
         }
     }
 
-    pub(super) fn start(&mut self, graph: Graph0<'_>, width: usize) {
+    pub(super) fn start(&mut self, width: usize) {
         self.beam.start(width.max(1));
-        self.visited.start(graph.num_rows());
-        self.frontier.clear();
         self.fresh.clear();
     }
 
@@ -236,12 +217,12 @@ impl Walker {
 
     fn score_gated(&mut self, graph: Graph0<'_>, score_rows: ScoreRows, is_allowed: &impl Fn(u32) -> bool) {
         self.compare(graph, score_rows);
-        for (row, product) in self.fresh.iter().zip(&self.products) {
-            let met = Ranked::new(*product, *row);
-            if !self.beam.is_closed_to(met) {
-                self.frontier.push(Reverse(met));
-                if is_allowed(*row) {
-                    self.beam.offer(met);
+        let insert = kernels::insert();
+        for met in self.beam.promising(&self.fresh, &self.products, &mut self.promising) {
+            if !self.beam.is_closed_to(*met) {
+                self.frontier.offer(insert, *met);
+                if is_allowed(met.row()) {
+                    self.beam.offer(insert, *met);
                 }
             }
         }

@@ -5,6 +5,7 @@
 //! | `dots` | [`dot`], [`DotHalf`], [`dot_half_rows`]: products of full-precision vectors |
 //! | `rows` | [`ScoreRows`]: products of a query's codes with those of many rows |
 //! | `bytes` | [`Multiply`], [`SquaredDistance`]: rows of bytes |
+//! | `sorted` | [`Insert`], [`pack_best`]: short sorted lists of the best rows |
 //! | `seen` | [`TakeNew`]: which rows a walk has not met |
 //! | `sums` | sums across the lanes of registers |
 
@@ -12,6 +13,7 @@ mod bytes;
 mod dots;
 mod rows;
 mod seen;
+mod sorted;
 #[cfg(target_arch = "x86_64")]
 mod sums;
 
@@ -19,6 +21,7 @@ pub use bytes::{SquaredDistance, multiply, squared_distance};
 pub use dots::{DotHalf, dot, dot_half, dot_half_rows};
 pub use rows::{ScoreRows, score_rows, score_unfetched};
 pub use seen::{SPARE, TakeNew, take_new};
+pub use sorted::{Insert, PACKED_SPARE, SPARE as SORTED_SPARE, insert, pack_best};
 
 /// Bytes that the processor fetches together.
 const LINE: usize = 64;
