@@ -322,8 +322,12 @@ fn every_product_of_the_shop_is_at_exactly_one_step_and_the_step_is_true() {
                     }
                     Sieve::Price | Sieve::Category | Sieve::NotBetter => assert_eq!(told.intent, Intent::Upsell),
                     Sieve::SameKind | Sieve::Misfit | Sieve::LookAlike => assert_eq!(told.intent, Intent::CrossSell),
+                    Sieve::NotTold => assert_eq!(told.intent, Intent::Bundle),
+                    Sieve::NotDue | Sieve::SeldomAgain => assert_eq!(told.intent, Intent::Replenish),
                     Sieve::NeverTogether => panic!("the shop has no such pairs: {told:?}"),
+                    Sieve::Bought => panic!("no order is asked about: {told:?}"),
                 },
+                Step::NoList { .. } => assert!(ids.is_empty(), "{told:?}"),
                 Step::NotACandidate { similarity, .. } => {
                     assert!(similarity.is_none_or(|similarity| (0.0..=1.0).contains(&similarity)));
                 }
