@@ -192,9 +192,13 @@ fn print_csv(lines: &[Line]) -> Result<()> {
     Ok(())
 }
 
-/// A cell by RFC 4180: in quotes where it holds what would end it.
+/// A cell by RFC 4180: in quotes where it holds what would end it, and behind an apostrophe where a spreadsheet would take it for a formula.
 fn csv_cell(text: &str) -> String {
-    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let is_formula =
+        text.starts_with(['=', '+', '-', '@', '\t', '\r']) && !text.strip_prefix('-').is_some_and(is_number);
+    let text = if is_formula { format!("'{text}") } else { text.to_owned() };
+    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
 }
 
 fn print_table(lines: &[Line], unknown: &[String], is_by_id: bool) -> Result<()> {
@@ -232,5 +236,17 @@ mod tests {
     fn a_cell_that_holds_a_comma_a_quote_or_a_line_is_quoted() {
         let cases = [("plain", "plain"), ("a,b", "\"a,b\""), ("2\" nail", "\"2\"\" nail\""), ("a\nb", "\"a\nb\"")];
         cases.iter().for_each(|(text, cell)| assert_eq!(csv_cell(text), *cell));
+    }
+
+    #[test]
+    fn no_cell_is_a_formula_and_numbers_below_zero_stay_numbers() {
+        for text in ["=1+1", "+1", "-1+1", "@SUM(A1)", "\t=1", "-", "--5", "-2,5", "=HYPERLINK(\"x\",\"y\")", "\r=1"] {
+            let cell = csv_cell(text);
+            assert!(cell.trim_start_matches('"').starts_with('\''), "{text}: {cell}");
+            assert_eq!(cell.starts_with('"'), text.contains([',', '"', '\r']), "{text}: {cell}");
+        }
+        for plain in ["-3.2", "-12", "5", "0.5", "a=b", "2026-11-21", ""] {
+            assert_eq!(csv_cell(plain), plain);
+        }
     }
 }
