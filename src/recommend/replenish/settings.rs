@@ -18,7 +18,7 @@ pub struct ReplenishConfig {
 
 impl Default for ReplenishConfig {
     fn default() -> Self {
-        Self { kappa: 2.0, due_within_days: 7.0, lapsed_after: 3.0, min_repeat: 0.15 }
+        Self { kappa: 2.0, due_within_days: 7.0, lapsed_after: 3.0, min_repeat: 0.3 }
     }
 }
 
