@@ -171,7 +171,7 @@ fn the_placements_and_steps_of_the_readme_are_those_of_the_program() {
         format!("{} MiB at most (`server.trace_keep_bytes`)", config.server.trace_keep_bytes >> 20),
     ];
     kept.iter().for_each(|kept| assert!(readme.contains(kept), "{kept}"));
-    let steps = "unknown_product kept_out not_a_candidate min_score rule variant diversity limit shown";
+    let steps = "unknown_product no_list kept_out not_a_candidate min_score rule variant diversity limit shown";
     assert_eq!(first_column("| `step` | the product |").join(" ").replace('`', ""), steps);
 }
 

@@ -15,7 +15,7 @@ use kindred::live::FoldChanges;
 use kindred::pipeline::Build;
 use kindred::recommend::{
     Answer, BundleConfig, BundleOffer, Engine, Explained, FewerBecause, Intent, NoDiscount, PlacedOrder, Query,
-    RecommendConfig, SessionEvent,
+    RecommendConfig, Said, SessionEvent, Sieve, Source, Stage, Step, WithoutList,
 };
 use kindred::rules::{Notation, RuleSet};
 use serde_json::{Value, json};
@@ -200,6 +200,16 @@ fn a_named_kind_is_found_by_its_text_where_nothing_else_tells_and_named_where_th
         RecommendConfig { bundle: BundleConfig { goals, ..BundleConfig::default() }, ..RecommendConfig::default() };
     let ids = Shop::new(&phones(), Vec::new(), &config).ids(&set(&["nova7"], &[], &[]));
     assert_eq!(ids.iter().map(|id| kind(id)).collect::<HashSet<_>>(), HashSet::from(["charger", "case"]), "{ids:?}");
+}
+
+#[test]
+fn of_a_model_with_hundreds_of_cases_the_charger_is_still_the_one_that_is_made_for_it() {
+    let mut records = phones();
+    let case = |i| product(&format!("case {i}"), &format!("Case {i} for Nova 7"), "9.00 USD", "", "Phones > Cases");
+    records.extend((0..300).map(case));
+    records.push(product("plug7", "Compact Plug with USB for Nova 7", "90.00 USD", "", "Phones > Chargers"));
+    let ids = Shop::of(&records).ids(&set(&["nova7"], &[], &["charger"]));
+    assert_eq!(ids, ["plug7"]);
 }
 
 #[test]
@@ -485,8 +495,29 @@ fn over_http_sets_what_is_due_and_orders_are_answered_and_slips_of_the_pen_are_n
         let refused = ask(json!({"intent": "cross_sell", "context": context}));
         assert_eq!(refused.problem(), ("invalid_field".to_owned(), json!(field)), "{context}");
     }
-    let other = ask(json!({"intent": "bundle", "context": {"order": {"products": ["nova7"]}}}));
-    assert_eq!(other.problem().1, json!("context.order"));
+    for slot in [
+        json!({"intent": "bundle"}),
+        json!({"placement": "home", "intent": "next"}),
+        json!({"placement": "pdp-similar"}),
+    ] {
+        let mut body = slot.clone();
+        body["context"] = json!({"order": {"products": ["nova7"]}});
+        assert_eq!(ask(body).problem().1, json!("context.order"), "{slot}");
+    }
+    let slot = json!({"placement": "post-purchase", "user_id": "phil", "context": {"order": {"last": true}}, "include": ["trace"]});
+    let slot = ask(slot).json();
+    assert_eq!((&slot["intent"], &slot["stage"]), (&json!("cross_sell"), &json!("post_purchase")), "{slot}");
+    assert_eq!(slot["results"][0]["id"], order["results"][0]["id"]);
+    assert_eq!(slot["trace"]["list"]["results"][0]["id"], order["results"][0]["id"]);
+    let due = ask(json!({"intent": "replenish", "user_id": "anna", "context": {"due_within_days": 8}})).json();
+    let why = running
+        .get(&format!("/v1/shop/recommendations/{}/trace?why_not=filter", due["recommendation_id"].as_str().unwrap()))
+        .json();
+    assert_eq!(
+        why["why_not"],
+        json!({"id": "filter", "intent": "replenish", "step": "kept_out", "by": "not_due"}),
+        "{why}"
+    );
 }
 
 #[test]
@@ -537,4 +568,114 @@ fn the_list_of_everybody_has_keys_the_list_of_ids_has_ids_and_both_say_the_same(
     work.ok(&["post-purchase", "shop", "kettle", "--shopper", "anna"]);
     let late = work.json(&["post-purchase", "shop", "--shopper", "anna", "--at", "2026-08-30T10:00:00Z"]);
     assert_eq!(late["fewer_because"], "outside_window");
+}
+
+/// What became of each product that is asked after.
+fn steps(shop: &Shop, query: &Query, ids: &[&str]) -> Vec<Step> {
+    let view = shop.engine.view();
+    ids.iter().map(|id| shop.engine.why_not(&view, query, id).unwrap().step).collect()
+}
+
+#[test]
+fn of_a_set_of_what_is_due_and_of_an_order_every_step_is_told() {
+    let records: Vec<Value> = kitchen().into_iter().chain(phones()).collect();
+    let shop = Shop::new(&records, orders(), &RecommendConfig::default());
+    let view = shop.engine.view();
+    let kept = |by| Step::KeptOut { by };
+    let set = set(&["nova7"], &["glass7"], &["case", "charger"]);
+    let order =
+        Query { order: Some(PlacedOrder::default()), intent: Intent::CrossSell, limit: 2, ..due(&shop, "anna", 8.0) };
+    let mut order =
+        Query { session: vec![SessionEvent { id: "nova7".to_owned(), kind: EventKind::AddToCart }], ..order };
+    order.take_purchases(order.purchases.clone(), false);
+    for query in [&set, &due(&shop, "anna", 60.0), &order] {
+        let (ids, answer, _) = shop.ask(query);
+        let (traced, trace) = shop.engine.trace(&view, query).unwrap();
+        let listed: Vec<String> = trace.list.results.into_iter().map(|result| result.id).collect();
+        assert_eq!((&ids, &answer.hits), (&listed, &traced.hits));
+        assert!(!ids.is_empty() && trace.parts[0].intent == query.intent && trace.without_list.is_empty());
+        let known: HashSet<&String> =
+            trace.parts[0].sources.iter().flat_map(|source| &source.best).map(|(id, _)| id).collect();
+        assert!(ids.iter().all(|id| known.contains(id)), "{ids:?} of {known:?}");
+    }
+    let shown = shop.ids(&set);
+    let (case, other) = if shown.contains(&"case7".to_owned()) { ("case7", "slim7") } else { ("slim7", "case7") };
+    let told = steps(&shop, &set, &["nova7", "glass7", "nova8", "case8", "charger7", other, "coffee"]);
+    let expected = [
+        kept(Sieve::AskedAbout),
+        kept(Sieve::InCart),
+        kept(Sieve::SameKind),
+        kept(Sieve::Misfit),
+        kept(Sieve::OutOfStock),
+    ];
+    assert_eq!(told[..5], expected);
+    assert_eq!(told[5], Step::Variant { instead: case.to_owned() });
+    assert!(matches!(told[6], Step::NotACandidate { .. } | Step::KeptOut { by: Sieve::NotTold }), "{:?}", told[6]);
+    let told = steps(&shop, &due(&shop, "anna", 8.0), &["coffee", "filter", "grinder", "chair", "lost"]);
+    let nothing = Step::NotACandidate { similarity: None, would_be_score: None, would_be_place: None };
+    assert_eq!(told[..2], [Step::Shown { rank: 1 }, kept(Sieve::NotDue)]);
+    assert_eq!(told[3..], [nothing, Step::UnknownProduct]);
+    assert_eq!(steps(&shop, &due(&shop, "user 3", 8.0), &["grinder"]), [kept(Sieve::SeldomAgain)]);
+    let told = steps(&shop, &order, &["nova7", "coffee", "decaf"]);
+    assert_eq!(told, [kept(Sieve::Bought), kept(Sieve::Bought), kept(Sieve::FamilyTaken)]);
+    let late = Query { order: Some(PlacedOrder { placed_at: Some(jiff::Timestamp::UNIX_EPOCH) }), ..order };
+    assert_eq!(steps(&shop, &late, &["case7"]), [Step::NoList { because: FewerBecause::OutsideWindow }]);
+    let (_, trace) = shop.engine.trace(&view, &late).unwrap();
+    assert_eq!(trace.without_list, [WithoutList { intent: Intent::CrossSell, because: FewerBecause::OutsideWindow }]);
+}
+
+#[test]
+fn a_slot_of_a_set_and_of_what_is_due_has_both_and_the_offer_is_of_the_set_alone() {
+    let records: Vec<Value> = kitchen().into_iter().chain(phones()).collect();
+    let mix = json!([{"intent": "bundle", "share": 2}, {"intent": "replenish"}]);
+    let config = json!({"placements": {"both": {"mix": mix, "limit": 4}, "set": {"mix": [{"intent": "bundle"}]}}});
+    let shop = Shop::new(&records, orders(), &serde_json::from_value(config).unwrap());
+    let view = shop.engine.view();
+    let asked = Query { anchors: vec!["nova7".to_owned()], intent: Intent::Next, ..due(&shop, "anna", 60.0) };
+    let placed = |name: &str| {
+        shop.engine.place(Query { placement: Some(name.to_owned()), ..asked.clone() }, Said::default()).unwrap()
+    };
+    let both = placed("both");
+    assert_eq!(both.intents().collect::<Vec<_>>(), [Intent::Bundle, Intent::Replenish]);
+    let (ids, answer, _) = shop.ask(&both);
+    let (of_set, of_due) = (shop.ids(&set(&["nova7"], &[], &[])), shop.ids(&due(&shop, "anna", 60.0)));
+    // By turns, two of the set for one that is due.
+    assert_eq!(ids, [&of_set[0][..], &of_set[1], &of_due[0], &of_set[2]]);
+    let offer = shop.engine.bundle_offer(&view, &both, &answer).unwrap().unwrap();
+    assert_eq!((&offer.products[0][..], &offer.products[1..]), ("nova7", &of_set[..]));
+    let (alone, answer, _) = shop.ask(&placed("set"));
+    assert_eq!(alone, of_set);
+    assert!(answer.parts.is_empty() && shop.engine.bundle_offer(&view, &placed("set"), &answer).unwrap().is_some());
+}
+
+#[test]
+fn the_slot_after_an_order_goes_with_it_and_is_filled_with_nothing_that_the_shopper_has() {
+    let records: Vec<Value> = kitchen().into_iter().chain(phones()).collect();
+    let shop = Shop::new(&records, orders(), &RecommendConfig::default());
+    let at = |hours: i64| jiff::Timestamp::from_second(TODAY_MS / 1000 + hours * 3600).unwrap();
+    let placed = |products: &[&str], hours, bought: &[&str]| {
+        let mut query = Query {
+            placement: Some("post-purchase".to_owned()),
+            at: Some(at(hours)),
+            intent: Intent::Next,
+            ..Query::default()
+        };
+        let ids: Vec<String> = products.iter().map(|id| (*id).to_owned()).collect();
+        query.start_from_order(&ids, Some(at(0)));
+        let kept = |id: &&str| Purchased { product: (*id).to_owned(), order: 1, time_s: 1 };
+        query.take_purchases(bought.iter().map(kept).collect(), false);
+        shop.engine.place(query, Said::default()).unwrap()
+    };
+    let query = placed(&["nova7"], 48, &[]);
+    assert_eq!((query.limit, query.slot.as_ref().unwrap().stage), (3, Stage::PostPurchase));
+    let ids = shop.ids(&query);
+    assert_eq!(ids, shop.ids(&Query { slot: None, intent: Intent::CrossSell, ..query })[..3]);
+    let (ids, answer, _) = shop.ask(&placed(&["lamp"], 48, &["coffee", "grinder"]));
+    assert_eq!(answer.fallback, Some(Source::Popular), "{ids:?}");
+    assert!(ids.iter().all(|id| !["coffee", "decaf", "grinder", "lamp"].contains(&id.as_str())), "{ids:?}");
+    let (ids, answer, _) = shop.ask(&placed(&["nova7"], 80, &[]));
+    assert_eq!((ids.len(), answer.fewer_because), (0, Some(FewerBecause::OutsideWindow)), "nor filled");
+    let similar = Query { placement: Some("pdp-similar".to_owned()), ..placed(&["nova7"], 48, &[]) };
+    let similar = shop.engine.place(similar, Said::default()).unwrap();
+    assert!(shop.engine.answer(&shop.engine.view(), &similar).unwrap_err().to_string().contains("context.order"));
 }

@@ -212,7 +212,7 @@ fn print(
         say!("filled with what is {}", source.word())?;
     }
     if let Some(reason) = answer.fewer_because {
-        say!("fewer than asked: {}", in_words(reason))?;
+        say!("fewer than asked: {}", fewer_in_words(reason))?;
     }
     say!("{} in {took_ms:.1} ms", view.generation().name())?;
     Ok(ExitCode::SUCCESS)
@@ -264,7 +264,7 @@ pub(super) fn comparison_table(rows: &[ComparedRow]) -> comfy_table::Table {
     shown
 }
 
-fn in_words(reason: FewerBecause) -> &'static str {
+pub(super) fn fewer_in_words(reason: FewerBecause) -> &'static str {
     match reason {
         FewerBecause::UnknownProducts => "the catalog has none of the products to start from",
         FewerBecause::MinScore => "the others score below --min-score",

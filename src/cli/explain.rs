@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use super::args_ask::{AskArgs, SessionArgs};
-use super::ask::question;
+use super::ask::{fewer_in_words, question};
 use super::context::Context;
 use super::output::{number, print_json, say, table};
 use crate::index::Check;
@@ -45,6 +45,9 @@ fn print(trace: &Trace) -> Result<()> {
     }
     for part in &trace.parts {
         print_part(part)?;
+    }
+    for none in &trace.without_list {
+        say!("\nintent {} made no list: {}", none.intent.word(), fewer_in_words(none.because))?;
     }
     print_list(&trace.list)?;
     Ok(say!("{}, change {}, rules version {}", trace.generation, trace.live_seq, trace.rules_version)?)
@@ -117,10 +120,11 @@ fn sieve_in_words(sieve: Sieve) -> &'static str {
     match sieve {
         Sieve::InCart => "it is in the cart",
         Sieve::Excluded => "the question excludes it",
+        Sieve::Bought => "it is of the order, or was bought before",
         Sieve::AskedAbout => "it is what is asked about",
         Sieve::NeverTogether => "it, or a variant of it, never stands beside what the list goes with",
         Sieve::Seen => "the session has looked at it",
-        Sieve::FamilyTaken => "it is a variant of what is asked about or in the cart",
+        Sieve::FamilyTaken => "it is a variant of what is asked about, in the cart or bought",
         Sieve::Filter => "the filter does not let it through",
         Sieve::OutOfStock => "it is out of stock",
         Sieve::Price => "its price is outside the band",
@@ -129,6 +133,9 @@ fn sieve_in_words(sieve: Sieve) -> &'static str {
         Sieve::SameKind => "it is of a category of the cart, or the same kind of thing",
         Sieve::Misfit => "it is made for another model, or has another plug",
         Sieve::LookAlike => "it looks like a product of the cart",
+        Sieve::NotTold => "neither the feed nor orders tell enough of it to complete a set",
+        Sieve::NotDue => "its day is not near, or long past",
+        Sieve::SeldomAgain => "too few buyers come back for it",
     }
 }
 
@@ -136,6 +143,7 @@ fn in_words(WhyNot { id, intent, step }: &WhyNot) -> String {
     let intent = intent.word();
     match step {
         Step::UnknownProduct => format!("the catalog has no product {id}"),
+        Step::NoList { because } => format!("{intent} made no list: {}", fewer_in_words(*because)),
         Step::KeptOut { by } => format!("{id} is kept out of {intent}: {}", sieve_in_words(*by)),
         Step::NotACandidate { similarity, would_be_score, would_be_place } => {
             let known =
@@ -149,7 +157,7 @@ fn in_words(WhyNot { id, intent, step }: &WhyNot) -> String {
             format!("{id} scores {score:.3} for {intent}, below the lowest, {min_score:.3}")
         }
         Step::Rule { rule } => format!("the rule {rule} keeps {id} out"),
-        Step::Variant { instead } => format!("{instead}, of the same family or name, stands for {id}"),
+        Step::Variant { instead } => format!("{instead}, of the same family, name or kind, stands for {id}"),
         Step::Diversity { place, before, after } => {
             format!("{id} had place {place} with {before:.3}; beside others of its category it is worth {after:.3}")
         }

@@ -176,6 +176,16 @@ impl Engine {
     /// The answer under `rules` in place of those in force.
     pub(super) fn answer_ruled(&self, view: &View, query: &Query, rules: &Compiled) -> Result<Answer, RecommendError> {
         query.check()?;
+        let Some(log) = &query.trace else { return self.answer_checked(view, query, rules) };
+        let num_lists = log.num_lists();
+        let answer = self.answer_checked(view, query, rules)?;
+        if let Some(because) = answer.fewer_because.filter(|_| answer.hits.is_empty()) {
+            log.note_without_list(num_lists, query.intent, because);
+        }
+        Ok(answer)
+    }
+
+    fn answer_checked(&self, view: &View, query: &Query, rules: &Compiled) -> Result<Answer, RecommendError> {
         match (query.intent, &query.slot) {
             (_, Some(slot)) if slot.is_mixed() && !query.is_part => self.answer_mixed(view, query, slot, rules),
             (Intent::Upsell, _) => self.answer_upsell(view, query, rules),

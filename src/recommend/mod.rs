@@ -85,5 +85,6 @@ pub use shop::Shop;
 pub use source::{Source, SourceScores, SourceWeights};
 pub use trace::{
     CandidateTrace, LeftOut, ListTrace, PartTrace, PlacedTrace, Sieve, SourceTrace, Step, Trace, TraceLog, WhyNot,
+    WithoutList,
 };
 pub use upsell::UpsellConfig;

@@ -11,14 +11,17 @@ use crate::recommend::error::RecommendError;
 use crate::recommend::query::Hit;
 use crate::recommend::ruled::{Depth, Rank, Ranked};
 use crate::recommend::search::Allowed;
-use crate::recommend::source::{Source, SourceScores};
+use crate::recommend::source::{Source, SourceScores, SourceWeights};
+use crate::recommend::trace::{Sieve, WouldBe};
 
 /// Keeps scores falling where the order is not that of the scores.
 const JUST_BELOW: f32 = 0.99999;
 /// Most products of a kind that nothing but their texts speak for.
 const MAX_NEAREST: usize = 50;
-/// Sources that say two products go together; likeness and what was merely looked at do not.
+/// Sources that say two products go together; likeness, common words and what was merely looked at do not.
 const TELLING: [Source; 3] = [Source::Relations, Source::Compatibility, Source::Copurchase];
+/// Share of its best from which on the map of complements says so too. Of everything in a shop it names something as nearest.
+const LEAST_COMPLEMENT: f32 = 0.5;
 
 /// One question for what completes a set.
 pub(in crate::recommend) struct Bundle<'a> {
@@ -68,6 +71,43 @@ impl Rank for Bundle<'_> {
     fn name(&self, row: RowId) -> Option<String> {
         kind(self.cross_sell.told.view, row).ok()
     }
+
+    fn found(&self) -> Result<Vec<Hit>, RecommendError> {
+        let mut found = self.cross_sell.found()?;
+        let known: HashSet<RowId> = found.iter().map(|hit| hit.row).collect();
+        found.extend(self.listed()?.iter().map(|(hit, _)| *hit).filter(|hit| !known.contains(&hit.row)));
+        Ok(found)
+    }
+
+    fn weights(&self) -> Option<SourceWeights> {
+        self.cross_sell.weights()
+    }
+
+    fn vetoes(&self, row: RowId) -> bool {
+        self.cross_sell.vetoes(row)
+    }
+
+    fn refusal(&self, row: RowId) -> Option<Sieve> {
+        if self.listed().ok()?.iter().any(|(hit, _)| hit.row == row) {
+            return None;
+        }
+        let of_own_kind = || {
+            let kind = kind(self.cross_sell.told.view, row).ok()?;
+            self.goal.own.contains(&kind).then_some(Sieve::SameKind)
+        };
+        let is_known = || self.cross_sell.ordered().is_ok_and(|hits| hits.iter().any(|hit| hit.row == row));
+        self.cross_sell.refusal(row).or_else(of_own_kind).or_else(|| is_known().then_some(Sieve::NotTold))
+    }
+
+    fn would_be(&self, row: RowId) -> Option<WouldBe> {
+        self.cross_sell.would_be(row)
+    }
+}
+
+/// Whether a source says that the product goes with what the set starts from.
+fn is_told(hit: &Hit) -> bool {
+    let says = |source| hit.sources.get(source);
+    TELLING.iter().any(|&source| says(source) > 0.0) || says(Source::Complement) >= LEAST_COMPLEMENT
 }
 
 impl Bundle<'_> {
@@ -86,10 +126,9 @@ impl Bundle<'_> {
         }
         let (mut listed, mut others): (Vec<_>, Vec<_>) =
             known.into_iter().partition(|(_, kind)| self.goal.is_named(kind));
-        listed.extend(self.nearest_of_missing(&listed)?);
+        listed.extend(self.best_of_missing(&listed)?);
         // Fewer rather than poor, but for what somebody named.
         let floor = self.cross_sell.config.min_score;
-        let is_told = |hit: &Hit| TELLING.iter().any(|&source| hit.sources.get(source) > 0.0);
         others.retain(|(hit, _)| hit.score >= floor && is_told(hit));
         listed.append(&mut others);
         let mut last = f32::INFINITY;
@@ -100,8 +139,8 @@ impl Bundle<'_> {
         Ok(self.listed.get_or_init(|| listed))
     }
 
-    /// The nearest products, by their texts, of the named kinds that `listed` has none of.
-    fn nearest_of_missing(&self, listed: &[(Hit, String)]) -> Result<Vec<(Hit, String)>, RecommendError> {
+    /// The best products of the named kinds that `listed` has none of: those that any source knows, then the nearest by their texts.
+    fn best_of_missing(&self, listed: &[(Hit, String)]) -> Result<Vec<(Hit, String)>, RecommendError> {
         let CrossSell { told, starts, outs, .. } = self.cross_sell;
         let missing = self.goal.named.iter().flatten().filter(|(_, word)| !listed.iter().any(|(_, kind)| kind == word));
         let missing: Vec<&String> = missing.map(|(_, word)| word).collect();
@@ -119,12 +158,18 @@ impl Bundle<'_> {
             let rows = rows.filter(|&row| self.allowed.has(told.view, row));
             let mut rows: Vec<ScoredRow> = rows.map(|row| ScoredRow { row, score: likeness(row) }).collect();
             rows.sort_unstable_by(best_first);
+            // Of a model with hundreds of cases a charger is beyond the candidates that are looked at.
+            let is_of_kind = |hit: &&Hit| rows.iter().any(|near| near.row == hit.row);
+            let known = self.cross_sell.blend.scored()?.iter().filter(|hit| is_told(hit)).filter(is_of_kind).copied();
+            let known: Vec<Hit> = known.collect();
             let hit = |near: &ScoredRow| {
                 // Below whatever cross-sell knows something of.
                 let score = near.score * self.cross_sell.config.similar.min(1.0);
                 Hit { row: near.row, score, sources: SourceScores::of(Source::Similar, near.score) }
             };
-            let hits = rows.iter().map(hit).filter(|hit| outs.refusal(hit).is_none()).take(MAX_NEAREST);
+            let others = rows.iter().filter(|near| known.iter().all(|hit| hit.row != near.row)).map(hit);
+            let hits = known.iter().copied().chain(others);
+            let hits = hits.filter(|hit| outs.refusal(hit).is_none()).take(MAX_NEAREST);
             nearest.extend(hits.map(|hit| (hit, word.clone())));
         }
         Ok(nearest)

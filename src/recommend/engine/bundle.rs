@@ -65,7 +65,8 @@ impl Engine {
         asked.finish(&bundle, rules)
     }
 
-    /// What the set of `answer` is sold for; `None` where the question asks for none or starts from nothing that the catalog has.
+    /// What the set of `answer` is sold for, of several intents that of the bundle; `None` where the question asks for none or starts from
+    /// nothing that the catalog has.
     ///
     /// Returns an error if a record is damaged.
     pub fn bundle_offer(
@@ -75,10 +76,13 @@ impl Engine {
         answer: &Answer,
     ) -> Result<Option<BundleOffer>, RecommendError> {
         let start = Start::of(view, query);
-        if query.intent != Intent::Bundle || start.rows.is_empty() {
+        let part = answer.parts.iter().find(|part| part.intent == Intent::Bundle);
+        let is_asked = part.is_some() || answer.parts.is_empty() && query.intent == Intent::Bundle;
+        if !is_asked || start.rows.is_empty() {
             return Ok(None);
         }
-        let added: Vec<RowId> = answer.hits.iter().map(|hit| hit.row).collect();
+        let is_of_set = |row: &RowId| part.is_none_or(|part| part.rows.contains(row));
+        let added: Vec<RowId> = answer.hits.iter().map(|hit| hit.row).filter(is_of_set).collect();
         let goal = Goal::of(view, (&start.rows, &start.cart), &query.goal, &self.config.bundle)?;
         let missing_types = goal.without(view, &added)?;
         let priced = |rows: &[RowId]| -> Result<Vec<Priced>, RecommendError> {

@@ -7,7 +7,7 @@ use crate::live::View;
 use crate::rank::RowId;
 use crate::recommend::error::RecommendError;
 use crate::recommend::query::{Answer, FewerBecause, Query};
-use crate::recommend::replenish::{Due, Shelf, due_products};
+use crate::recommend::replenish::{Due, Known, Shelf, due_products};
 use crate::recommend::ruled::{Asked, Compiled};
 use crate::recommend::scope::{named, steps};
 use crate::recommend::session::in_cart;
@@ -15,6 +15,10 @@ use crate::recommend::session::in_cart;
 impl Engine {
     /// What is due for the shopper of the question by [`Query::purchases`], best first, whether it may be shown or not.
     pub fn due(&self, view: &View, query: &Query) -> Vec<Due> {
+        self.bought_again(view, query).due
+    }
+
+    fn bought_again(&self, view: &View, query: &Query) -> Known {
         let now = query.at.unwrap_or_else(Timestamp::now).as_second().clamp(0, i64::from(u32::MAX)) as u32;
         let config = &self.config.replenish;
         let within_days = query.due_within_days.unwrap_or(config.due_within_days);
@@ -34,11 +38,11 @@ impl Engine {
         let taken: Vec<RowId> = anchors.iter().chain(&cart).copied().collect();
         let out = taken.iter().chain(&excluded).map(|row| row.0).collect();
         let allowed = self.allowed(view, query, &anchors, out)?;
-        let due = self.due(view, query);
+        let known = self.bought_again(view, query);
         let shelf = Shelf {
             view,
             allowed: &allowed,
-            due: &due,
+            known: &known,
             taken: taken.iter().filter_map(|&row| view.family(row)).collect(),
             floor: query.min_score,
         };

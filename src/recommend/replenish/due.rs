@@ -7,6 +7,7 @@ use crate::behavior::{Behavior, DAY_S, LEAST_SHOPPERS, Repeat, gaps_days, occasi
 use crate::events::Purchased;
 use crate::live::View;
 use crate::rank::RowId;
+use crate::recommend::trace::Sieve;
 
 /// Spread of an interval's logarithm where nobody but the shopper says anything.
 const OWN_SPREAD: f32 = 0.5;
@@ -78,15 +79,23 @@ fn due(row: RowId, times_s: &[u32], crowd: Option<Repeat>, now_s: u32, config: &
     Some((due, repeat))
 }
 
-/// What of `purchases` is due within `within_days` of `now_s`, best first, of each family the product that was bought last. Products that
-/// the catalog lacks, and purchases after `now_s`, are left out.
+/// A shopper's purchases, of each family the product that was bought last.
+pub(in crate::recommend) struct Known {
+    /// What is due, best first.
+    pub due: Vec<Due>,
+    /// What is not, and why.
+    pub others: Vec<(Due, Sieve)>,
+}
+
+/// What of `purchases` is due within `within_days` of `now_s`, and what is not. Products that the catalog lacks, those of which nobody's
+/// interval is known, and purchases after `now_s`, are left out.
 pub(in crate::recommend) fn due_products(
     view: &View,
     behavior: Option<&Behavior>,
     purchases: &[Purchased],
     (now_s, within_days): (u32, f32),
     config: &ReplenishConfig,
-) -> Vec<Due> {
+) -> Known {
     let mut times: HashMap<RowId, Vec<u32>> = HashMap::new();
     for line in purchases.iter().filter(|line| line.time_s <= now_s) {
         if let Some(row) = view.row(&line.product) {
@@ -106,12 +115,18 @@ pub(in crate::recommend) fn due_products(
         // Nobody came back yet for what is new.
         true => behavior?.repeat(None).map(|of_shop| Repeat { share: 0.0, num_again: 0, ..of_shop }),
     };
-    let known = last.into_values().filter_map(|(_, row)| due(row, times.get(&row)?, crowd(row), now_s, config));
+    let judged = last.into_values().filter_map(|(_, row)| due(row, times.get(&row)?, crowd(row), now_s, config));
     let is_due = |due: &Due| due.in_days() <= within_days && due.since_days <= config.lapsed_after * due.interval_days;
-    let shown = known.filter(|(due, repeat)| is_due(due) && *repeat >= config.min_repeat);
-    let mut shown: Vec<Due> = shown.map(|(due, _)| due).collect();
-    shown.sort_unstable_by(|a, b| b.score.total_cmp(&a.score).then(a.row.cmp(&b.row)));
-    shown
+    let mut known = Known { due: Vec::new(), others: Vec::new() };
+    for (due, repeat) in judged {
+        match (repeat >= config.min_repeat, is_due(&due)) {
+            (false, _) => known.others.push((due, Sieve::SeldomAgain)),
+            (true, false) => known.others.push((due, Sieve::NotDue)),
+            (true, true) => known.due.push(due),
+        }
+    }
+    known.due.sort_unstable_by(|a, b| b.score.total_cmp(&a.score).then(a.row.cmp(&b.row)));
+    known
 }
 
 #[cfg(test)]

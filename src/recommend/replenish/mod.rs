@@ -21,6 +21,6 @@ mod settings;
 
 pub(super) use answer::Shelf;
 pub use due::Due;
-pub(super) use due::due_products;
+pub(super) use due::{Known, due_products};
 pub(super) use settings::MAX_DUE_WITHIN_DAYS;
 pub use settings::ReplenishConfig;

@@ -118,9 +118,12 @@ impl Asked<'_> {
     /// Why the question itself names the product as out.
     fn why_out(&self, row: RowId, rank: &dyn Rank) -> Sieve {
         let is_among = |ids: &[String]| self.view.id(row).is_some_and(|id| ids.iter().any(|other| other == id));
+        let is_after_order = self.query.order.is_some();
+        let is_owned = || self.query.bought.iter().any(|own| self.view.row(&own.product) == Some(row));
         match () {
-            () if self.cart.contains(&row) || is_among(&self.query.cart) => Sieve::InCart,
+            () if is_among(&self.query.cart) || (!is_after_order && self.cart.contains(&row)) => Sieve::InCart,
             () if is_among(&self.query.exclude) => Sieve::Excluded,
+            () if is_after_order && (self.cart.contains(&row) || is_owned()) => Sieve::Bought,
             () if is_among(&self.query.anchors) || self.page.contains(&row) => Sieve::AskedAbout,
             () if rank.vetoes(row) => Sieve::NeverTogether,
             () => Sieve::Seen,

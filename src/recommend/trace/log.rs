@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::rank::RowId;
-use crate::recommend::query::{Hit, Intent};
+use crate::recommend::query::{FewerBecause, Hit, Intent};
 use crate::recommend::source::SourceWeights;
 
 /// What keeps a product out whatever the sources say of it, in the order in which it is asked.
@@ -17,13 +17,15 @@ pub enum Sieve {
     InCart,
     /// The request excludes it.
     Excluded,
+    /// It is of the order, or the shopper bought it before.
+    Bought,
     /// It is what is asked about.
     AskedAbout,
     /// The feed or the shop's own pairs say that it, or a variant of it, never stands beside what the list goes with.
     NeverTogether,
     /// The session has looked at it.
     Seen,
-    /// It is a variant of what is asked about or in the cart.
+    /// It is a variant of what is asked about, in the cart or, after an order, bought.
     FamilyTaken,
     /// The request's filter.
     Filter,
@@ -41,6 +43,29 @@ pub enum Sieve {
     Misfit,
     /// Its text is nearly that of a product of the cart.
     LookAlike,
+    /// Neither the feed nor orders tell enough of it to complete a set.
+    NotTold,
+    /// It was bought, and its day is not near or long past.
+    NotDue,
+    /// It was bought, and too few buyers come back for it.
+    SeldomAgain,
+}
+
+/// An intent that made no list, so that no product was looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct WithoutList {
+    /// The intent.
+    pub intent: Intent,
+    /// Why not.
+    pub because: FewerBecause,
+}
+
+/// What was noted of an answer.
+#[derive(Debug, Default)]
+pub(in crate::recommend) struct Noted {
+    /// The lists in their order: the parts of a mix, then the whole.
+    pub lists: Vec<Examined>,
+    pub without_list: Vec<WithoutList>,
 }
 
 /// What became of a product that the sources brought and that may appear.
@@ -110,7 +135,7 @@ pub(in crate::recommend) struct Examined {
 #[derive(Debug, Default)]
 pub struct TraceLog {
     target: Option<String>,
-    noted: Mutex<Vec<Examined>>,
+    noted: Mutex<Noted>,
 }
 
 impl TraceLog {
@@ -125,11 +150,23 @@ impl TraceLog {
 
     pub(in crate::recommend) fn note(&self, examined: Examined) {
         // A list is pushed whole.
-        self.noted.lock().unwrap_or_else(PoisonError::into_inner).push(examined);
+        self.noted.lock().unwrap_or_else(PoisonError::into_inner).lists.push(examined);
     }
 
-    /// What was noted, in its order: the parts of a mix, then the whole.
-    pub(super) fn take(&self) -> Vec<Examined> {
+    /// Notes why the answer to `intent` is empty where it made no list: none was noted since there were `num_lists`.
+    pub(in crate::recommend) fn note_without_list(&self, num_lists: usize, intent: Intent, because: FewerBecause) {
+        let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        if noted.lists.len() == num_lists {
+            noted.without_list.push(WithoutList { intent, because });
+        }
+    }
+
+    pub(in crate::recommend) fn num_lists(&self) -> usize {
+        self.noted.lock().unwrap_or_else(PoisonError::into_inner).lists.len()
+    }
+
+    /// What was noted.
+    pub(super) fn take(&self) -> Noted {
         std::mem::take(&mut self.noted.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

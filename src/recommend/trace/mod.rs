@@ -14,6 +14,6 @@ mod report;
 mod why_not;
 
 pub(super) use log::{Examined, Examinee, Fate, Judged, WouldBe};
-pub use log::{Sieve, TraceLog};
+pub use log::{Sieve, TraceLog, WithoutList};
 pub use report::{CandidateTrace, LeftOut, ListTrace, PartTrace, PlacedTrace, SourceTrace, Trace};
 pub use why_not::{Step, WhyNot};

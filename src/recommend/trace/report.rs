@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::log::{Examined, Fate, Judged, Sieve, TraceLog};
+use super::log::{Examined, Fate, Judged, Noted, Sieve, TraceLog, WithoutList};
 use crate::live::View;
 use crate::rank::RowId;
 use crate::recommend::engine::Engine;
@@ -34,6 +34,8 @@ pub struct Trace {
     pub stage: Option<Stage>,
     /// Each intent by itself, the leading one first, before the shop's rules where there are several.
     pub parts: Vec<PartTrace>,
+    /// Intents that made no list, so that no step of theirs is told, and why.
+    pub without_list: Vec<WithoutList>,
     /// The list.
     pub list: ListTrace,
 }
@@ -64,7 +66,7 @@ pub struct PartTrace {
 pub struct SourceTrace {
     /// The source.
     pub source: Source,
-    /// What it counts as a share of all, 0 to 1: a score is the sum of what sources say times this, for `cross_sell` times a
+    /// What it counts as a share of all, 0 to 1: a score is the sum of what sources say times this, for `cross_sell` and `bundle` times a
     /// factor of the price and never above that of the candidate before. `null` where scores are made otherwise.
     pub weight: Option<f32>,
     /// Products that it knows.
@@ -138,11 +140,11 @@ impl Engine {
     /// Returns an error as [`Engine::answer`] does.
     pub fn trace(&self, view: &View, query: &Query) -> Result<(Answer, Trace), RecommendError> {
         let (answer, noted) = self.examined(view, query, None)?;
-        let trace = Reporter { view, query, answer: &answer }.trace(&noted);
+        let trace = Reporter { view, query, answer: &answer }.trace(noted);
         Ok((answer, trace))
     }
 
-    /// The answer, and what was noted of its lists: the parts of a mix, then the whole. `target` is looked at whatever becomes of it.
+    /// The answer, and what was noted of it. `target` is looked at whatever becomes of it.
     ///
     /// Returns an error as [`Engine::answer`] does.
     pub(super) fn examined(
@@ -150,7 +152,7 @@ impl Engine {
         view: &View,
         query: &Query,
         target: Option<&str>,
-    ) -> Result<(Answer, Vec<Examined>), RecommendError> {
+    ) -> Result<(Answer, Noted), RecommendError> {
         let log = TraceLog::after(target);
         let asked = Query { trace: Some(log.clone()), is_counted: false, ..query.clone() };
         let answer = self.answer(view, &asked)?;
@@ -166,8 +168,8 @@ struct Reporter<'a> {
 }
 
 impl Reporter<'_> {
-    fn trace(&self, noted: &[Examined]) -> Trace {
-        let parts = noted.iter().filter(|examined| examined.is_part || noted.len() == 1);
+    fn trace(&self, Noted { lists, without_list }: Noted) -> Trace {
+        let parts = lists.iter().filter(|examined| examined.is_part || lists.len() == 1);
         Trace {
             generation: self.view.generation().name().to_owned(),
             live_seq: self.view.seq(),
@@ -175,7 +177,8 @@ impl Reporter<'_> {
             placement: self.query.placement.clone(),
             stage: self.query.slot.as_ref().map(|slot| slot.stage),
             parts: parts.map(|examined| self.part(examined)).collect(),
-            list: self.list(noted.last()),
+            list: self.list(lists.last()),
+            without_list,
         }
     }
 

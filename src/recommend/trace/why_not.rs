@@ -3,12 +3,12 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::log::{Examined, Examinee, Fate, Judged, Sieve};
+use super::log::{Examined, Examinee, Fate, Judged, Noted, Sieve};
 use crate::live::View;
 use crate::rank::RowId;
 use crate::recommend::engine::Engine;
 use crate::recommend::error::RecommendError;
-use crate::recommend::query::{Answer, Intent, Query};
+use crate::recommend::query::{Answer, FewerBecause, Intent, Query};
 
 /// What became of a product, and where.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -28,6 +28,11 @@ pub struct WhyNot {
 pub enum Step {
     /// The catalog has no such product.
     UnknownProduct,
+    /// There is no list that it could be in.
+    NoList {
+        /// Why not.
+        because: FewerBecause,
+    },
     /// It is kept out whatever the sources say of it.
     KeptOut {
         /// By what.
@@ -54,7 +59,7 @@ pub enum Step {
         /// The rule.
         rule: String,
     },
-    /// Another of its family, or of its name, stands for them.
+    /// Another of its family, of its name or, in a bundle, of its kind stands for them.
     Variant {
         /// Which.
         instead: String,
@@ -86,7 +91,7 @@ impl Step {
     /// How far a product came, for the furthest of several intents.
     fn depth(&self) -> usize {
         match self {
-            Self::UnknownProduct => 0,
+            Self::UnknownProduct | Self::NoList { .. } => 0,
             Self::KeptOut { .. } => 1,
             Self::NotACandidate { .. } => 2,
             Self::MinScore { .. } => 3,
@@ -104,7 +109,7 @@ impl Engine {
     ///
     /// Returns an error as [`Engine::answer`] does.
     pub fn why_not(&self, view: &View, query: &Query, id: &str) -> Result<WhyNot, RecommendError> {
-        let (answer, noted) = self.examined(view, query, Some(id))?;
+        let (answer, Noted { lists: noted, without_list }) = self.examined(view, query, Some(id))?;
         let told = |intent, step| WhyNot { id: id.to_owned(), intent, step };
         let Some(row) = view.row(id) else { return Ok(told(query.intent, Step::UnknownProduct)) };
         if let Some(at) = answer.hits.iter().position(|hit| hit.row == row) {
@@ -127,9 +132,11 @@ impl Engine {
                 furthest.map(|(intent, step)| (intent, kept_out_of_mix(&noted, &step).unwrap_or(step)))
             }
         };
-        let nothing = Step::NotACandidate { similarity: None, would_be_score: None, would_be_place: None };
-        let (intent, step) =
-            furthest.unwrap_or((query.intent, unexamined(view, &answer, query, row).unwrap_or(nothing)));
+        let (intent, step) = furthest.unwrap_or_else(|| {
+            let nothing = Step::NotACandidate { similarity: None, would_be_score: None, would_be_place: None };
+            let no_list = without_list.first().map_or(nothing, |none| Step::NoList { because: none.because });
+            (query.intent, unexamined(view, &answer, query, row).unwrap_or(no_list))
+        });
         Ok(told(intent, step))
     }
 }
