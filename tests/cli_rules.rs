@@ -109,9 +109,9 @@ fn a_dry_run_asks_about_real_sessions_even_where_most_of_them_say_nothing() {
     work.ok(&["events", "import", "shop", "events.jsonl"]);
     work.write("history.toml", "[shop]\nmax_per_brand = 3\nrepurchase_days = 30");
     for seed in ["1", "2", "3"] {
-        let run = ["rules", "dry-run", "shop", "history.toml", "--questions", "60", "--seed", seed];
+        let run = ["rules", "dry-run", "shop", "history.toml", "--questions", "200", "--seed", seed];
         let report = work.json(&run);
-        assert_eq!((&report["questions"], &report["untried"]), (&json!(60), &json!(["shop.repurchase_days"])));
+        assert_eq!((&report["questions"], &report["untried"]), (&json!(200), &json!(["shop.repurchase_days"])));
         let placements: Vec<&str> =
             report["placements"].as_array().unwrap().iter().map(|row| row["placement"].as_str().unwrap()).collect();
         assert!(["", "pdp-similar", "cart"].iter().all(|name| placements.contains(name)), "{placements:?}");

@@ -118,7 +118,7 @@ fn the_limits_of_rules_in_the_readme_are_those_of_the_program() {
         format!("of at most {MAX_CONDITIONS} conditions, which may be filters themselves, {MAX_DEPTH} deep"),
         format!("A document has at most {} MiB and {MAX_RULES} rules", MAX_DOCUMENT_BYTES / (1024 * 1024)),
         format!("stay between {} and {MAX_FACTOR}", 1.0 / MAX_FACTOR),
-        format!("the latest {} of each", kindred::events::MAX_MARKS),
+        format!("the latest {0} impressions and the latest {0} things done of each", kindred::events::MAX_MARKS),
     ];
     limits.iter().for_each(|limit| assert!(readme.contains(limit), "{limit}"));
     let verbs = ["include", "exclude", "boost", "bury", "pin", "cap", "replace"];

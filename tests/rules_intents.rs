@@ -86,7 +86,9 @@ impl Shop {
         };
         build.run(&feed, &|_| {}).unwrap();
         let generation = dir.open_current(Check::Hashes).unwrap();
-        let config = RecommendConfig::default();
+        // Names of a few words are not much alike.
+        let upsell = UpsellConfig { min_similarity: 0.5, ..UpsellConfig::default() };
+        let config = RecommendConfig { upsell, ..RecommendConfig::default() };
         let engine = Engine::new(&dir, generation, shop::EMBEDDER.clone(), &shop::template(), &config).unwrap();
         let word = |record: &Value, key: &str| record[key].as_str().unwrap().to_owned();
         let brands = records.iter().map(|record| (word(record, "id"), word(record, "brand"))).collect();

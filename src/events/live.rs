@@ -299,7 +299,7 @@ mod tests {
             assert_eq!(products(&live.of(shopper, None, 75 * MINUTE)), ["b", "d", "c"]);
             assert_eq!(products(&live.of(shopper, Some(9), 75 * MINUTE)), ["d"]);
         }
-        assert_eq!(products(&live.marks(1)), ["a", "b", "d", "c", "shown"]);
+        assert_eq!(products(&live.marks(1)), ["a", "b", "d", "shown", "c"]);
         assert!(live.of(1, None, 101 * MINUTE).is_empty() && live.of(3, None, 75 * MINUTE).is_empty());
         live.add(&event("e", EventKind::AddToCart, 1), &hashes(None, None, Some(9)));
         assert_eq!(products(&live.of(9, Some(9), 75 * MINUTE)), ["e", "d"]);
