@@ -146,16 +146,16 @@ mod x86 {
             let query = query.as_ptr();
             // SAFETY: the query of a line holds 128 bytes, two registers; loads need no alignment.
             let (low, high) = unsafe { (_mm512_loadu_si512(query.cast()), _mm512_loadu_si512(query.add(LINE).cast())) };
-            for row in 0..ROWS {
+            for ((row, low_sum), high_sum) in rows.iter().zip(&mut low_sums).zip(&mut high_sums) {
                 // SAFETY: a line holds 64 bytes, one register; loads need no alignment.
-                let line = unsafe { _mm512_loadu_si512(rows[row][at].as_ptr().cast()) };
+                let line = unsafe { _mm512_loadu_si512(row[at].as_ptr().cast()) };
                 let upper = _mm512_and_si512(_mm512_srli_epi32::<4>(line), half);
-                low_sums[row] = _mm512_dpbusd_epi32(low_sums[row], _mm512_and_si512(line, half), low);
-                high_sums[row] = _mm512_dpbusd_epi32(high_sums[row], upper, high);
+                *low_sum = _mm512_dpbusd_epi32(*low_sum, _mm512_and_si512(line, half), low);
+                *high_sum = _mm512_dpbusd_epi32(*high_sum, upper, high);
             }
         }
-        for row in 0..ROWS {
-            low_sums[row] = _mm512_add_epi32(low_sums[row], high_sums[row]);
+        for (low_sum, high_sum) in low_sums.iter_mut().zip(high_sums) {
+            *low_sum = _mm512_add_epi32(*low_sum, high_sum);
         }
         low_sums
     }
