@@ -119,6 +119,25 @@ fn a_dry_run_asks_about_real_sessions_even_where_most_of_them_say_nothing() {
 }
 
 #[test]
+fn what_a_shopper_bought_stays_out_on_the_command_line_too() {
+    let work = shop();
+    let similar = ["recommend", "shop", "--intent", "similar", "--product", "p0", "--limit", "2", "--shopper", "ann"];
+    let first = |work: &Workplace| work.json(&similar)["results"][0]["id"].as_str().unwrap().to_owned();
+    let bought = first(&work);
+    work.write("events.jsonl", format!(
+        r#"{{"event":"purchase","event_id":"1","user_id":"ann","timestamp":"{}","ecommerce":{{"transaction_id":"o1","items":[{{"item_id":"{bought}"}}]}}}}"#,
+        jiff::Timestamp::now() - jiff::SignedDuration::from_hours(31 * 24)
+    ));
+    work.ok(&["events", "import", "shop", "events.jsonl"]);
+    assert_eq!(first(&work), bought);
+    work.write("lately.toml", "[shop]\nrepurchase_days = 90");
+    work.ok(&["rules", "apply", "shop", "lately.toml"]);
+    assert_ne!(first(&work), bought);
+    work.write("empty.toml", " \n");
+    assert!(work.fails(&["rules", "apply", "shop", "empty.toml", "--force"], 6).contains("it is empty"));
+}
+
+#[test]
 fn what_is_shown_as_json_can_be_sent_back() {
     let work = shop();
     work.ok(&["rules", "apply", "shop", "rules.toml"]);

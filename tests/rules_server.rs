@@ -180,6 +180,22 @@ fn what_was_shown_in_vain_is_left_out_until_it_is_clicked() {
 }
 
 #[test]
+fn a_product_whose_stand_in_is_on_the_list_already_is_gone_by_its_rule() {
+    let (_root, running) = start();
+    let request = json!({"context": {"product": "000"}, "limit": 6});
+    let before = running.recommended(&request);
+    for (gone, with) in [(&before[3], &before[0]), (&before[0], &before[3])] {
+        save(&running, &rule("instead", json!({"replace": {"product": gone, "with": with}})));
+        let after = answer(&running, &request);
+        let ids: Vec<&str> =
+            after["results"].as_array().unwrap().iter().map(|result| result["id"].as_str().unwrap()).collect();
+        assert!(!ids.contains(&gone.as_str()), "{after}");
+        assert_eq!(ids.iter().filter(|id| *id == with).count(), 1, "{after}");
+        assert_eq!(after["rules"], json!([{"id": "instead", "removed": 1}]), "{after}");
+    }
+}
+
+#[test]
 fn what_was_bought_stays_out_for_as_long_as_the_rules_say_whatever_is_shown_since_and_over_a_restart() {
     let (root, mut running) = start();
     save(&running, &json!({"shop": {"repurchase_days": 90}}));

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use kindred::catalog::{CatalogConfig, Product, ProductId, read_feed};
 use kindred::events::{EventKind, History, HistoryBuilder, Interaction, NO_ORDER};
 use kindred::index::{CatalogDir, Check};
-use kindred::live::Change;
+use kindred::live::{Change, Upsert};
 use kindred::recommend::{
     Engine, FewerBecause, Intent, Query, Reason, RecommendConfig, RelativePrice, SessionEvent, UpsellConfig,
 };
@@ -137,6 +137,25 @@ fn a_changed_price_or_stock_counts_in_the_next_answer() {
     assert_eq!(shop.ids(&upsell("anchor")), ["too dear"]);
     patch("anchor", json!({"price": "800.00 USD"}));
     assert_eq!(shop.ids(&upsell("anchor")), ["better dearer"]);
+}
+
+#[test]
+fn what_came_since_the_build_steps_up_within_its_category_alone() {
+    let shop = Shop::of(&phones());
+    let new = |id: &str, title: &str, price: &str, category: [&str; 2]| {
+        let record = json!({"id": id, "title": title, "price": price, "product_type": [category]});
+        let product: Product = serde_json::from_value(record).unwrap();
+        let vector = shop::EMBEDDER.embed_one(&product.title).unwrap();
+        Change::Upsert(Box::new(Upsert { product, vector, model: shop::EMBEDDER.fingerprint().to_owned() }))
+    };
+    let (tools, toys) = (["Tools", "Drills"], ["Toys", "Play tools"]);
+    let changes = vec![
+        new("drill", "Boschi drill 500 W", "80.00 USD", tools),
+        new("stronger", "Boschi drill 700 W", "90.00 USD", tools),
+        new("toy", "Boschi drill 800 W", "90.00 USD", toys),
+    ];
+    shop.engine.live().submit(changes).unwrap();
+    assert_eq!(shop.ids(&upsell("drill")), ["stronger"]);
 }
 
 #[test]

@@ -84,9 +84,12 @@ pub(super) fn question(
         told.start_from_order(&order, placed_at);
     }
     if let Some(id) = session.shopper {
-        let (store, buyer) = (store(context, catalog)?, Buyer::User(id));
+        let store = store(context, catalog)?;
+        let buyer = Buyer::User(id);
+        let purchases = store.purchases(&buyer)?;
+        told.mark(Vec::new(), &purchases);
         told.bought = store.bought(&buyer)?;
-        told.take_purchases(store.purchases(&buyer)?, last_order);
+        told.take_purchases(purchases, last_order);
     }
     let asked = session.intent.map_or_else(|| told.clone(), |intent| told.asking(intent));
     Ok(engine.place(asked, Said { intent: session.intent, limit: ask.limit })?)

@@ -167,6 +167,12 @@ impl View {
         }
     }
 
+    /// Whether both rows have the same main category, or none. One that came since the generation was built counts as well.
+    pub fn is_of_same_category(&self, a: RowId, b: RowId) -> bool {
+        let new = |row: RowId| self.0.overlay.delta.get(&row.0).map_or(&[][..], |new| new.product.main_category());
+        self.leaf(a) == self.leaf(b) && (self.leaf(a).is_some() || new(a) == new(b))
+    }
+
     /// What the shop paid for the row's product, in minor units of its price's currency.
     pub fn cost(&self, row: RowId) -> Option<i64> {
         match self.0.overlay.delta.get(&row.0) {

@@ -14,7 +14,7 @@ use super::replenish::MAX_DUE_WITHIN_DAYS;
 use super::source::{Source, SourceScores};
 use super::trace::TraceLog;
 use crate::catalog::Money;
-use crate::events::{BoughtProduct, EventKind, Purchased};
+use crate::events::{BoughtProduct, EventKind, LiveInteraction, Purchased};
 use crate::rank::RowId;
 use crate::rules::Filter;
 
@@ -164,7 +164,24 @@ pub struct Query {
     pub is_counted: bool,
 }
 
+impl From<LiveInteraction> for Mark {
+    fn from(done: LiveInteraction) -> Self {
+        Self { product: done.product, kind: done.kind, time_ms: done.time_ms }
+    }
+}
+
 impl Query {
+    /// Tells the rules what the shopper was shown, clicked and bought: `live`, and purchases of orders, which are remembered for longer.
+    pub fn mark(&mut self, live: Vec<LiveInteraction>, purchases: &[Purchased]) {
+        let bought = |line: &Purchased| Mark {
+            product: line.product.as_str().into(),
+            kind: EventKind::Purchase,
+            time_ms: i64::from(line.time_s) * 1000,
+        };
+        self.shopper.marks = purchases.iter().map(bought).chain(live.into_iter().map(Mark::from)).collect();
+        self.shopper.marks.sort_by_key(|mark| mark.time_ms);
+    }
+
     /// Whether it needs something to go with.
     fn goes_with_cart(&self) -> bool {
         self.intent == Intent::Bundle || self.intent == Intent::CrossSell && self.order.is_none()

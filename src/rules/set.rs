@@ -54,6 +54,9 @@ impl RuleSet {
         if text.len() > MAX_DOCUMENT_BYTES {
             return Err(whole(format!("it has {} bytes, at most {MAX_DOCUMENT_BYTES} are allowed", text.len())));
         }
+        if text.trim().is_empty() {
+            return Err(whole("it is empty; a set without rules is `rules = []` in TOML and `{}` in JSON".to_owned()));
+        }
         let value: Value = match notation {
             Notation::Json => {
                 let Unique(value) =

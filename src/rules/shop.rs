@@ -84,9 +84,9 @@ pub struct NeverWith {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FrequencyCap {
-    /// How often, 1 or more; a click begins anew.
+    /// How often, 1 to 200; a click begins anew.
     pub impressions: u32,
-    /// Within how many days, 1 to 365.
+    /// Within how many days, 1 to 30.
     pub days: u32,
 }
 
@@ -96,7 +96,7 @@ pub struct FrequencyCap {
 pub struct Fatigue {
     /// 0 to 5.
     pub strength: f64,
-    /// Within how many days, 1 to 365.
+    /// Within how many days, 1 to 30.
     pub days: u32,
 }
 

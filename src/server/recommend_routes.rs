@@ -20,7 +20,7 @@ use super::requests::{DEFAULT_LIMIT, Include, RecommendRequest, SearchRequest, S
 use super::shopify::ShopifyResponse;
 use crate::events::{BoughtProduct, Buyer, EventError, EventKind, EventStore, Purchased};
 use crate::live::View;
-use crate::recommend::{Engine, Intent, MAX_ANCHORS, MAX_LIMIT, Mark, Query, SessionEvent, Trace};
+use crate::recommend::{Engine, Intent, MAX_ANCHORS, MAX_LIMIT, Query, SessionEvent, Trace};
 
 /// Most products that Shopify's call returns, and what it returns unless told otherwise.
 const SHOPIFY_LIMIT: usize = 10;
@@ -135,15 +135,7 @@ fn add_marks(app: &App, catalog: &str, shopper: &Shopper, purchases: &[Purchased
         let kind = if is_known { VisitorKind::Returning } else { VisitorKind::New };
         query.shopper.visitor = Some(kind.word().to_owned());
     }
-    let mark =
-        |done: crate::events::LiveInteraction| Mark { product: done.product, kind: done.kind, time_ms: done.time_ms };
-    let bought = |line: &Purchased| Mark {
-        product: line.product.as_str().into(),
-        kind: EventKind::Purchase,
-        time_ms: i64::from(line.time_s) * 1000,
-    };
-    query.shopper.marks = purchases.iter().map(bought).chain(marks.into_iter().map(mark)).collect();
-    query.shopper.marks.sort_by_key(|mark| mark.time_ms);
+    query.mark(marks, purchases);
 }
 
 /// What the shopper bought in earlier orders; nothing where that cannot be read in time, as the question has an answer without it.

@@ -102,7 +102,11 @@ pub(super) struct RulesReportResponse {
         Refusals,
     ),
 )]
-pub(super) async fn get_rules(CatalogAddress { engine, .. }: CatalogAddress) -> Result<Response, Problem> {
+pub(super) async fn get_rules(
+    CatalogAddress { engine, .. }: CatalogAddress,
+    RawQuery(raw): RawQuery,
+) -> Result<Response, Problem> {
+    QueryString::parse(raw.as_deref(), &[])?;
     let current = engine.rules().current();
     tagged(json(&RulesResponse { version: current.version, document: current.set })?, current.version)
 }

@@ -206,6 +206,8 @@ impl<'a> Selector<'a> {
             }
         }
         let (mut free, mut last_value, mut has_fill) = (0, None, false);
+        // What stands in another's place, the rules that say so, and whose place it is.
+        let mut stand_ins: HashMap<u32, (Vec<usize>, u32)> = HashMap::new();
         for valued in all_hits {
             while shelf.slots.get(free).is_some_and(Option::is_some) {
                 free += 1;
@@ -223,9 +225,18 @@ impl<'a> Selector<'a> {
             let (row, rules) = self.replaced(valued.hit.row);
             let hit = if row == valued.hit.row { valued.hit } else { plain(row) };
             if shelf.put(hit, free, true) {
-                shelf.placed.extend(rules);
+                shelf.placed.extend(&rules);
+                if !rules.is_empty() {
+                    stand_ins.insert(row.0, (rules, valued.hit.row.0));
+                }
                 last_value = Some(valued.value);
                 has_fill |= valued.is_fill;
+            } else if !rules.is_empty() {
+                // Its stand-in is there already, or may not be.
+                shelf.note_removed(&rules, valued.hit.row.0);
+            } else if let Some((rules, instead_of)) = stand_ins.remove(&row.0) {
+                // It is there, in the place of one that has none now.
+                shelf.note_removed(&rules, instead_of);
             }
         }
         let Shelf { slots, removed, mut placed, .. } = shelf;
@@ -261,6 +272,12 @@ pub(super) fn order(a: &Valued, b: &Valued) -> std::cmp::Ordering {
 }
 
 impl Shelf<'_> {
+    fn note_removed(&mut self, rules: &[usize], row: u32) {
+        for number in rules {
+            self.removed.entry(*number).or_default().insert(row);
+        }
+    }
+
     /// Puts the hit into a free slot, unless it or its family is there already or a cap is reached. Returns whether it did.
     fn put(&mut self, hit: Hit, slot: usize, is_noted: bool) -> bool {
         let (scene, compiled) = (self.selector.scene, self.selector.compiled);

@@ -62,7 +62,7 @@ impl Anchor {
     /// What is better about a candidate and where it stands; `None` where a rule keeps it out.
     pub(super) fn step_up(&self, view: &View, row: RowId, similarity: f32, config: &UpsellConfig) -> Option<Better> {
         let floor = if self.leaf.is_some() { config.min_similarity } else { config.close_similarity };
-        if similarity < floor || view.leaf(row) != self.leaf || !self.is_of_same_use(&view.models(row)) {
+        if similarity < floor || !view.is_of_same_category(row, self.row) || !self.is_of_same_use(&view.models(row)) {
             return None;
         }
         let attributes = view.attributes(row);
