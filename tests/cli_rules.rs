@@ -218,7 +218,7 @@ fn a_field_that_went_with_a_build_is_a_warning_for_rules_that_had_it() {
     for command in ["check", "apply"] {
         assert!(work.ok(&["rules", command, "shop", "more.toml"]).contains(warning));
     }
-    work.write("none.toml", "");
+    work.write("none.toml", "rules = []");
     work.ok(&["rules", "apply", "shop", "none.toml"]);
     assert!(work.ok(&["rules", "rollback", "shop"]).contains(warning));
     work.write(
