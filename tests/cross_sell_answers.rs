@@ -3,14 +3,11 @@
 mod shop;
 
 use std::collections::HashSet;
-use std::path::Path;
 
-use kindred::behavior::BehaviorConfig;
-use kindred::catalog::{CatalogConfig, Product, ProductId};
+use kindred::catalog::{Product, ProductId};
 use kindred::events::{EventKind, History, HistoryBuilder, Interaction};
-use kindred::index::{CatalogDir, Check, IndexConfig};
-use kindred::live::{Change, FoldChanges, Upsert};
-use kindred::pipeline::Build;
+use kindred::index::{CatalogDir, Check};
+use kindred::live::{Change, Upsert};
 use kindred::recommend::{
     Answer, Engine, Explained, FewerBecause, Intent, Query, RecommendConfig, Said, SessionEvent, Sieve, Source, Step,
 };
@@ -26,7 +23,7 @@ struct Shop {
 impl Shop {
     fn new(records: &[Value], pairs: &str, history: History) -> Self {
         let root = tempfile::tempdir().unwrap();
-        build(root.path(), records, history);
+        shop::build_records(root.path(), records, history);
         let dir = CatalogDir::new(root.path(), "shop").unwrap();
         if !pairs.is_empty() {
             std::fs::write(dir.path().join("pairs.csv"), format!("product,with,relation\n{pairs}")).unwrap();
@@ -61,24 +58,6 @@ impl Shop {
         let (ids, _, explained) = self.ask(query);
         ids.into_iter().zip(explained.reasons.into_iter().map(|reason| reason.code)).collect()
     }
-}
-
-fn build(root: &Path, records: &[Value], history: History) {
-    let feed = root.join("feed.jsonl");
-    std::fs::write(&feed, records.iter().map(|record| format!("{record}\n")).collect::<String>()).unwrap();
-    let dir = CatalogDir::new(root, "shop").unwrap();
-    let catalog = CatalogConfig { text: shop::template(), max_reject_share: 0.5, ..CatalogConfig::default() };
-    let build = Build {
-        dir: &dir,
-        catalog: &catalog,
-        // Hundreds of gnomes that differ by a number have many neighbors as near as the ten nearest.
-        index: &IndexConfig { recall_floor: 0.0, ..IndexConfig::default() },
-        live: FoldChanges::Newer,
-        behavior: &BehaviorConfig::default(),
-        history: &|| Ok(history.clone()),
-        embedder: &shop::EMBEDDER,
-    };
-    build.run(&feed, &|_| {}).unwrap();
 }
 
 /// What goes with a cart.

@@ -8,12 +8,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::LazyLock;
 
 use generation::Random;
-use kindred::behavior::BehaviorConfig;
-use kindred::catalog::CatalogConfig;
 use kindred::events::{EventKind, History, HistoryBuilder, Interaction, NO_ORDER};
-use kindred::index::{CatalogDir, Check, IndexConfig};
-use kindred::live::FoldChanges;
-use kindred::pipeline::Build;
+use kindred::index::{CatalogDir, Check};
 use kindred::recommend::{
     Answer, Engine, Fallback, Intent, PlacementChanges, Placements, Query, RecommendConfig, RecommendError, Said,
     Saver, SessionEvent, Sieve, Source, Stage, Step,
@@ -68,20 +64,9 @@ struct Shop {
 impl Shop {
     fn open(config: &RecommendConfig) -> Self {
         let root = tempfile::tempdir().unwrap();
-        let (feed, records) = (root.path().join("feed.jsonl"), records());
-        std::fs::write(&feed, records.iter().map(|record| format!("{record}\n")).collect::<String>()).unwrap();
+        let records = records();
+        shop::build_records(root.path(), &records, history());
         let dir = CatalogDir::new(root.path(), "shop").unwrap();
-        let catalog = CatalogConfig { text: shop::template(), ..CatalogConfig::default() };
-        let build = Build {
-            dir: &dir,
-            catalog: &catalog,
-            index: &IndexConfig::default(),
-            live: FoldChanges::Newer,
-            behavior: &BehaviorConfig::default(),
-            history: &|| Ok(history()),
-            embedder: &shop::EMBEDDER,
-        };
-        build.run(&feed, &|_| {}).unwrap();
         let generation = dir.open_current(Check::Hashes).unwrap();
         let engine = Engine::new(&dir, generation, shop::EMBEDDER.clone(), &shop::template(), config).unwrap();
         let records = records.into_iter().map(|record| (record["id"].as_str().unwrap().to_owned(), record)).collect();

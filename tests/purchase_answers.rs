@@ -7,12 +7,9 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 use command::Workplace;
-use kindred::behavior::BehaviorConfig;
-use kindred::catalog::{CatalogConfig, ProductId};
+use kindred::catalog::ProductId;
 use kindred::events::{Buyer, Event, EventKind, EventStore, EventsConfig, History, HistoryPart, Ids, Item, Purchased};
-use kindred::index::{CatalogDir, Check, IndexConfig};
-use kindred::live::FoldChanges;
-use kindred::pipeline::Build;
+use kindred::index::{CatalogDir, Check};
 use kindred::recommend::{
     Answer, BundleConfig, BundleOffer, Engine, Explained, FewerBecause, Intent, NoDiscount, PlacedOrder, Query,
     RecommendConfig, Said, SessionEvent, Sieve, Stage, Step, WithoutList,
@@ -35,7 +32,7 @@ impl Shop {
         let dir = CatalogDir::new(root.path(), "shop").unwrap();
         std::fs::create_dir_all(dir.path()).unwrap();
         let history = if events.is_empty() { History::default() } else { kept(&dir.path(), events) };
-        build(root.path(), records, &history);
+        shop::build_records(root.path(), records, history);
         let generation = dir.open_current(Check::Hashes).unwrap();
         let engine = Engine::new(&dir, generation, shop::EMBEDDER.clone(), &shop::template(), config).unwrap();
         Self { engine, root }
@@ -76,24 +73,6 @@ fn kept(folder: &Path, events: Vec<Event>) -> History {
     let store = EventStore::open(folder, &EventsConfig::default()).unwrap();
     store.submit(events).unwrap();
     store.history(&HistoryPart::default()).unwrap()
-}
-
-fn build(root: &Path, records: &[Value], history: &History) {
-    let feed = root.join("feed.jsonl");
-    std::fs::write(&feed, records.iter().map(|record| format!("{record}\n")).collect::<String>()).unwrap();
-    let dir = CatalogDir::new(root, "shop").unwrap();
-    let catalog = CatalogConfig { text: shop::template(), max_reject_share: 0.5, ..CatalogConfig::default() };
-    let build = Build {
-        dir: &dir,
-        catalog: &catalog,
-        // Hundreds of gnomes that differ by a number have many neighbors as near as the ten nearest.
-        index: &IndexConfig { recall_floor: 0.0, ..IndexConfig::default() },
-        live: FoldChanges::Newer,
-        behavior: &BehaviorConfig::default(),
-        history: &|| Ok(history.clone()),
-        embedder: &shop::EMBEDDER,
-    };
-    build.run(&feed, &|_| {}).unwrap();
 }
 
 fn product(id: &str, title: &str, price: &str, cost: &str, category: &str) -> Value {

@@ -4,13 +4,9 @@ mod shop;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use kindred::behavior::BehaviorConfig;
-use kindred::catalog::CatalogConfig;
 use kindred::eval::UpsellSettings;
 use kindred::events::{EventKind, History, HistoryBuilder, Interaction, NO_ORDER};
-use kindred::index::{CatalogDir, Check, IndexConfig};
-use kindred::live::FoldChanges;
-use kindred::pipeline::Build;
+use kindred::index::{CatalogDir, Check};
 use kindred::recommend::{
     Answer, Engine, FewerBecause, Intent, Query, RecommendConfig, Saver, SessionEvent, TrialRules, UpsellConfig,
 };
@@ -71,20 +67,9 @@ struct Shop {
 impl Shop {
     fn open() -> Self {
         let root = tempfile::tempdir().unwrap();
-        let (feed, records) = (root.path().join("feed.jsonl"), records());
-        std::fs::write(&feed, records.iter().map(|record| format!("{record}\n")).collect::<String>()).unwrap();
+        let records = records();
+        shop::build_records(root.path(), &records, history());
         let dir = CatalogDir::new(root.path(), "shop").unwrap();
-        let catalog = CatalogConfig { text: shop::template(), ..CatalogConfig::default() };
-        let build = Build {
-            dir: &dir,
-            catalog: &catalog,
-            index: &IndexConfig::default(),
-            live: FoldChanges::Newer,
-            behavior: &BehaviorConfig::default(),
-            history: &|| Ok(history()),
-            embedder: &shop::EMBEDDER,
-        };
-        build.run(&feed, &|_| {}).unwrap();
         let generation = dir.open_current(Check::Hashes).unwrap();
         // Names of a few words are not much alike.
         let upsell = UpsellConfig { min_similarity: 0.5, ..UpsellConfig::default() };

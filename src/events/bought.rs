@@ -90,19 +90,25 @@ impl EventStore {
     /// Refunds are taken off as in [`EventStore::history`], those too that others told of these orders; but one that names no order takes
     /// back nothing that is older than the lines that count. Returns an error if the file is damaged or cannot be read.
     pub fn bought(&self, buyer: &Buyer) -> Result<Vec<BoughtProduct>, EventError> {
-        let Some(key) = self.shared.key() else { return Ok(Vec::new()) };
-        let Some(_reading) = self.shared.reading() else { return Ok(Vec::new()) };
-        if !is_there(self.path())? {
-            return Ok(Vec::new());
-        }
-        let connection = reader(self.path())?;
-        let history = history_of(self.path(), &connection, buyer.hashed(key), self.shared.config.session_idle_ms())?;
+        let history = self.purchases_of(buyer)?;
         let ids = history.products();
         // Purchases of one shopper alone were read.
         let bought = bought_by_shopper(&history).into_values().flatten();
         Ok(bought
             .map(|(product, num_orders)| BoughtProduct { product: ids[product as usize].clone(), num_orders })
             .collect())
+    }
+
+    /// The newest purchases of `buyer` with what was sent back of them. Empty for a shopper who is not known, and while an erasure rids the
+    /// file of its bytes, which a reader would hinder.
+    pub(super) fn purchases_of(&self, buyer: &Buyer) -> Result<History, EventError> {
+        let Some(key) = self.shared.key() else { return Ok(History::default()) };
+        let Some(_reading) = self.shared.reading() else { return Ok(History::default()) };
+        if !is_there(self.path())? {
+            return Ok(History::default());
+        }
+        let connection = reader(self.path())?;
+        history_of(self.path(), &connection, buyer.hashed(key), self.shared.config.session_idle_ms())
     }
 }
 

@@ -29,6 +29,7 @@
 //! | `status` | what there is, counted |
 //! | `history` | [`History`]: interactions by session, in memory |
 //! | `error` | [`EventError`] |
+//! | `fixture` | purchases that tests tell |
 
 mod bought;
 mod columns;
@@ -37,6 +38,8 @@ mod error;
 mod event;
 mod fields;
 mod file;
+#[cfg(test)]
+mod fixture;
 mod history;
 mod identity;
 mod import;

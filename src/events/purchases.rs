@@ -11,7 +11,7 @@ use super::file::reader;
 use super::history::{History, NO_ORDER};
 use super::identity::{Domain, IdentityKey};
 use super::kind::EventKind;
-use super::sessions::{history_of, purchasers};
+use super::sessions::purchasers;
 use super::store::EventStore;
 use super::tables::is_there;
 
@@ -131,13 +131,7 @@ impl EventStore {
     ///
     /// Refunds are taken off as by [`EventStore::bought`]. Returns an error if the file is damaged or cannot be read.
     pub fn purchases(&self, buyer: &Buyer) -> Result<Vec<Purchased>, EventError> {
-        let Some(key) = self.shared.key() else { return Ok(Vec::new()) };
-        let Some(_reading) = self.shared.reading() else { return Ok(Vec::new()) };
-        if !is_there(self.path())? {
-            return Ok(Vec::new());
-        }
-        let connection = reader(self.path())?;
-        let history = history_of(self.path(), &connection, buyer.hashed(key), self.shared.config.session_idle_ms())?;
+        let history = self.purchases_of(buyer)?;
         let mut lines: Vec<Purchase> = purchases_by_shopper(&history).into_values().flatten().collect();
         lines.sort_unstable();
         Ok(by_id(&history, &lines))

@@ -8,7 +8,7 @@ use roaring::RoaringBitmap;
 use super::engine::Engine;
 use super::error::RecommendError;
 use super::filter::{Narrowed, allowed_rows};
-use super::query::{Query, RelativePrice, SessionEvent};
+use super::query::{Intent, Query, RelativePrice, SessionEvent};
 use super::search::Allowed;
 use super::session::in_cart;
 use super::trace::Sieve;
@@ -40,7 +40,7 @@ impl Scope {
 
 impl Engine {
     /// What `query` is about where it starts from its session: neither what is on the page or in the cart nor what is excluded may
-    /// appear, and other products of the session only where that is allowed.
+    /// appear, and other products of the session only where that is allowed: what is due again is there though it was looked at.
     ///
     /// Returns an error if the filter is malformed or the index cannot be read.
     pub(super) fn scope(&self, view: &View, query: &Query) -> Result<Scope, RecommendError> {
@@ -49,7 +49,8 @@ impl Engine {
         steps.extend(anchors.iter().map(|&row| (row, EventKind::ViewItem)));
         let cart = in_cart(steps.iter().copied());
         let taken: Vec<RowId> = anchors.iter().chain(&cart).copied().collect();
-        let include_seen = query.include_seen.unwrap_or(self.config().include_seen);
+        let include_seen =
+            query.intent == Intent::Replenish || query.include_seen.unwrap_or(self.config().include_seen);
         let seen = steps.iter().map(|(row, _)| *row).filter(|_| !include_seen);
         let out = taken.iter().copied().chain(seen).chain(excluded).map(|row| row.0).collect();
         let newest_first: Vec<RowId> = steps.iter().rev().map(|(row, _)| *row).collect();

@@ -40,7 +40,12 @@ pub fn build(root: &Path, lines: &str, history: History) -> Built {
     build_with(root, lines, history, &BehaviorConfig::default())
 }
 
-/// The same with settings of what is learned.
+/// The same of records.
+pub fn build_records(root: &Path, records: &[Value], history: History) -> Built {
+    build(root, &records.iter().map(|record| format!("{record}\n")).collect::<String>(), history)
+}
+
+/// The same as [`build`] with settings of what is learned.
 pub fn build_with(root: &Path, lines: &str, history: History, behavior: &BehaviorConfig) -> Built {
     let feed = root.join("feed.jsonl");
     std::fs::write(&feed, lines).unwrap();
@@ -49,7 +54,8 @@ pub fn build_with(root: &Path, lines: &str, history: History, behavior: &Behavio
     let build = Build {
         dir: &dir,
         catalog: &catalog,
-        index: &IndexConfig::default(),
+        // Hundreds of products that differ by a number have many neighbors as near as the ten nearest.
+        index: &IndexConfig { recall_floor: 0.0, ..IndexConfig::default() },
         live: FoldChanges::Newer,
         behavior,
         history: &|| Ok(history.clone()),

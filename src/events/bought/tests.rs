@@ -4,28 +4,11 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::*;
-use crate::catalog::ProductId;
-use crate::events::{Event, EventsConfig, HistoryPart, Ids, Item};
-
-/// A day of 2026, in milliseconds since 1970.
-const DAY: i64 = 1_780_000_000_000;
-const HOUR: i64 = 3_600_000;
+use crate::events::fixture::told;
+use crate::events::{EventsConfig, HistoryPart};
 
 fn opened(folder: &Path) -> EventStore {
     EventStore::open(folder, &EventsConfig::default()).unwrap()
-}
-
-/// `kind` by a visitor and a user (where named), of an order (where named), `hour` hours after [`DAY`].
-fn told(kind: EventKind, (visitor, user): (&str, &str), hour: i64, order: &str, items: &[(&str, u32)]) -> Event {
-    let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-    let item =
-        |(id, quantity): &(&str, u32)| Item { product: ProductId::new(*id).unwrap(), quantity: *quantity, price: None };
-    Event {
-        ids: Ids { visitor: text(visitor), user: text(user), ..Ids::default() },
-        order: text(order),
-        items: items.iter().map(item).collect(),
-        ..Event::new(kind, DAY + hour * HOUR)
-    }
 }
 
 fn bought(store: &EventStore, id: &str) -> Vec<(String, u32)> {

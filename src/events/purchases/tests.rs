@@ -1,25 +1,8 @@
 //! What shoppers bought and kept, compared with what is written down by hand and with the reading of one shopper.
 
 use super::*;
-use crate::catalog::ProductId;
-use crate::events::{Event, EventsConfig, Ids, Item};
-
-/// A day of 2026, in milliseconds since 1970.
-const DAY: i64 = 1_780_000_000_000;
-const HOUR: i64 = 3_600_000;
-
-/// `kind` by a visitor and a user (where named), of an order (where named), `hour` hours after [`DAY`].
-fn told(kind: EventKind, (visitor, user): (&str, &str), hour: i64, order: &str, items: &[(&str, u32)]) -> Event {
-    let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-    let item =
-        |(id, quantity): &(&str, u32)| Item { product: ProductId::new(*id).unwrap(), quantity: *quantity, price: None };
-    Event {
-        ids: Ids { visitor: text(visitor), user: text(user), ..Ids::default() },
-        order: text(order),
-        items: items.iter().map(item).collect(),
-        ..Event::new(kind, DAY + hour * HOUR)
-    }
-}
+use crate::events::EventsConfig;
+use crate::events::fixture::{DAY, HOUR, told};
 
 /// Product and hour of each line.
 fn lines(purchases: &[Purchased]) -> Vec<(&str, i64)> {

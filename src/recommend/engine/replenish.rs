@@ -4,13 +4,10 @@ use jiff::Timestamp;
 
 use super::Engine;
 use crate::live::View;
-use crate::rank::RowId;
 use crate::recommend::error::RecommendError;
 use crate::recommend::query::{Answer, FewerBecause, Query};
 use crate::recommend::replenish::{Due, Known, Shelf, due_products};
 use crate::recommend::ruled::{Asked, Compiled};
-use crate::recommend::scope::{named, steps};
-use crate::recommend::session::in_cart;
 
 impl Engine {
     /// What is due for the shopper of the question by [`Query::purchases`], best first, whether it may be shown or not.
@@ -32,28 +29,23 @@ impl Engine {
         query: &Query,
         rules: &Compiled,
     ) -> Result<Answer, RecommendError> {
-        let (anchors, excluded, mut missing_ids) = named(view, query);
-        let steps = steps(view, &query.session, &mut missing_ids);
-        let cart = in_cart(steps);
-        let taken: Vec<RowId> = anchors.iter().chain(&cart).copied().collect();
-        let out = taken.iter().chain(&excluded).map(|row| row.0).collect();
-        let allowed = self.allowed(view, query, &anchors, out)?;
+        let scope = self.scope(view, query)?;
         let known = self.bought_again(view, query);
         let shelf = Shelf {
             view,
-            allowed: &allowed,
+            allowed: &scope.allowed,
             known: &known,
-            taken: taken.iter().filter_map(|&row| view.family(row)).collect(),
+            taken: scope.taken.iter().filter_map(|&row| view.family(row)).collect(),
             floor: query.min_score,
         };
         let asked = Asked {
             view,
             query,
-            page: &anchors,
-            cart: &cart,
-            taken: &taken,
-            allowed: &allowed,
-            missing_ids,
+            page: scope.page(),
+            cart: &scope.cart,
+            taken: &scope.taken,
+            allowed: &scope.allowed,
+            missing_ids: scope.missing_ids.clone(),
             is_filled: false,
             anchor: None,
             most: None,
