@@ -152,7 +152,7 @@ fn what_the_shop_itself_says_comes_first_or_never() {
     assert!(shop.codes(&page("nova8")).contains(&("nova7".to_owned(), "always_together".to_owned())));
     assert!(!shop.ids(&page("slim7")).contains(&"nova7".to_owned()));
     let [fault] = shop.engine.pairs().faults().to_vec().try_into().unwrap();
-    assert_eq!((fault.line, fault.field.as_str()), (4, "relation"));
+    assert_eq!((fault.line.unwrap(), fault.field.as_str()), (4, "relation"));
     // Nothing that is pinned stands beside what it never stands beside.
     let pinned = json!({"rules": [{"id": "pin", "then": {"pin": {"products": ["slim7", "case7"]}}}]});
     let rules = RuleSet::read(&pinned.to_string(), Notation::Json).unwrap();

@@ -148,6 +148,8 @@ def made_for(claim):
     claim.says(name)
     texts = [claim.product.title] if claim.evidence["origin"] == "title" else [claim.product.description]
     require(goes_by(texts, name), f"the {claim.evidence['origin']} of `{claim.product.title}` does not say {name}")
+    is_select = any(f"select {name}" in " ".join(words(text)) for text in texts)
+    require(is_select <= ("select" in claim.text), "the sentence does not say that it is for select ones alone")
     called = [start.title, *start.category, *(f"{start.brand} {part}" for part in start.category)]
     require(goes_by(called, name), f"`{start.title}` does not go by the name {name}")
 

@@ -2,9 +2,10 @@
 //!
 //! Embeddings blur model numbers: a case for the iPhone 7 Plus looks much like one for the iPhone 7, and does not fit it. So the
 //! models behind `for`, `fits`, `compatible with` and `works with` in a title, and in the attributes made for it, are read as they
-//! stand. A model is the word before a number and what belongs to the number: `galaxy s7 edge`, `watch 42mm`. Phrases without a
-//! number (`for most phones`) say nothing that could exclude another product, and ages and amounts (`for children 3 to 5 years`) are
-//! no models. Titles that name a model without such a word (`iPhone 7 Plus Silicone Case`) count when other titles of the catalog
+//! stand; what a `not` takes back (`not for iPhone 7`, `does not fit the 6s`) is no promise and is not read at all. A model is the word
+//! before a number and what belongs to the number: `galaxy s7 edge`, `watch 42mm`. Phrases without a
+//! number (`for most phones`) say nothing that could exclude another product, and ages and amounts (`for children 3 to 5 years`,
+//! `for dry hair 250 ml`) are no models. Titles that name a model without such a word (`iPhone 7 Plus Silicone Case`) count when other titles of the catalog
 //! name the model with one: [`Compatibility`] knows them.
 
 use std::collections::BTreeSet;
@@ -12,7 +13,7 @@ use std::collections::BTreeSet;
 use super::product::Product;
 
 /// Words after which a title names what the product fits.
-const OPENERS: [&str; 6] = ["for", "fits", "fit", "compatible with", "works with", "designed for"];
+const OPENERS: [&str; 7] = ["for", "fits", "fit", "compatible with", "works with", "work with", "designed for"];
 /// Attributes whose whole value names what the product fits.
 const ATTRIBUTES: [&str; 4] = ["fits", "compatibility", "compatible_with", "compatible_models"];
 /// Words before a number that make it an amount or an age.
@@ -21,12 +22,65 @@ const AMOUNT_BASES: [&str; 22] = [
     "under", "of", "set", "pack", "size", "devices", "phones", "models", "any",
 ];
 /// Words after a number that make it an amount or an age.
-const AMOUNT_UNITS: [&str; 16] = [
+const AMOUNT_UNITS: [&str; 40] = [
     "to", "year", "years", "yrs", "month", "months", "people", "persons", "person", "season", "seasons", "pack", "pcs",
-    "pieces", "days", "hours",
+    "pieces", "days", "hours", "ml", "cl", "l", "liter", "liters", "litre", "litres", "mg", "g", "gram", "grams", "kg",
+    "lb", "lbs", "oz", "fl", "mm", "cm", "m", "w", "watt", "watts", "percent", "x",
+];
+/// Units that make a number of two digits or more an amount where they are written with it; `iPhone 4G` and `Watch 42mm` are models.
+const JOINED_UNITS: [&str; 12] = ["ml", "cl", "l", "mg", "g", "kg", "lb", "lbs", "oz", "w", "pcs", "x"];
+/// Words that take back what follows them; `t` is the end of `doesn't` and `isn't`.
+const NEGATIONS: [&str; 14] = [
+    "not",
+    "except",
+    "excluding",
+    "incompatible",
+    "nor",
+    "cannot",
+    "cant",
+    "doesnt",
+    "isnt",
+    "no",
+    "non",
+    "never",
+    "without",
+    "t",
+];
+/// Negations that say what a product is (`non slip`) unless what it is for follows at once.
+const NEGATIVE_KINDS: [&str; 5] = ["no", "non", "never", "without", "t"];
+/// Words that may stand between a negation and what it takes back: `not yet suitable for`, `does not fit`.
+const LINKS: [&str; 28] = [
+    "a",
+    "always",
+    "are",
+    "be",
+    "been",
+    "compatible",
+    "currently",
+    "designed",
+    "fully",
+    "good",
+    "intended",
+    "is",
+    "it",
+    "made",
+    "meant",
+    "necessarily",
+    "officially",
+    "or",
+    "recommended",
+    "suitable",
+    "supposed",
+    "the",
+    "to",
+    "use",
+    "used",
+    "will",
+    "work",
+    "yet",
 ];
 /// Words that end what is named.
-pub(super) const ENDS: [&str; 3] = ["with", "w", "without"];
+pub(super) const ENDS: [&str; 4] = ["with", "w", "without", "but"];
 /// Words between two models.
 pub(super) const SEPARATORS: [&str; 2] = ["and", "or"];
 /// Words that belong to the number before them.
@@ -76,7 +130,7 @@ fn stated(product: &Product) -> Vec<String> {
         }
     }
     for value in ATTRIBUTES.iter().filter_map(|name| product.attributes.get(*name)).flatten() {
-        models.extend(models_of(&words(value)));
+        models.extend(phrases(value).iter().flat_map(|words| models_of(words)));
     }
     sorted(models)
 }
@@ -93,9 +147,41 @@ pub fn models_named(text: &str) -> Vec<String> {
     sorted(phrases(text).iter().flat_map(|words| models_of(words)).collect())
 }
 
-/// The parts of a title between dashes, as words.
+/// The parts of a text between dashes, as words, without what is taken back.
 pub(super) fn phrases(text: &str) -> Vec<Vec<String>> {
-    text.split(" - ").map(words).collect()
+    text.split(" - ").flat_map(|part| affirmed(&words(part))).collect()
+}
+
+/// The runs of words that no negation takes back.
+fn affirmed(words: &[String]) -> Vec<Vec<String>> {
+    let mut runs = Vec::new();
+    let mut rest = words;
+    while let Some((at, length)) = (0..rest.len()).find_map(|at| Some((at, taken_back(&rest[at..])?))) {
+        runs.push(rest[..at].to_vec());
+        rest = &rest[at + length..];
+    }
+    runs.push(rest.to_vec());
+    runs.retain(|run| !run.is_empty());
+    runs
+}
+
+/// Number of words that the negation at the start of `words` takes back, itself included: those to the next opener that is neither its
+/// own nor joined by `or`. `None` where no negation stands there.
+fn taken_back(words: &[String]) -> Option<usize> {
+    let negation = words.first().map(String::as_str).filter(|word| NEGATIONS.contains(word))?;
+    let (mut end, mut has_own) = (1, false);
+    while let Some(word) = words.get(end) {
+        match opener(&words[end..]) {
+            Some(length) => (end, has_own) = (end + length, true),
+            None if LINKS.contains(&word.as_str()) => end += 1,
+            None => break,
+        }
+    }
+    if NEGATIVE_KINDS.contains(&negation) && !has_own {
+        return None;
+    }
+    let opens = |at: &usize| opener(&words[*at..]).is_some() && !["or", "nor"].contains(&words[at - 1].as_str());
+    Some((end..words.len()).find(opens).unwrap_or(words.len()))
 }
 
 fn sorted(mut models: Vec<String>) -> Vec<String> {
@@ -111,11 +197,16 @@ pub(super) fn opener(words: &[String]) -> Option<usize> {
     OPENERS.iter().filter(|opener| starts_with(opener)).map(|opener| opener.split(' ').count()).max()
 }
 
-/// Lower-case words; `,` `/` `&` `;` stand as separators, `+` as `plus`, and a letter apart from its number is joined: `S 5` is `s5`.
+/// Lower-case words; `,` `/` `&` `;` stand as separators, `+` as `plus`, `%` as `percent`, decimals stay whole, and a letter apart from
+/// its number is joined: `S 5` is `s5`.
 pub(super) fn words(text: &str) -> Vec<String> {
     let mut spaced = String::with_capacity(text.len() + 8);
-    for c in text.chars().flat_map(char::to_lowercase) {
+    let mut chars = text.chars().flat_map(char::to_lowercase).peekable();
+    while let Some(c) = chars.next() {
+        let is_digit = |c: char| c.is_ascii_digit();
         match c {
+            '.' if spaced.ends_with(is_digit) && chars.peek().copied().is_some_and(is_digit) => spaced.push(c),
+            '%' => spaced.push_str(" percent "),
             ',' | '/' | '&' | ';' => spaced.push_str(" and "),
             '+' => spaced.push_str(" plus "),
             '®' | '™' | '©' => {}
@@ -151,14 +242,24 @@ fn models_of(words: &[String]) -> Vec<String> {
             base = Some(&part[at - 1]);
         }
         let Some(base) = base.filter(|base| !AMOUNT_BASES.contains(base) && !OPENERS.contains(base)) else { continue };
-        let rest: Vec<&str> = part[at + 1..].iter().map(String::as_str).collect();
-        if rest.first().is_some_and(|unit| AMOUNT_UNITS.contains(unit)) {
-            continue;
+        let belongs = |at: &usize| has_digit(&part[*at]) || SUFFIXES.contains(&part[*at].as_str());
+        let rest =
+            (at..part.len()).take_while(|at| belongs(at) && !is_amount(&part[*at..])).map(|at| part[at].as_str());
+        let numbers: Vec<&str> = if is_amount(&part[at..]) { Vec::new() } else { rest.collect() };
+        if !numbers.is_empty() {
+            models.push([&[base][..], &numbers].concat().join(" "));
         }
-        let rest = rest.into_iter().take_while(|word| has_digit(word) || SUFFIXES.contains(word));
-        models.push([base, &part[at]].into_iter().chain(rest).collect::<Vec<_>>().join(" "));
     }
     models
+}
+
+/// Whether the number at the start of `words` counts or measures something: `250 ml`, `60w`, `3 years`.
+fn is_amount(words: &[String]) -> bool {
+    let Some(number) = words.first() else { return false };
+    let unit = number.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
+    let digits = number.len() - unit.len();
+    digits > 1 && JOINED_UNITS.contains(&unit)
+        || unit.is_empty() && words.get(1).is_some_and(|unit| AMOUNT_UNITS.contains(&unit.as_str()))
 }
 
 pub(super) fn has_digit(word: &str) -> bool {
@@ -175,7 +276,7 @@ mod tests {
 
     #[test]
     fn models_are_read_from_titles_as_shops_write_them() {
-        let cases: [(&str, &[&str]); 19] = [
+        let cases: [(&str, &[&str]); 34] = [
             ("Defender Case for Apple® iPhone® 7 - Black", &["iphone 7"]),
             ("Case for Apple® iPhone® 7 Plus", &["iphone 7 plus"]),
             ("Case for Apple® iPhone® 6 and iPhone 6s", &["iphone 6", "iphone 6s"]),
@@ -195,6 +296,21 @@ mod tests {
             ("Sleeping bag for children 3 to 5 years - blue", &[]),
             ("Sleeping bag for adults 2 seasons", &[]),
             ("Picnic basket for 4 persons", &[]),
+            ("Shampoo for dry hair 250 ml", &[]),
+            ("Shampoo for dry hair 250ml", &[]),
+            ("Shampoo for dry hair 1.5 l", &[]),
+            ("Balm for lips 5% - pink", &[]),
+            ("Feed for plants 6 x 330 ml", &[]),
+            ("Bulb for lamp 60W", &[]),
+            ("Cleaner for iPhone 7 100 ml", &["iphone 7"]),
+            ("Cover for Galaxy Tab 10.1", &["tab 10.1"]),
+            ("Case - not for iPhone 7", &[]),
+            ("Case for iPhone 6s (not for iPhone 7 or 7 Plus)", &["iphone 6s"]),
+            ("Case fits iPhone 6 but doesn't fit the iPhone 6s", &["iphone 6"]),
+            ("Case not compatible with iPhone 7, for iPhone 8", &["iphone 8"]),
+            ("Case not suitable for use or fit for iPhone 7", &[]),
+            ("Case for all phones except iPhone 7", &[]),
+            ("No Slip Non-Skid Case for T-Mobile Galaxy S7", &["galaxy s7"]),
         ];
         for (title, models) in cases {
             assert_eq!(stated(&product(title)), models, "{title}");
@@ -216,9 +332,24 @@ mod tests {
     }
 
     #[test]
+    fn what_a_title_takes_back_is_no_model_that_it_names() {
+        let titles = [
+            "Charger (not for iPhone 7)",
+            "Case for iPhone 7",
+            "Incompatible with iPhone 7 - for iPhone 8",
+            "Case for iPhone 8",
+        ];
+        let products: Vec<Product> = titles.iter().map(|title| product(title)).collect();
+        let known = Compatibility::of(&products);
+        let fits: Vec<Vec<String>> = products.iter().map(|product| known.fits(product)).collect();
+        assert_eq!(fits, [vec![], vec!["iphone 7"], vec!["iphone 8"], vec!["iphone 8"]]);
+        assert!(models_named("something that does not fit an iPhone 7").is_empty());
+    }
+
+    #[test]
     fn attributes_made_for_it_count_without_an_opening_word() {
         let product: Product = serde_json::from_value(serde_json::json!({
-            "id": "1", "title": "Ink cartridge", "attributes": {"compatible_with": ["Canon MG 3650, MG 3650S"]},
+            "id": "1", "title": "Ink cartridge", "attributes": {"compatible_with": ["Canon MG 3650, MG 3650S, not MG 3700"]},
         }))
         .unwrap();
         assert_eq!(stated(&product), ["mg 3650", "mg 3650s"]);

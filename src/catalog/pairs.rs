@@ -1,9 +1,10 @@
 //! The shop's own pairs of products, made by hand: what belongs together and what never stands together.
 //!
-//! A file has the columns `product`, `with` and `relation`, as CSV, TSV or JSON Lines. A row that cannot be used never stops the others: it
-//! becomes a [`PairFault`].
+//! A file has the columns `product`, `with` and `relation`, as CSV, TSV or JSON Lines. Neither a row nor a file that cannot be used ever
+//! stops the others, or the catalog: it becomes a [`PairFault`]. An empty file holds no pairs.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -99,17 +100,45 @@ impl From<Relationship> for Tie {
     }
 }
 
-/// A row of a file of pairs that cannot be used.
+/// A row of a file of pairs, or a whole file, that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PairFault {
     /// The file.
     pub path: PathBuf,
-    /// Its line, from 1.
-    pub line: u64,
-    /// The column at fault; `record` where it is the whole row.
+    /// Its line, from 1; `None` where it is the file that cannot be read, or not to its end.
+    pub line: Option<u64>,
+    /// The column at fault; `record` where it is the whole row, `file` where it is the file.
     pub field: String,
     /// What is wrong and what to write instead.
     pub message: String,
+}
+
+impl PairFault {
+    fn of_file(path: PathBuf, error: &FeedError) -> Self {
+        let message = match error {
+            FeedError::IsDirectory { .. } => "is a folder; put a file of pairs in its place".to_owned(),
+            FeedError::NotAFeed { what, .. } => format!("is {what}; save it as CSV or JSON Lines in UTF-8"),
+            error => {
+                std::error::Error::source(error).map_or(error.to_string(), |cause| format!("cannot be read: {cause}"))
+            }
+        };
+        Self { message: format!("{} {message}", path.display()), path, line: None, field: "file".to_owned() }
+    }
+
+    /// Whether a whole file cannot be read, or not to its end.
+    pub fn is_of_file(&self) -> bool {
+        self.line.is_none()
+    }
+}
+
+impl fmt::Display for PairFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { path, line, field, message } = self;
+        match line {
+            Some(line) => write!(f, "{}, line {line}, {field}: {message}", path.display()),
+            None => f.write_str(message),
+        }
+    }
 }
 
 /// The pairs of one shop.
@@ -124,27 +153,26 @@ impl Pairs {
     /// The names under which a catalog's folder may hold pairs; all that are there are read.
     pub const FILES: [&str; 2] = ["pairs.csv", "pairs.jsonl"];
 
-    /// Reads the pairs in a catalog's folder; none where it holds no such file.
-    ///
-    /// Returns an error if a file is there and cannot be read.
-    pub fn of_folder(folder: &Path) -> Result<Self, FeedError> {
+    /// Reads the pairs in a catalog's folder; none where it holds no such file. What cannot be used is in [`Pairs::faults`].
+    pub fn of_folder(folder: &Path) -> Self {
         let mut pairs = Self::default();
         for path in Self::FILES.iter().map(|name| folder.join(name)).filter(|path| path.exists()) {
-            pairs.read(&path)?;
+            match pairs.read(&path) {
+                Ok(()) | Err(FeedError::Empty { .. }) => {}
+                Err(error) => pairs.faults.push(PairFault::of_file(path, &error)),
+            }
         }
-        Ok(pairs)
+        pairs
     }
 
-    /// Adds the pairs of `path`.
-    ///
-    /// Returns an error if the file cannot be read; rows that cannot be used are in [`Pairs::faults`].
-    pub fn read(&mut self, path: &Path) -> Result<(), FeedError> {
+    /// Adds the pairs of `path`, up to where it can be read; rows that cannot be used become faults.
+    fn read(&mut self, path: &Path) -> Result<(), FeedError> {
         let mut file = RecordFile::open(path, MAX_ROW_BYTES)?;
         let columns: Vec<String> = file.columns().unwrap_or_default().iter().map(|name| canonical_name(name)).collect();
         while let Some(record) = file.next_record()? {
             let fault = |line, field: &str, message: String| PairFault {
                 path: path.to_owned(),
-                line,
+                line: Some(line),
                 field: field.to_owned(),
                 message,
             };
@@ -183,7 +211,7 @@ impl Pairs {
         self.ties.get(product).map_or(&[], Vec::as_slice)
     }
 
-    /// Rows that cannot be used.
+    /// Rows and files that cannot be used.
     pub fn faults(&self) -> &[PairFault] {
         &self.faults
     }
@@ -227,7 +255,7 @@ mod tests {
     fn read(name: &str, text: &str) -> Pairs {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join(name), text).unwrap();
-        Pairs::of_folder(folder.path()).unwrap()
+        Pairs::of_folder(folder.path())
     }
 
     #[test]
@@ -244,15 +272,41 @@ mod tests {
             assert!(pairs.of("c").is_empty());
             assert_eq!(pairs.of("e"), [("d".to_owned(), Tie::NeverTogether)]);
         }
-        let faults: Vec<(u64, &str)> = pairs.faults().iter().map(|fault| (fault.line, fault.field.as_str())).collect();
+        let faults: Vec<(u64, &str)> =
+            pairs.faults().iter().map(|fault| (fault.line.unwrap(), fault.field.as_str())).collect();
         assert_eq!(faults, [(4, "product"), (5, "with"), (6, "relation")]);
         assert!(pairs.faults()[2].message.contains("`sometimes`") && pairs.faults()[2].message.contains("accessory"));
-        assert_eq!((same.faults()[0].line, same.faults()[0].field.as_str()), (3, "record"));
+        assert_eq!((same.faults()[0].line, same.faults()[0].field.as_str()), (Some(3), "record"));
     }
 
     #[test]
     fn a_folder_without_pairs_has_none() {
-        let pairs = read("other.csv", "product,with,relation\na,b,accessory\n");
-        assert!(pairs.is_empty() && pairs.of("a").is_empty() && pairs.faults().is_empty());
+        for (name, text) in
+            [("other.csv", "product,with,relation\na,b,accessory\n"), ("pairs.csv", ""), ("pairs.jsonl", "\n\n")]
+        {
+            let pairs = read(name, text);
+            assert!(pairs.is_empty() && pairs.of("a").is_empty() && pairs.faults().is_empty(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_named_and_stops_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let (csv, jsonl) = (folder.path().join("pairs.csv"), folder.path().join("pairs.jsonl"));
+        std::fs::write(&jsonl, "{\"product\":\"a\",\"with\":\"b\",\"relation\":\"accessory\"}\n").unwrap();
+        let utf16: Vec<u8> = "\u{feff}product,with,relation\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let cut_gzip = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 1];
+        for (bytes, word) in [(&utf16[..], "UTF-16"), (b"%PDF-1.4", "PDF"), (&cut_gzip, "cannot be read")] {
+            std::fs::write(&csv, bytes).unwrap();
+            let pairs = Pairs::of_folder(folder.path());
+            let [fault] = pairs.faults() else { panic!("{word}: {:?}", pairs.faults()) };
+            assert!(fault.is_of_file() && fault.path == csv, "{fault:?}");
+            assert!(fault.to_string().contains(word) && fault.to_string().contains("pairs.csv"), "{fault}");
+            assert_eq!(pairs.of("a"), [("b".to_owned(), Tie::Accessory)]);
+        }
+        std::fs::remove_file(&csv).unwrap();
+        std::fs::create_dir(&csv).unwrap();
+        let pairs = Pairs::of_folder(folder.path());
+        assert!(pairs.len() == 1 && pairs.faults()[0].to_string().contains("is a folder"));
     }
 }

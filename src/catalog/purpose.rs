@@ -12,7 +12,9 @@ use super::need::singular;
 use super::product::Product;
 
 /// Words before a purpose that only say which ones.
-const DETERMINERS: [&str; 11] = ["a", "all", "an", "any", "many", "most", "other", "select", "selected", "the", "your"];
+const DETERMINERS: [&str; 8] = ["a", "all", "an", "any", "most", "other", "the", "your"];
+/// Words before a purpose that leave open which ones.
+const SELECTIVE: [&str; 7] = ["certain", "many", "select", "selected", "some", "specific", "various"];
 /// Last words of a purpose that say nothing.
 const TAILS: [&str; 3] = ["enabled", "model", "series"];
 /// Openers that a description has to use: a bare `for` stands in any sentence.
@@ -37,6 +39,8 @@ pub struct Purpose {
     pub name: String,
     /// Where that stands: the title or the description.
     pub origin: Origin,
+    /// Whether it is for some of them alone, and not said for which: `select Samsung phones`.
+    pub is_for_some: bool,
 }
 
 /// What another product may call a product.
@@ -58,10 +62,10 @@ pub struct Name {
 /// ```
 pub fn purposes(product: &Product) -> Vec<Purpose> {
     let mut found: Vec<Purpose> = Vec::new();
-    let mut add = |names: Vec<String>, origin: Origin| {
-        for name in names {
+    let mut add = |names: Vec<(String, bool)>, origin: Origin| {
+        for (name, is_for_some) in names {
             if !found.iter().any(|known| known.name == name) {
-                found.push(Purpose { name, origin });
+                found.push(Purpose { name, origin, is_for_some });
             }
         }
     };
@@ -70,12 +74,13 @@ pub fn purposes(product: &Product) -> Vec<Purpose> {
         DESCRIBED.iter().any(|opener| opener.split(' ').eq(words.iter().take(2).map(String::as_str)))
     };
     let sentences = product.description.split(['.', '!', '?', ';', ':', '(', ')']);
-    add(sentences.flat_map(|sentence| behind_openers(&words(sentence), described)).collect(), Origin::Description);
+    let described = sentences.flat_map(phrases).flat_map(|words| behind_openers(&words, described));
+    add(described.collect(), Origin::Description);
     found
 }
 
-/// The names behind each opener that `counts`.
-fn behind_openers(words: &[String], counts: impl Fn(&[String]) -> bool) -> Vec<String> {
+/// The names behind each opener that `counts`, and whether some of them alone are meant.
+fn behind_openers(words: &[String], counts: impl Fn(&[String]) -> bool) -> Vec<(String, bool)> {
     let mut names = Vec::new();
     for at in 0..words.len() {
         if let Some(length) = opener(&words[at..])
@@ -88,23 +93,25 @@ fn behind_openers(words: &[String], counts: impl Fn(&[String]) -> bool) -> Vec<S
 }
 
 /// The names of a list such as `most cell phones and tablets with a USB port`.
-fn listed(words: &[String]) -> Vec<String> {
+fn listed(words: &[String]) -> Vec<(String, bool)> {
     let is_end = |at: &usize| ENDS.contains(&words[*at].as_str()) || opener(&words[*at..]).is_some();
     let end = (0..words.len()).find(is_end).unwrap_or(words.len());
     let parts = words[..end].split(|word| SEPARATORS.contains(&word.as_str()));
     parts.map_while(|part| (!part.is_empty()).then(|| name_of(part))).flatten().collect()
 }
 
-/// The name that a part of a list stands for; `None` for a model with a number and for what is too long to be a name.
-fn name_of(part: &[String]) -> Option<String> {
-    let start = part.iter().position(|word| !DETERMINERS.contains(&word.as_str()))?;
+/// The name that a part of a list stands for, and whether some of them alone are meant; `None` for a model with a number and for what is too
+/// long to be a name.
+fn name_of(part: &[String]) -> Option<(String, bool)> {
+    let is_selective = |word: &String| SELECTIVE.contains(&word.as_str());
+    let start = part.iter().position(|word| !DETERMINERS.contains(&word.as_str()) && !is_selective(word))?;
     let is_tail = |word: &String| TAILS.contains(&singular(word).as_str());
     let end = part.iter().rposition(|word| !is_tail(word))? + 1;
     let name = part.get(start..end).filter(|name| (1..=MAX_WORDS).contains(&name.len()))?;
     if name.iter().any(|word| has_digit(word)) {
         return None;
     }
-    Some(plain(name)).filter(|name| name.chars().count() > 2)
+    Some((plain(name), part[..start].iter().any(is_selective))).filter(|(name, _)| name.chars().count() > 2)
 }
 
 /// The words without a plural at the end, by the usual name.
@@ -188,7 +195,7 @@ mod tests {
 
     #[test]
     fn purposes_are_read_from_titles_and_from_what_descriptions_say_outright() {
-        let cases: [(&str, &str, &[&str]); 9] = [
+        let cases: [(&str, &str, &[&str]); 12] = [
             ("Vehicle Charger for Most Cell Phones - Black", "", &["cell phone"]),
             ("Case for Google Pixel XL", "", &["google pixel xl"]),
             ("Case for Apple iPhone 7", "", &[]),
@@ -198,12 +205,23 @@ mod tests {
             ("Charger", "Compatible with most smartphones", &["cell phone"]),
             ("Sleeping bag for children 3 to 5 years", "", &[]),
             ("Bag for", "compatible with", &[]),
+            ("Charger, not for tablets", "It is not yet compatible with smartphones.", &[]),
+            ("Charger for tablets but not for phones", "Doesn't work with or designed for cameras", &["tablet"]),
+            ("Charger", "Not designed for tablets. Designed for cameras.", &["camera"]),
         ];
         for (title, description, names) in cases {
             let found: Vec<String> =
                 purposes(&product(title, description)).into_iter().map(|found| found.name).collect();
             assert_eq!(found, names, "{title} | {description}");
         }
+    }
+
+    #[test]
+    fn what_is_for_some_of_a_kind_is_told_from_what_is_for_all() {
+        let found =
+            purposes(&product("Battery for Select Samsung Cell Phones and tablets", "Works with most cameras."));
+        let said: Vec<(&str, bool)> = found.iter().map(|found| (found.name.as_str(), found.is_for_some)).collect();
+        assert_eq!(said, [("samsung cell phone", true), ("tablet", false), ("camera", false)]);
     }
 
     #[test]

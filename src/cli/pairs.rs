@@ -6,20 +6,21 @@ use anyhow::Result;
 use serde_json::json;
 
 use super::context::Context;
+use super::exit::FEED;
 use super::output::{print_json, say, thousands};
-use crate::catalog::Pairs;
+use crate::catalog::{PairFault, Pairs};
 
-/// Prints the rows that cannot be used; they change nothing of the exit code, as answers go on without them.
+/// Prints the rows and files that cannot be used. Rows change nothing of the exit code, as answers go on without them; a file does.
 pub(super) fn run(context: &Context, catalog: &str) -> Result<ExitCode> {
-    let pairs = Pairs::of_folder(&context.existing_dir(catalog)?.path())?;
+    let pairs = Pairs::of_folder(&context.existing_dir(catalog)?.path());
+    let is_whole = !pairs.faults().iter().any(PairFault::is_of_file);
+    let code = if is_whole { ExitCode::SUCCESS } else { ExitCode::from(FEED) };
     if context.json {
         print_json(&json!({"pairs": pairs.len(), "faults": pairs.faults()}))?;
-        return Ok(ExitCode::SUCCESS);
+        return Ok(code);
     }
-    let faults = pairs.faults().iter();
-    faults.into_iter().try_for_each(|fault| {
-        say!("{}, line {}, {}: {}", fault.path.display(), fault.line, fault.field, fault.message)
-    })?;
-    say!("{} pairs, {} rows that cannot be used", thousands(pairs.len()), thousands(pairs.faults().len()))?;
-    Ok(ExitCode::SUCCESS)
+    pairs.faults().iter().try_for_each(|fault| say!("{fault}"))?;
+    let num_rows = pairs.faults().iter().filter(|fault| !fault.is_of_file()).count();
+    say!("{} pairs, {} rows that cannot be used", thousands(pairs.len()), thousands(num_rows))?;
+    Ok(code)
 }

@@ -90,7 +90,7 @@ impl EventStore {
     /// Refunds are taken off as in [`EventStore::history`], those too that others told of these orders; but one that names no order takes
     /// back nothing that is older than the lines that count. Returns an error if the file is damaged or cannot be read.
     pub fn bought(&self, buyer: &Buyer) -> Result<Vec<BoughtProduct>, EventError> {
-        let history = self.purchases_of(buyer)?;
+        let history = self.purchases_of(buyer, MAX_BOUGHT_LINES)?;
         let ids = history.products();
         // Purchases of one shopper alone were read.
         let bought = bought_by_shopper(&history).into_values().flatten();
@@ -99,16 +99,16 @@ impl EventStore {
             .collect())
     }
 
-    /// The newest purchases of `buyer` with what was sent back of them. Empty for a shopper who is not known, and while an erasure rids the
+    /// The newest purchases of `buyer`, `most` lines or a few more, with what was sent back of them. Empty for a shopper who is not known, and while an erasure rids the
     /// file of its bytes, which a reader would hinder.
-    pub(super) fn purchases_of(&self, buyer: &Buyer) -> Result<History, EventError> {
+    pub(super) fn purchases_of(&self, buyer: &Buyer, most: usize) -> Result<History, EventError> {
         let Some(key) = self.shared.key() else { return Ok(History::default()) };
         let Some(_reading) = self.shared.reading() else { return Ok(History::default()) };
         if !is_there(self.path())? {
             return Ok(History::default());
         }
         let connection = reader(self.path())?;
-        history_of(self.path(), &connection, buyer.hashed(key), self.shared.config.session_idle_ms())
+        history_of(self.path(), &connection, buyer.hashed(key), most, self.shared.config.session_idle_ms())
     }
 }
 

@@ -15,6 +15,10 @@ use super::sessions::purchasers;
 use super::store::EventStore;
 use super::tables::is_there;
 
+/// Most lines of purchases of one shopper that are read, the newest. What is said of them ("bought 4 times") is said of all, so nobody but
+/// a wholesaler of many years has more.
+const MAX_LINES: usize = 20_000;
+
 /// A product of an order that was not sent back whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Purchase {
@@ -127,11 +131,12 @@ fn by_id(history: &History, lines: &[Purchase]) -> Vec<Purchased> {
 }
 
 impl EventStore {
-    /// What `buyer` bought and kept, oldest first, of the newest [`MAX_BOUGHT_LINES`](super::MAX_BOUGHT_LINES) lines of purchases. Empty for a shopper who is not known, and while an erasure rids the file of its bytes.
+    /// What `buyer` bought and kept, oldest first, of the newest 20,000 lines of purchases. Empty for a shopper who is not known, and while an
+    /// erasure rids the file of its bytes.
     ///
     /// Refunds are taken off as by [`EventStore::bought`]. Returns an error if the file is damaged or cannot be read.
     pub fn purchases(&self, buyer: &Buyer) -> Result<Vec<Purchased>, EventError> {
-        let history = self.purchases_of(buyer)?;
+        let history = self.purchases_of(buyer, MAX_LINES)?;
         let mut lines: Vec<Purchase> = purchases_by_shopper(&history).into_values().flatten().collect();
         lines.sort_unstable();
         Ok(by_id(&history, &lines))

@@ -89,7 +89,7 @@ impl Engine {
         check_model(&generation, &embedder)?;
         let behaviors = ArcSwap::from_pointee(vec![open_behavior(dir, &generation)?]);
         let rules = Rulebook::open(RuleStore::new(&dir.path()), &generation, config.placements.clone())?;
-        let pairs = ArcSwap::from_pointee(read_pairs(dir)?);
+        let pairs = ArcSwap::from_pointee(read_pairs(dir));
         let live = LiveCatalog::open(dir.live_path(), generation, embedder.clone(), template.clone())?;
         let (dir, config, behavior) = (dir.clone(), config.clone(), BehaviorConfig::default());
         Ok(Self { dir, live, behaviors, rules, pairs, embedder, config, behavior })
@@ -107,7 +107,6 @@ impl Engine {
         check_model(&generation, &self.embedder)?;
         let opened = open_behavior(&self.dir, &generation)?;
         self.rules.prepare(&generation)?;
-        let pairs = read_pairs(&self.dir)?;
         let before = self.behaviors.load_full();
         let mut behaviors = Vec::clone(&before);
         behaviors.retain(|(name, _)| *name != opened.0);
@@ -115,7 +114,7 @@ impl Engine {
         behaviors.push(opened);
         self.behaviors.store(Arc::new(behaviors));
         self.live.take_over(generation).inspect_err(|_| self.behaviors.store(before))?;
-        self.pairs.store(Arc::new(pairs));
+        self.pairs.store(Arc::new(read_pairs(&self.dir)));
         Ok(())
     }
 

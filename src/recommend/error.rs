@@ -1,6 +1,5 @@
 //! What can be wrong with a question. Each names the field, so that an edge can say it in its own words.
 
-use crate::catalog::FeedError;
 use crate::embed::EmbedError;
 use crate::index::IndexError;
 use crate::live::LiveError;
@@ -65,9 +64,6 @@ pub enum RecommendError {
     /// The rules cannot be kept or read.
     #[error(transparent)]
     Rules(#[from] RulesError),
-    /// The shop's own pairs cannot be read.
-    #[error("cannot read the shop's pairs of products")]
-    Pairs(#[from] FeedError),
     /// The text could not be embedded.
     #[error("cannot embed the text")]
     Embed(#[from] EmbedError),

@@ -50,6 +50,7 @@ const BUILT_IN: [(&str, &str); 56] = [
     ("reason.part_of_set", "From one set with {title}"),
     ("reason.fits", "Fits {model}"),
     ("reason.made_for", "Made for: {name}"),
+    ("reason.made_for.some", "Made for select models: {name}"),
     ("reason.free_shipping", "Brings your cart to free delivery, for which {gap} are missing"),
     ("reason.related", "Related to {title}"),
     ("reason.due_again", "Bought {times} times, about every {days} days, last {ago} days ago"),

@@ -7,7 +7,7 @@ use super::query::Hit;
 use super::reason::{Explainer, LEAST_LIKENESS, Reason};
 use super::source::{Source, SourceWeights};
 use super::told::{Edge, Match};
-use crate::catalog::{Product, Tie, as_written};
+use crate::catalog::{Product, Purpose, Tie, as_written};
 use crate::rank::RowId;
 
 /// Products of a cart that a reason may name, the newest.
@@ -66,13 +66,15 @@ impl Explainer<'_> {
             let product = self.view.product(start)?;
             match self.told.why_compatible(start, &product, hit.row, &made) {
                 Some(Match::Model(model)) => return Ok(Some(self.fits(&made, &product, &model))),
-                Some(Match::Name(name, origin)) if by_name.is_none() => by_name = Some((name, origin, product)),
+                Some(Match::Purpose(purpose)) if by_name.is_none() => by_name = Some((purpose, product)),
                 _ => {}
             }
         }
-        Ok(by_name.map(|(name, origin, product)| {
-            let evidence = json!({"product": product.id, "made_for": name, "origin": origin});
-            self.simple("made_for", &[("name", name)], evidence)
+        Ok(by_name.map(|(Purpose { name, origin, is_for_some }, product)| {
+            let evidence = json!({"product": product.id, "made_for": name, "origin": origin, "some": is_for_some});
+            let keys: &[&str] =
+                if is_for_some { &["reason.made_for.some", "reason.made_for"] } else { &["reason.made_for"] };
+            self.said("made_for".to_owned(), keys, &[("name", name)].into_iter().collect(), evidence)
         }))
     }
 

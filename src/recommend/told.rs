@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashMap};
 use roaring::RoaringBitmap;
 
 use super::error::RecommendError;
-use crate::catalog::{Attribute, AttributeKind, Origin, Pairs, Product, Tie, known_model, names};
+use crate::catalog::{Attribute, AttributeKind, Origin, Pairs, Product, Purpose, Tie, known_model, names, purposes};
 use crate::index::{FITS_FIELD, PURPOSE_FIELD};
 use crate::live::View;
 use crate::rank::{RowId, ScoredRow};
@@ -43,7 +43,7 @@ pub(super) enum Match {
     /// It is made for this model.
     Model(String),
     /// It is made for things of this name.
-    Name(String, Origin),
+    Purpose(Purpose),
 }
 
 /// What a shop tells.
@@ -212,11 +212,9 @@ impl Told<'_> {
             return None;
         }
         let names = names(product);
-        let purposes = crate::catalog::purposes(made);
-        let met = |purpose: &&crate::catalog::Purpose| names.iter().any(|name| name.name == purpose.name);
-        let longest =
-            purposes.iter().filter(met).max_by_key(|purpose| (purpose.origin == Origin::Title, purpose.name.len()))?;
-        Some(Match::Name(longest.name.clone(), longest.origin))
+        let met = |purpose: &Purpose| names.iter().any(|name| name.name == purpose.name);
+        let longest = |purpose: &Purpose| (purpose.origin == Origin::Title, purpose.name.len());
+        purposes(made).into_iter().filter(met).max_by_key(longest).map(Match::Purpose)
     }
 
     fn likeness(&self, vector: &[f32], row: RowId) -> f32 {

@@ -363,10 +363,9 @@ impl From<RecommendError> for Problem {
             }
             RecommendError::Live(error) => error.into(),
             RecommendError::Rules(error) => error.into(),
-            RecommendError::ForeignModel { .. }
-            | RecommendError::Index(_)
-            | RecommendError::Pairs(_)
-            | RecommendError::Embed(_) => Self::internal(&error),
+            RecommendError::ForeignModel { .. } | RecommendError::Index(_) | RecommendError::Embed(_) => {
+                Self::internal(&error)
+            }
         }
     }
 }

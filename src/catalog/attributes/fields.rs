@@ -73,6 +73,10 @@ pub(super) fn of_pairs(description: &str) -> Vec<Attribute> {
 /// The value of the field `name`; `None` where the name is unknown or the value is none of its kind.
 fn named_value(name: &str, value: &str, origin: Origin) -> Option<Attribute> {
     let (_, kinds) = NAMES.iter().find(|(names, _)| names.contains(&name))?;
+    // No amount is below zero: `-3 GB` is a slip of the pen, and nobody can say which.
+    if value.trim_start().starts_with(['-', '\u{2212}', '\u{2013}']) {
+        return None;
+    }
     let units = scan::of_value(value).map_or(Units::Metric, |(.., units)| units);
     let attribute = |&kind: &Kind| Attribute::new(kind, value_of(kind, value)?, origin);
     kinds.iter().find_map(attribute).map(|found| Attribute { units, ..found })
@@ -101,8 +105,12 @@ fn value_of(kind: Kind, value: &str) -> Option<f32> {
             }
             _ => None,
         },
-        Kind::Warranty => duration(&words, [("year", 12.0), ("month", 1.0)]),
-        Kind::TalkTime => duration(&words, [("hour", 1.0), ("minute", 1.0 / 60.0)]),
+        Kind::Warranty => duration(&words, scan::months),
+        Kind::TalkTime => duration(&words, |unit| match unit {
+            "hour" | "hours" | "h" => Some(1.0),
+            "minute" | "minutes" | "min" => Some(1.0 / 60.0),
+            _ => None,
+        }),
         _ => {
             let (found, amount, _) = scan::of_value(value)?;
             converted(found, amount, kind)
@@ -111,11 +119,10 @@ fn value_of(kind: Kind, value: &str) -> Option<f32> {
 }
 
 /// `2 years`, `24-month`.
-fn duration(words: &[super::words::Token], units: [(&str, f32); 2]) -> Option<f32> {
+fn duration(words: &[super::words::Token], factor_of: impl Fn(&str) -> Option<f32>) -> Option<f32> {
     let at = words.iter().position(|token| token.number.is_some())?;
     let unit = if words[at].word.is_empty() { words.get(at + 1)?.word.as_str() } else { words[at].word.as_str() };
-    let (_, factor) = units.iter().find(|(name, _)| unit.trim_end_matches('s') == *name)?;
-    words[at].number.map(|number| number * factor)
+    Some(words[at].number? * factor_of(unit)?)
 }
 
 /// An amount of what its unit says as an amount of `wanted`; `None` where the unit measures something else.

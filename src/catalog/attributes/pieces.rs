@@ -85,7 +85,7 @@ fn counted(tokens: &[Token], at: usize) -> Option<f32> {
     let is_times = token.number.is_some()
         && token.word.is_empty()
         && next.is_some_and(|next| next.is("x"))
-        && tokens.get(at + 2).is_some_and(|unit| CONTENTS.contains(&unit.word.as_str()));
+        && tokens[at + 2..].iter().take(2).any(|unit| CONTENTS.contains(&unit.word.as_str()));
     (is_counted || is_times).then_some(number).filter(|number| number.fract() == 0.0)
 }
 

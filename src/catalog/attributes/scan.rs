@@ -16,6 +16,13 @@ const CABLES: [&str; 14] = [
 ];
 /// Units of what is in a pack.
 pub(super) const CONTENTS: [&str; 6] = ["ml", "cl", "l", "g", "kg", "oz"];
+/// Words beside a span of time that make it a warranty.
+const WARRANTIES: [&str; 3] = ["warranty", "guarantee", "guaranteed"];
+/// Words before a power that make it another product's, or one that is only reached or replaced.
+const OTHER_POWERS: [&str; 10] =
+    ["to", "for", "supports", "support", "compatible", "than", "replaces", "replacing", "like", "equals"];
+/// Words after a power that make it another product's.
+const POWERED: [&str; 7] = ["equivalent", "bulb", "bulbs", "laptop", "laptops", "devices", "less"];
 const HOURS: [&str; 3] = ["hour", "hours", "hrs"];
 const LAYERS: [&str; 3] = ["layer", "layers", "layered"];
 const SCREENS: [&str; 9] = ["display", "screen", "touchscreen", "touch", "lcd", "tv", "monitor", "laptop", "tablet"];
@@ -146,10 +153,14 @@ fn of_quantities(
     found
 }
 
-/// The quantity at `at`; `None` where no number with a unit stands there.
+/// The quantity at `at`; `None` where no number with a unit stands there, or two that share one: `10/20 W`, `1/2 inch`, `10-20 cm`.
 fn quantity(tokens: &[Token], at: usize) -> Option<Quantity<'_>> {
     let token = &tokens[at];
     let value = token.number?;
+    let is_bare = |before: &Token| before.number.is_some() && before.word.is_empty();
+    if matches!(token.joint, Joint::Slash | Joint::Hyphen) && tokens[..at].last().is_some_and(is_bare) {
+        return None;
+    }
     let next =
         tokens.get(at + 1).filter(|next| next.number.is_none() && matches!(next.joint, Joint::Space | Joint::Hyphen));
     let (unit, is_capital, end) = match (token.word.as_str(), next) {
@@ -244,6 +255,7 @@ fn length(quantity: &Quantity<'_>) -> Option<(AttributeKind, f32)> {
 fn content(quantity: &Quantity<'_>) -> Option<(AttributeKind, f32)> {
     let Quantity { value, unit, is_joined, is_capital, .. } = *quantity;
     let (kind, factor) = match unit {
+        "mg" => (AttributeKind::NetWeight, 0.001),
         "g" if is_grams(value, is_joined, is_capital) => (AttributeKind::NetWeight, 1.0),
         "gram" | "grams" => (AttributeKind::NetWeight, 1.0),
         "kg" | "kilo" | "kilos" => (AttributeKind::NetWeight, 1000.0),
@@ -251,17 +263,27 @@ fn content(quantity: &Quantity<'_>) -> Option<(AttributeKind, f32)> {
         "oz" | "ounce" | "ounces" => (AttributeKind::NetWeight, 28.35),
         "ml" => (AttributeKind::Volume, 1.0),
         "cl" => (AttributeKind::Volume, 10.0),
-        "l" if is_joined => (AttributeKind::Volume, 1000.0),
+        "floz" => (AttributeKind::Volume, 29.5735),
+        "fl" if quantity.after.first().is_some_and(|word| ["oz", "ounce", "ounces"].contains(word)) => {
+            (AttributeKind::Volume, 29.5735)
+        }
+        "l" if is_joined || !is_size(quantity) => (AttributeKind::Volume, 1000.0),
         "liter" | "liters" | "litre" | "litres" => (AttributeKind::Volume, 1000.0),
         _ => return None,
     };
     Some((kind, value * factor))
 }
 
-/// `500g` is a weight, `4G` a network and `32G` a storage that lost its B.
+/// `500g` and `500 g` are weights, `4G` a network and `32G` a storage that lost its B.
 fn is_grams(value: f32, is_joined: bool, is_capital: bool) -> bool {
     let is_power_of_two = value.fract() == 0.0 && (value as u32).is_power_of_two();
-    is_joined && !(is_capital && (value <= 10.0 || is_power_of_two))
+    let is_other = value <= 10.0 || is_power_of_two || !is_joined;
+    !(is_capital && is_other)
+}
+
+/// Whether an `L` apart from its number is the size of a garment: `pack of 3 L`, `size 2 L`.
+fn is_size(quantity: &Quantity<'_>) -> bool {
+    quantity.is_capital && quantity.before.first().is_some_and(|word| ["of", "size", "sizes", "pack"].contains(word))
 }
 
 /// As [`unit_kind`], where the thing measured stands beside the number.
@@ -285,7 +307,7 @@ fn described_kind(quantity: &Quantity<'_>) -> Option<(AttributeKind, f32)> {
             Some((kind, value))
         }
         Kind::Battery | Kind::Clock | Kind::Ports => Some((kind, value)),
-        Kind::Power if quantity.is_near(&["output", "power", "charger", "charging"]) => Some((kind, value)),
+        Kind::Power if !quantity.precedes(&OTHER_POWERS) && !quantity.follows(&POWERED) => Some((kind, value)),
         Kind::Current if quantity.is_near(&["output", "power", "charger", "charging", "port", "ports"]) => {
             Some((kind, value))
         }
@@ -329,7 +351,7 @@ fn is_next(tokens: &[Token], at: usize, words: &[&str]) -> bool {
     tokens.get(at + 1).is_some_and(|next| next.number.is_none() && words.contains(&next.word.as_str()))
 }
 
-/// `4G`, `1080p`, `17 hours of talk time`, `3 layers`.
+/// `4G`, `1080p`, `17 hours of talk time`, `3 layers`, `2-year warranty`.
 fn of_number(tokens: &[Token], at: usize, number: f32, origin: Origin) -> Option<(AttributeKind, f32)> {
     let unit = tokens[at].word.as_str();
     match unit {
@@ -343,8 +365,30 @@ fn of_number(tokens: &[Token], at: usize, number: f32, origin: Origin) -> Option
         "" if is_next(tokens, at, &["layer", "layers"]) => Some((AttributeKind::Layers, number)),
         "" if is_next(tokens, at, &HOURS) => is_talk(&tokens[at + 1..]).then_some((AttributeKind::TalkTime, number)),
         unit if HOURS.contains(&unit) => is_talk(&tokens[at..]).then_some((AttributeKind::TalkTime, number)),
+        unit => {
+            let unit = if unit.is_empty() { tokens.get(at + 1)?.word.as_str() } else { unit };
+            let months = months(unit).filter(|_| is_warranty(tokens, at))?;
+            Some((AttributeKind::Warranty, number * months))
+        }
+    }
+}
+
+/// Months in a unit of time; `None` where it is none, or too short for a warranty.
+pub(super) fn months(unit: &str) -> Option<f32> {
+    match unit {
+        "year" | "years" | "yr" | "yrs" => Some(12.0),
+        "month" | "months" => Some(1.0),
         _ => None,
     }
+}
+
+/// Whether the span of time at `at` is one of warranty: `2-year limited warranty`, `warranty of 2 years`, `guaranteed for 2 years`.
+fn is_warranty(tokens: &[Token], at: usize) -> bool {
+    let says = |token: &Token| WARRANTIES.contains(&token.word.as_str());
+    let phrase = |token: &&Token| token.joint != Joint::Break;
+    let is_ahead = tokens[at + 1..].iter().take_while(phrase).take(4).any(says);
+    let mut before = tokens[..at].iter().rev().skip_while(|token| token.is("of") || token.is("for"));
+    is_ahead || tokens[at].joint != Joint::Break && before.next().is_some_and(says)
 }
 
 /// Whether hours are hours of talk, and not of more talk than before.

@@ -128,6 +128,17 @@ fn real_titles_are_read_as_a_shopper_reads_them() {
 fn titles_of_other_shops_are_read_in_their_units() {
     let cases = [
         ("Coffee beans 1kg", "net_weight 1 kg"),
+        ("Coffee beans 500 g", "net_weight 500 g"),
+        ("Water 6 x 330 ml", "pieces 6 pieces, volume 330 ml"),
+        ("Lemonade 1.0 l", "volume 1 l"),
+        ("Kettle 1.7 L 2200W", "power 2200 W, volume 1.7 l"),
+        ("Shampoo 12 fl oz", "volume 354.88 ml"),
+        ("Gloves pack of 3 L", "pieces 3 pieces"),
+        ("Phone 4 G", ""),
+        ("Drill 18 V with 2-year warranty", "warranty 2 years"),
+        ("Drill with 2 years manufacturer's warranty", "warranty 2 years"),
+        ("Pipe 1/2 inch", ""),
+        ("Adapter 10/20 W", ""),
         ("Sparkling water 6 x 330ml", "pieces 6 pieces, volume 330 ml"),
         ("SSD 1TB", "storage 1 TB"),
         ("Laptop 15.6\" 16GB RAM 512GB", "storage 512 GB, memory 16 GB, screen 15.6\""),
@@ -155,6 +166,12 @@ fn a_description_says_what_is_measured_and_no_more() {
         ("Not waterproof.", ""),
         ("Material: Leather. Warranty: 2 years", "material leather, warranty 2 years"),
         ("Weight: 2 kg; Storage: 2 bananas", "weight 2 kg"),
+        ("Storage: -3 GB", ""),
+        ("A 1200 W motor. Comes with a 24 month guarantee.", "power 1200 W, warranty 2 years"),
+        ("Guaranteed for 5 years.", "warranty 5 years"),
+        ("Charges laptops up to 60 W and replaces a 75 W bulb.", ""),
+        ("A bulb of 9 W, a 60 W equivalent.", "power 9 W"),
+        ("Ten years of experience, for 3 years and older.", ""),
         ("Made of stainless steel with silicone construction.", ""),
         ("Up to 17 hours of additional talk time.", ""),
         ("Up to 16 hours of talk time.", "talk_time 16 h"),
@@ -170,15 +187,43 @@ fn a_field_is_believed_before_a_title_and_nonsense_is_no_attribute() {
     };
     assert_eq!(with("storage", "64 GB"), "storage 64 GB");
     assert_eq!(with("internal_memory", "128GB"), "storage 128 GB");
-    for nonsense in
-        ["64 bananas", "-", "64", "900000000 TB", "64 GB or 128 GB", "", "٣ GB", "1e40 GB", "NaN GB", "12 kg"]
-    {
+    for nonsense in [
+        "64 bananas",
+        "-",
+        "64",
+        "-64 GB",
+        "\u{2212}64 GB",
+        "64/128 GB",
+        "64-128 GB",
+        "900000000 TB",
+        "64 GB or 128 GB",
+        "",
+        "٣ GB",
+        "1e40 GB",
+        "NaN GB",
+        "12 kg",
+    ] {
         assert_eq!(with("storage", nonsense), "storage 32 GB", "{nonsense}");
     }
     assert_eq!(with("multipack", "6"), "storage 32 GB, pieces 6 pieces");
     assert_eq!(with("condition", "refurbished"), "storage 32 GB, condition refurbished");
     assert_eq!(with("warranty", "24-month"), "storage 32 GB, warranty 2 years");
     assert_eq!(with("screen_size", "13 cm"), "storage 32 GB, screen 5.12\"");
+    for (name, value, said) in [
+        ("volume", "1 l", "volume 1 l"),
+        ("capacity", "1.0 l", "volume 1 l"),
+        ("unit_pricing_measure", "1.5 l", "volume 1.5 l"),
+        ("unit_pricing_measure", "500 g", "net_weight 500 g"),
+        ("power", "1200 W", "power 1200 W"),
+        ("talk_time", "17 hours", "talk_time 17 h"),
+    ] {
+        let mut wanted = ["storage 32 GB", said];
+        wanted.sort_by_key(|said| {
+            ["storage", "talk_time", "power", "volume", "net_weight"].iter().position(|kind| said.starts_with(kind))
+        });
+        assert_eq!(with(name, value), wanted.join(", "), "{name} {value}");
+    }
+    assert_eq!(with("power", "10/20 W"), "storage 32 GB");
 }
 
 #[test]

@@ -11,6 +11,19 @@ fn lines(purchases: &[Purchased]) -> Vec<(&str, i64)> {
 }
 
 #[test]
+fn what_is_said_of_a_shopper_is_said_of_all_purchases_of_one_who_buys_for_a_shop() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = EventStore::open(dir.path(), &EventsConfig::default()).unwrap();
+    let num_orders = 400;
+    let items = [("always", 1), ("too", 1)];
+    let order = |at| told(EventKind::Purchase, ("v", ""), at, &format!("o{at}"), &items);
+    store.submit((0..num_orders).map(order).collect()).unwrap();
+    let all = store.purchases(&Buyer::Visitor("v".into())).unwrap();
+    assert_eq!(all.len(), 2 * num_orders as usize);
+    assert_eq!((lines(&all)[0].1, lines(&all)[all.len() - 1].1), (0, num_orders - 1));
+}
+
+#[test]
 fn purchases_are_those_kept_oldest_first_and_everybodys_reading_agrees_with_each_ones_own() {
     use EventKind::{Purchase, Refund, ViewItem};
     let dir = tempfile::tempdir().unwrap();

@@ -6,7 +6,6 @@ use std::path::Path;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::{Gathered, sold};
-use crate::events::bought::MAX_BOUGHT_LINES;
 use crate::events::error::{EventError, Step};
 use crate::events::file::{name_of, scan};
 use crate::events::history::History;
@@ -25,13 +24,14 @@ pub(in crate::events) enum BuyerHash {
     Visitor(i64),
 }
 
-/// The newest purchases of `buyer`, [`MAX_BOUGHT_LINES`] lines or a few more, with the refunds of the shopper and of those orders.
+/// The newest purchases of `buyer`, `most` lines or a few more, with the refunds of the shopper and of those orders.
 ///
 /// Returns an error if the file is damaged or cannot be read.
 pub(in crate::events) fn history_of(
     path: &Path,
     connection: &Connection,
     buyer: BuyerHash,
+    most: usize,
     idle_ms: i64,
 ) -> Result<History, EventError> {
     let failed = |error| Step::Read.failed(path, error);
@@ -42,7 +42,7 @@ pub(in crate::events) fn history_of(
         BuyerHash::Visitor(visitor) => Whose { user: None, visitors: HashMap::from([(visitor, visitor)]) },
     };
     let mut reading =
-        Reading { path, connection: &snapshot, whose, gathered: Gathered::default(), known: HashSet::new() };
+        Reading { path, connection: &snapshot, whose, most, gathered: Gathered::default(), known: HashSet::new() };
     reading.read_own(EventKind::Purchase)?;
     if reading.gathered.heads.is_empty() {
         return Ok(History::default());
@@ -84,6 +84,8 @@ struct Reading<'a> {
     path: &'a Path,
     connection: &'a Connection,
     whose: Whose,
+    /// Lines of one reading.
+    most: usize,
     gathered: Gathered,
     /// Keys of the refunds that were read.
     known: HashSet<[u8; 16]>,
@@ -93,7 +95,7 @@ impl Reading<'_> {
     /// Reads the shopper's newest events of `kind`.
     fn read_own(&mut self, kind: EventKind) -> Result<(), EventError> {
         // Without the sign the index of all times may be walked for the newest of one shopper.
-        let newest = format!("AND kind = ?2 ORDER BY +time_ms DESC, +seq DESC LIMIT {MAX_BOUGHT_LINES}");
+        let newest = format!("AND kind = ?2 ORDER BY +time_ms DESC, +seq DESC LIMIT {}", self.most);
         if let Some(user) = self.whose.user {
             self.read(&format!("WHERE user = ?1 {newest}"), user, kind)?;
         }
@@ -113,8 +115,8 @@ impl Reading<'_> {
 
     /// Reads the events that `condition` finds for a hash and a kind, until there are lines enough.
     fn read(&mut self, condition: &str, hash: i64, kind: EventKind) -> Result<(), EventError> {
-        let Self { path, connection, whose, gathered, known } = self;
-        let most = gathered.lines.len() + MAX_BOUGHT_LINES;
+        let Self { path, connection, whose, most, gathered, known } = self;
+        let most = gathered.lines.len() + *most;
         let mut take = |row: &Columns<'_>| {
             let is_known = kind == EventKind::Refund && !known.insert(row.hashes.key);
             if is_known || gathered.lines.len() >= most {

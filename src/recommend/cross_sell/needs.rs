@@ -123,6 +123,34 @@ mod tests {
         assert_eq!(rows(of(&[(1, 0.9, 0), (2, 0.8, 0), (3, 0.7, 0), (4, 0.1, 1)])), [1, 2, 4, 3]);
     }
 
+    #[test]
+    fn a_kind_of_which_much_goes_with_the_cart_comes_before_a_slightly_better_single_product() {
+        let config = |diversity| CrossSellConfig { diversity, ..CrossSellConfig::default() };
+        let candidates = || {
+            let one = candidate(1, 0.60, 0, false);
+            std::iter::once(one).chain((0..6).map(|at| candidate(10 + at, 0.55 - 0.01 * at as f32, 1, false)))
+        };
+        let first = |diversity| in_order(candidates().collect(), &config(diversity))[0].row.0;
+        assert_eq!((first(0.0), first(0.5)), (1, 10));
+        // Shares are roots of sums, a part of all: 0.60 and 3.15 are 0.304 and 0.696.
+        let shares: Vec<f32> = {
+            let mut needs: Vec<(usize, Need)> = by_need(candidates().collect()).into_iter().collect();
+            needs.sort_unstable_by_key(|(number, _)| *number);
+            needs.iter().map(|(_, need)| need.share).collect()
+        };
+        assert!((shares[0] - 0.304).abs() < 2e-3 && (shares[0] + shares[1] - 1.0).abs() < 1e-5, "{shares:?}");
+    }
+
+    #[test]
+    fn what_is_left_behind_the_cap_comes_by_score_halved_by_how_often_its_kind_was_served() {
+        let config = CrossSellConfig { max_per_need: 1, diversity: 1.0, ..CrossSellConfig::default() };
+        let scores = [(1, 0.9, 0), (2, 0.89, 0), (3, 0.88, 0), (4, 0.87, 1), (5, 0.86, 1)];
+        let all = Vec::from(scores.map(|(row, score, need)| candidate(row, score, need, false)));
+        let rows: Vec<u32> = in_order(all, &config).iter().map(|hit| hit.row.0).collect();
+        // Shares .55 and .45: the second of the larger kind, then the second of the other (.45/2 against .55/4).
+        assert_eq!(rows, [1, 4, 2, 5, 3]);
+    }
+
     proptest! {
         #[test]
         fn every_candidate_is_in_the_list_once_and_scores_fall(scores in prop::collection::vec((0.0f32..1.0, 0usize..5, any::<bool>()), 0..40)) {

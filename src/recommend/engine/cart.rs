@@ -117,14 +117,14 @@ pub(super) fn goes_with(intent: Intent, anchors: &[RowId], cart: &[RowId], steps
     starts
 }
 
-/// The pairs in the catalog's folder. Rows that cannot be used are left out and named in the log.
-pub(super) fn read_pairs(dir: &CatalogDir) -> Result<Pairs, RecommendError> {
-    let pairs = Pairs::of_folder(&dir.path())?;
-    for fault in pairs.faults().iter().take(MAX_LOGGED_FAULTS) {
-        tracing::warn!("{}, line {}, {}: {}", fault.path.display(), fault.line, fault.field, fault.message);
+/// The pairs in the catalog's folder. Rows and files that cannot be used are left out and named in the log.
+pub(super) fn read_pairs(dir: &CatalogDir) -> Pairs {
+    let pairs = Pairs::of_folder(&dir.path());
+    let (files, rows): (Vec<_>, Vec<_>) = pairs.faults().iter().partition(|fault| fault.is_of_file());
+    files.iter().for_each(|fault| tracing::error!("{fault}; answers go on without its pairs"));
+    rows.iter().take(MAX_LOGGED_FAULTS).for_each(|fault| tracing::warn!("{fault}"));
+    if rows.len() > MAX_LOGGED_FAULTS {
+        tracing::warn!("{} rows of pairs cannot be used in all", rows.len());
     }
-    if pairs.faults().len() > MAX_LOGGED_FAULTS {
-        tracing::warn!("{} rows of pairs cannot be used in all", pairs.faults().len());
-    }
-    Ok(pairs)
+    pairs
 }
