@@ -45,8 +45,8 @@ WORDS = {
 FEATURES = {
     "drop_tested": r"military[\s-]*(grade|standards?)|mil-std-810g", "wireless_charging": r"wireless charging",
     "fast_charging": r"(fast|quick|rapid)[\s-]*charg(e|ing)|quickcharge", "fingerprint_reader": r"fingerprint (sensor|reader|scanner)|touch id",
-    "dual_sim": r"dual[\s-]*sim", "noise_cancelling": r"noise[\s-]*cancell?(ing|ation)", "kickstand": r"kickstand",
-    "card_slots": r"card slots?|wallet", "belt_clip": r"belt[\s-]*clip|holster",
+    "dual_sim": r"dual[\s-]*sim", "noise_cancelling": r"noise[\s-]*cancell?(ing|ation)", "kickstand": r"kickstand|(integrated|built[\s-]*in|folding) stand",
+    "card_slots": r"card (slots?|case|holder)|wallet", "belt_clip": r"belt[\s-]*clip|holster",
     "screen_cover": r"built[\s-]*in (touch[\s-]*)?screen[\s-]*(protector|cover)", "gift_box": r"(gift|presentation)[\s-]*box",
 }
 MATERIALS = {"aluminum": r"aluminium|aluminum", "faux leather": r"(faux|vegan|imitation|synthetic|pu) leather|leatherette",

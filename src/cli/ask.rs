@@ -226,18 +226,14 @@ fn offer_in_words(offer: &BundleOffer) -> String {
     let missing = &offer.missing_types;
     let missing =
         if missing.is_empty() { String::new() } else { format!("; nothing in stock is a {}", missing.join(" or ")) };
-    let money =
-        |money: Option<Money>| money.map_or_else(|| "a price that is not known".to_owned(), |money| money.to_string());
-    let price = match offer.no_discount_because {
-        None => format!(
-            "{} instead of {} ({:.0} % off)",
-            money(offer.discounted_price),
-            money(offer.price),
-            offer.discount * 100.0
-        ),
-        Some(why) => format!("{}, no discount: {}", money(offer.price), no_discount_in_words(why)),
+    let price = match (offer.price, offer.discounted_price, offer.no_discount_because) {
+        (Some(price), Some(discounted), None) => {
+            format!("costs {discounted} instead of {price} ({:.0} % off)", offer.discount * 100.0)
+        }
+        (Some(price), _, Some(why)) => format!("costs {price}, no discount: {}", no_discount_in_words(why)),
+        (_, _, why) => format!("has no price: {}", why.map_or("it has no products", no_discount_in_words)),
     };
-    format!("the set of {} costs {price}{missing}", offer.products.len())
+    format!("the set of {} {price}{missing}", offer.products.len())
 }
 
 fn no_discount_in_words(why: NoDiscount) -> &'static str {

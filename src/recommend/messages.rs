@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 pub struct Messages(BTreeMap<String, BTreeMap<String, String>>);
 
 /// The built-in sentences by key.
-const BUILT_IN: [(&str, &str); 56] = [
+const BUILT_IN: [(&str, &str); 57] = [
     ("reason.more", "{to} {label} instead of {from}"),
     ("reason.more.pieces", "{to} instead of {from}"),
     ("reason.more.cores", "{to} instead of {from}"),

@@ -17,8 +17,8 @@ const PHRASES: [(Kind, f32, &[&str]); 15] = [
     (Kind::FingerprintReader, 1.0, &["fingerprint sensor", "fingerprint reader", "fingerprint scanner", "touch id"]),
     (Kind::DualSim, 1.0, &["dual sim"]),
     (Kind::NoiseCancelling, 1.0, &["noise cancelling", "noise canceling", "noise cancellation"]),
-    (Kind::Kickstand, 1.0, &["kickstand"]),
-    (Kind::CardSlots, 1.0, &["card slot", "card slots", "wallet case", "wallet"]),
+    (Kind::Kickstand, 1.0, &["kickstand", "integrated stand", "built in stand", "folding stand"]),
+    (Kind::CardSlots, 1.0, &["card slot", "card slots", "card case", "card holder", "wallet case", "wallet"]),
     (Kind::BeltClip, 1.0, &["belt clip", "holster"]),
     (
         Kind::ScreenCover,

@@ -48,6 +48,7 @@ Dynex™ - 1-Port Vehicle Charger - Black | ports 1 ports
 Insignia™ - Skins for Tile Mate (4-Pack) - Black and Brown | pieces 4 pieces
 Tile - Tile Item Trackers Combo (4-Pack) | pieces 4 pieces
 blueLounge - CableDrop Multipurpose Cable Clips (6-Pack) - Black | pieces 6 pieces
+Incipio - STOWAWAY Credit Card Case with Integrated Stand for Samsung Galaxy S7 edge - Pink | kickstand yes, card_slots yes
 Insignia™ - 20mm Watch Band - Black | fit_size 20 mm
 Apple - Woven Nylon for Apple Watch 42mm - Light Pink/Midnight Blue | material nylon, fit_size 42 mm
 Platinum - Stainless Steel Watch Strap for Fitbit Blaze - Black | material stainless steel
