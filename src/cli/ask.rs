@@ -13,7 +13,7 @@ use super::args_shopper::{BundleArgs, PostPurchaseArgs};
 use super::context::Context;
 use super::exit::Unanswerable;
 use super::output::{number, print_json, say, table};
-use crate::catalog::{CATEGORY_SEPARATOR, Money, Product, Verdict};
+use crate::catalog::{CATEGORY_SEPARATOR, Product, Verdict};
 use crate::events::{Buyer, EventKind, EventStore};
 use crate::index::Check;
 use crate::live::View;
