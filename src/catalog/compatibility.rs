@@ -259,7 +259,12 @@ fn is_amount(words: &[String]) -> bool {
     let unit = number.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
     let digits = number.len() - unit.len();
     digits > 1 && JOINED_UNITS.contains(&unit)
-        || unit.is_empty() && words.get(1).is_some_and(|unit| AMOUNT_UNITS.contains(&unit.as_str()))
+        || unit.is_empty() && words.get(1).is_some_and(|unit| AMOUNT_UNITS.contains(&unit.as_str()) || is_times(unit))
+}
+
+/// `x330` of `6 x 330 ml`.
+fn is_times(word: &str) -> bool {
+    word.strip_prefix('x').is_some_and(|number| number.starts_with(|c: char| c.is_ascii_digit()))
 }
 
 pub(super) fn has_digit(word: &str) -> bool {

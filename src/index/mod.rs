@@ -41,7 +41,8 @@ mod error;
 mod generation;
 mod half_vector;
 mod hnsw;
-mod kernels;
+#[doc(hidden)]
+pub mod kernels;
 mod lexical;
 mod manifest;
 mod products;

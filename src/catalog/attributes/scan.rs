@@ -385,7 +385,8 @@ pub(super) fn months(unit: &str) -> Option<f32> {
 /// Whether the span of time at `at` is one of warranty: `2-year limited warranty`, `warranty of 2 years`, `guaranteed for 2 years`.
 fn is_warranty(tokens: &[Token], at: usize) -> bool {
     let says = |token: &Token| WARRANTIES.contains(&token.word.as_str());
-    let phrase = |token: &&Token| token.joint != Joint::Break;
+    // `manufacturer's` is two tokens.
+    let phrase = |token: &&Token| token.joint != Joint::Break || token.is("s");
     let is_ahead = tokens[at + 1..].iter().take_while(phrase).take(4).any(says);
     let mut before = tokens[..at].iter().rev().skip_while(|token| token.is("of") || token.is("for"));
     is_ahead || tokens[at].joint != Joint::Break && before.next().is_some_and(says)
