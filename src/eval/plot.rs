@@ -18,7 +18,24 @@ const BOTTOM: f64 = 60.0;
 
 /// Colours that stay apart for readers who see few of them (Okabe and Ito 2008); the reference, drawn last, is black.
 const COLORS: [&str; 7] = ["#999999", "#56b4e9", "#009e73", "#e69f00", "#cc79a7", "#0072b2", "#d55e00"];
-const REFERENCE_COLOR: &str = "#000000";
+/// Strokes, in turn where colours come round again.
+const DASHES: [&str; 3] = ["none", "7 4", "2 3"];
+const REFERENCE: Pen = Pen { color: "#000000", dash: "none", width: 3 };
+
+/// How a method's line is drawn: no two alike.
+#[derive(Clone, Copy)]
+struct Pen {
+    color: &'static str,
+    dash: &'static str,
+    width: u32,
+}
+
+impl Pen {
+    fn of(number: usize) -> Self {
+        let round = number / COLORS.len() % DASHES.len();
+        Self { color: COLORS[number % COLORS.len()], dash: DASHES[round], width: 2 }
+    }
+}
 
 /// Writes the picture of `rungs` to `path`.
 ///
@@ -56,11 +73,10 @@ fn ladder_svg(rungs: &[Rung]) -> String {
     let names: Vec<&str> =
         rungs.first().map_or(Vec::new(), |rung| rung.report.methods.iter().map(|method| &*method.method).collect());
     for (number, name) in names.iter().enumerate() {
-        let is_reference = number + 1 == names.len();
-        let color = if is_reference { REFERENCE_COLOR } else { COLORS[number % COLORS.len()] };
+        let pen = if number + 1 == names.len() { REFERENCE } else { Pen::of(number) };
         let methods: Vec<&MethodReport> = rungs.iter().filter_map(|rung| rung.report.methods.get(number)).collect();
-        draw_method(&mut svg, &frame, &methods, color, is_reference);
-        draw_label(&mut svg, number, name, color);
+        draw_method(&mut svg, &frame, &methods, pen);
+        draw_label(&mut svg, number, name, pen);
     }
     svg.push_str("</svg>\n");
     svg
@@ -93,7 +109,8 @@ fn draw_axes(svg: &mut String, frame: &Frame, rungs: &[Rung]) {
     push(svg, format_args!("<text x=\"{LEFT}\" y=\"24\">nDCG@{k} of the rest of its order, 95 % intervals</text>"));
 }
 
-fn draw_method(svg: &mut String, frame: &Frame, methods: &[&MethodReport], color: &str, is_reference: bool) {
+fn draw_method(svg: &mut String, frame: &Frame, methods: &[&MethodReport], pen: Pen) {
+    let Pen { color, dash, width } = pen;
     let mut line = String::new();
     for (at, method) in methods.iter().enumerate() {
         let (x, low, high) = (frame.x(at), frame.y(method.ndcg.interval.low), frame.y(method.ndcg.interval.high));
@@ -107,20 +124,22 @@ fn draw_method(svg: &mut String, frame: &Frame, methods: &[&MethodReport], color
         );
         push(svg, format_args!("<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"2.5\" fill=\"{color}\"/>"));
     }
-    let width = if is_reference { 3 } else { 2 };
     let points = line.trim_end();
     push(
         svg,
-        format_args!("<polyline points=\"{points}\" fill=\"none\" stroke=\"{color}\" stroke-width=\"{width}\"/>"),
+        format_args!(
+            "<polyline points=\"{points}\" fill=\"none\" stroke=\"{color}\" stroke-width=\"{width}\" stroke-dasharray=\"{dash}\"/>"
+        ),
     );
 }
 
-fn draw_label(svg: &mut String, number: usize, name: &str, color: &str) {
+fn draw_label(svg: &mut String, number: usize, name: &str, pen: Pen) {
+    let Pen { color, dash, width } = pen;
     let (x, y) = (WIDTH - RIGHT + 20.0, TOP + 20.0 * number as f64);
     push(
         svg,
         format_args!(
-            "<line x1=\"{x}\" y1=\"{y}\" x2=\"{}\" y2=\"{y}\" stroke=\"{color}\" stroke-width=\"3\"/>",
+            "<line x1=\"{x}\" y1=\"{y}\" x2=\"{}\" y2=\"{y}\" stroke=\"{color}\" stroke-width=\"{width}\" stroke-dasharray=\"{dash}\"/>",
             x + 20.0
         ),
     );
@@ -169,6 +188,13 @@ mod tests {
         let heights: Vec<f64> =
             points.split(' ').map(|point| point.split(',').nth(1).unwrap().parse().unwrap()).collect();
         assert!(heights[1] < heights[0], "0.04 lies above 0.02: {heights:?}");
+        let many = ladder_svg(&[rung(0, &[0.1; 14]), rung(5, &[0.1; 14])]);
+        let styles: std::collections::HashSet<&str> = many
+            .lines()
+            .filter_map(|line| line.strip_prefix("<polyline")?.split_once("fill"))
+            .map(|(_, style)| style)
+            .collect();
+        assert_eq!(styles.len(), 14, "lines that lie on each other are told apart");
         assert!(svg.starts_with("<svg") && svg.ends_with("</svg>\n") && svg.contains(">m1</text>"));
     }
 }
