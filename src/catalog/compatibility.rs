@@ -22,19 +22,23 @@ const AMOUNT_BASES: [&str; 22] = [
     "under", "of", "set", "pack", "size", "devices", "phones", "models", "any",
 ];
 /// Words after a number that make it an amount or an age.
-const AMOUNT_UNITS: [&str; 40] = [
+pub(super) const AMOUNT_UNITS: [&str; 40] = [
     "to", "year", "years", "yrs", "month", "months", "people", "persons", "person", "season", "seasons", "pack", "pcs",
     "pieces", "days", "hours", "ml", "cl", "l", "liter", "liters", "litre", "litres", "mg", "g", "gram", "grams", "kg",
     "lb", "lbs", "oz", "fl", "mm", "cm", "m", "w", "watt", "watts", "percent", "x",
 ];
 /// Units that make a number of two digits or more an amount where they are written with it; `iPhone 4G` and `Watch 42mm` are models.
 const JOINED_UNITS: [&str; 12] = ["ml", "cl", "l", "mg", "g", "kg", "lb", "lbs", "oz", "w", "pcs", "x"];
-/// Words that take back what follows them; `t` is the end of `doesn't` and `isn't`.
-const NEGATIONS: [&str; 14] = [
+/// Words that take back what follows them; `t` is the end of `doesn't` and `isn't`. German, French, Spanish and Dutch ones too.
+const NEGATIONS: [&str; 28] = [
     "not",
     "except",
     "excluding",
+    "excepting",
     "incompatible",
+    "unsuitable",
+    "unsupported",
+    "neither",
     "nor",
     "cannot",
     "cant",
@@ -45,9 +49,23 @@ const NEGATIONS: [&str; 14] = [
     "never",
     "without",
     "t",
+    "nicht",
+    "kein",
+    "keine",
+    "ohne",
+    "pas",
+    "sauf",
+    "sin",
+    "excepto",
+    "niet",
+    "geen",
 ];
+/// Negations of two words.
+const NEGATING_PAIRS: [[&str; 2]; 3] = [["other", "than"], ["apart", "from"], ["rather", "than"]];
 /// Negations that say what a product is (`non slip`) unless what it is for follows at once.
 const NEGATIVE_KINDS: [&str; 5] = ["no", "non", "never", "without", "t"];
+/// `for` in other languages, behind a negation.
+const OTHER_OPENERS: [&str; 6] = ["für", "fuer", "para", "pour", "per", "voor"];
 /// Words that may stand between a negation and what it takes back: `not yet suitable for`, `does not fit`.
 const LINKS: [&str; 28] = [
     "a",
@@ -79,6 +97,8 @@ const LINKS: [&str; 28] = [
     "work",
     "yet",
 ];
+/// Words with which a negation takes back what stands before it: `iPhone 7 not supported`.
+const VERDICTS: [&str; 5] = ["supported", "compatible", "suitable", "recommended", "possible"];
 /// Words that end what is named.
 pub(super) const ENDS: [&str; 4] = ["with", "w", "without", "but"];
 /// Words between two models.
@@ -149,7 +169,20 @@ pub fn models_named(text: &str) -> Vec<String> {
 
 /// The parts of a text between dashes, as words, without what is taken back.
 pub(super) fn phrases(text: &str) -> Vec<Vec<String>> {
-    text.split(" - ").flat_map(|part| affirmed(&words(part))).collect()
+    let parts = text.split(" - ").flat_map(without_denials);
+    parts.flat_map(|part| affirmed(&words(&part))).collect()
+}
+
+/// A part of a text, and apart from it what its brackets take back: `(not for iPhone 7)`.
+fn without_denials(part: &str) -> Vec<String> {
+    let mut found = vec![String::with_capacity(part.len())];
+    for piece in part.split_inclusive([')', ']']) {
+        let opened = piece.rfind(['(', '[']);
+        let denial = opened.filter(|&at| words(&piece[at..]).iter().any(|word| NEGATIONS.contains(&word.as_str())));
+        found[0].push_str(&piece[..denial.unwrap_or(piece.len())]);
+        found.extend(denial.map(|at| piece[at..].to_owned()));
+    }
+    found
 }
 
 /// The runs of words that no negation takes back.
@@ -157,7 +190,9 @@ fn affirmed(words: &[String]) -> Vec<Vec<String>> {
     let mut runs = Vec::new();
     let mut rest = words;
     while let Some((at, length)) = (0..rest.len()).find_map(|at| Some((at, taken_back(&rest[at..])?))) {
-        runs.push(rest[..at].to_vec());
+        let last = || rest[..at].iter().rposition(|word| SEPARATORS.contains(&word.as_str()));
+        let kept = if denies_before(&rest[at..]) { last().unwrap_or(0) } else { at };
+        runs.push(rest[..kept].to_vec());
         rest = &rest[at + length..];
     }
     runs.push(rest.to_vec());
@@ -168,11 +203,14 @@ fn affirmed(words: &[String]) -> Vec<Vec<String>> {
 /// Number of words that the negation at the start of `words` takes back, itself included: those to the next opener that is neither its
 /// own nor joined by `or`. `None` where no negation stands there.
 fn taken_back(words: &[String]) -> Option<usize> {
-    let negation = words.first().map(String::as_str).filter(|word| NEGATIONS.contains(word))?;
-    let (mut end, mut has_own) = (1, false);
+    let starts_with = |pair: &[&str; 2]| words.len() > 1 && words[0] == pair[0] && words[1] == pair[1];
+    let is_pair = NEGATING_PAIRS.iter().any(starts_with);
+    let negation = words.first().map(String::as_str).filter(|word| is_pair || NEGATIONS.contains(word))?;
+    let (mut end, mut has_own) = (1 + usize::from(is_pair), false);
     while let Some(word) = words.get(end) {
         match opener(&words[end..]) {
             Some(length) => (end, has_own) = (end + length, true),
+            None if OTHER_OPENERS.contains(&word.as_str()) => (end, has_own) = (end + 1, true),
             None if LINKS.contains(&word.as_str()) => end += 1,
             None => break,
         }
@@ -228,6 +266,18 @@ fn is_letter(word: &str) -> bool {
     word.len() == 1 && word.starts_with(|c: char| c.is_ascii_lowercase())
 }
 
+/// Whether the negation at the start of `words` is one of what stands before it.
+fn denies_before(words: &[String]) -> bool {
+    let leads_on = |at: usize| {
+        words.get(at).is_some_and(|next| ["with", "to"].contains(&next.as_str()))
+            || words.get(at..).is_some_and(|rest| opener(rest).is_some())
+            || words.get(at).is_some_and(|next| OTHER_OPENERS.contains(&next.as_str()))
+    };
+    let is_verdict =
+        |at: usize| words.get(at).is_some_and(|word| VERDICTS.contains(&word.as_str())) && !leads_on(at + 1);
+    words[0] == "unsupported" || (1..3).any(is_verdict)
+}
+
 /// The models of a list such as `apple iphone 6 and 6s`: a model without a word of its own takes the one before it.
 fn models_of(words: &[String]) -> Vec<String> {
     let is_end = |word: &String| ENDS.contains(&word.as_str());
@@ -281,7 +331,7 @@ mod tests {
 
     #[test]
     fn models_are_read_from_titles_as_shops_write_them() {
-        let cases: [(&str, &[&str]); 34] = [
+        let cases: [(&str, &[&str]); 41] = [
             ("Defender Case for Apple® iPhone® 7 - Black", &["iphone 7"]),
             ("Case for Apple® iPhone® 7 Plus", &["iphone 7 plus"]),
             ("Case for Apple® iPhone® 6 and iPhone 6s", &["iphone 6", "iphone 6s"]),
@@ -315,6 +365,13 @@ mod tests {
             ("Case not compatible with iPhone 7, for iPhone 8", &["iphone 8"]),
             ("Case not suitable for use or fit for iPhone 7", &[]),
             ("Case for all phones except iPhone 7", &[]),
+            ("Charger for Zeta 6 (ZETA 5 NOT SUPPORTED)", &["zeta 6"]),
+            ("Charger for iPhone 8, iPhone 7 is not yet supported", &["iphone 8"]),
+            ("Charger unsuitable for Zeta 5", &[]),
+            ("Charger compatible with neither Zeta 5 nor Zeta 6", &[]),
+            ("Case for phones other than iPhone 7", &[]),
+            ("Case for HTC One (M9) (not for M8)", &["one m9"]),
+            ("Funda para iPhone 8, no para iPhone 7 - works with Zeta 5", &["zeta 5"]),
             ("No Slip Non-Skid Case for T-Mobile Galaxy S7", &["galaxy s7"]),
         ];
         for (title, models) in cases {
@@ -348,6 +405,18 @@ mod tests {
         let known = Compatibility::of(&products);
         let fits: Vec<Vec<String>> = products.iter().map(|product| known.fits(product)).collect();
         assert_eq!(fits, [vec![], vec!["iphone 7"], vec!["iphone 8"], vec!["iphone 8"]]);
+        for title in [
+            "Hülle nicht für iPhone 7",
+            "Hülle passt nicht für iPhone 7",
+            "Hülle (iPhone 7 not supported)",
+            "Funda no para iPhone 7",
+            "Coque pas pour iPhone 7",
+            "Custodia non per iPhone 7",
+            "Hoes niet voor iPhone 7",
+            "Sleeve, unsupported: iPhone 7",
+        ] {
+            assert!(models_named(title).is_empty(), "{title}: {:?}", models_named(title));
+        }
         assert!(models_named("something that does not fit an iPhone 7").is_empty());
     }
 

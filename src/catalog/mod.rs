@@ -57,7 +57,7 @@ pub use compatibility::{Compatibility, models_named};
 pub use error::FeedError;
 pub use feed::{Dialect, Feed, FeedProgress, read_feed, read_feed_at};
 pub use money::{Currency, Money, MoneyError};
-pub use need::{need, need_of_category, things};
+pub use need::{need, need_of_category, need_of_path, things};
 pub use offer::{LABELS, Offer, OfferPatch};
 pub use pairs::{PairFault, Pairs, Tie};
 pub use price::{PriceError, parse_price};

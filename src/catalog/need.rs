@@ -3,7 +3,7 @@
 //! Shops write it at the end of a category's name (`Cell Phone Cases & Clips`) and, in titles, before what the product is for
 //! (`Defender Series Case for iPhone 7`). Names such as `Accessories` say nothing of it, so the title speaks there.
 
-use super::compatibility::{ENDS, SEPARATORS, has_digit, opener, words};
+use super::compatibility::{AMOUNT_UNITS, ENDS, SEPARATORS, SUFFIXES, has_digit, opener, words};
 use super::product::Product;
 
 /// Last words of names that say nothing of what stands below them.
@@ -44,6 +44,9 @@ const IRREGULAR: [(&str, &str); 5] =
 const SAME: [(&str, &str); 5] =
     [("cellphone", "phone"), ("handset", "phone"), ("iphone", "phone"), ("smartphone", "phone"), ("tee", "shirt")];
 
+/// Units of a size at the end of a title: `sleeve 13 inch`.
+const SIZES: [&str; 6] = ["inch", "inches", "gb", "tb", "mb", "mah"];
+
 /// The kind of thing that `product` is, in one word without its plural: by the leaf of its main category, else by its title; `None` where
 /// neither says.
 ///
@@ -54,8 +57,20 @@ const SAME: [(&str, &str); 5] =
 /// assert_eq!(need(&product("WHITE HANGING HEART T-LIGHT HOLDER")).as_deref(), Some("holder"));
 /// ```
 pub fn need(product: &Product) -> Option<String> {
-    let leaf = product.main_category().last();
-    leaf.and_then(|name| need_of_category(name)).or_else(|| need_of_title(&product.title, product.brand.as_deref()))
+    let path = product.main_category().iter().map(String::as_str);
+    need_of_path(path).or_else(|| need_of_title(&product.title, product.brand.as_deref()))
+}
+
+/// The kind of thing that the products of a category are, by its names from the root; that of the leaf counts, above those that name a
+/// model (`iPhone > iPhone SE`).
+pub fn need_of_path<'a>(path: impl DoubleEndedIterator<Item = &'a str>) -> Option<String> {
+    let names_a_model = |name: &str| words(name).last().is_some_and(|last| is_of_model(last));
+    need_of_category(path.rev().find(|name| !names_a_model(name))?)
+}
+
+/// Whether a word is part of a model's name, and no thing: `7`, `s7`, `se`, `plus`.
+fn is_of_model(word: &str) -> bool {
+    has_digit(word) || SUFFIXES.contains(&word)
 }
 
 /// The kind of thing that the products of a category called `name` are; `None` for `Accessories` and its like.
@@ -103,8 +118,12 @@ fn head(all: &[String]) -> Option<String> {
         at > 0 && (ENDS.contains(&word) || SEPARATORS.contains(&word) || opener(&all[at..]).is_some())
     };
     let end = (0..all.len()).find(|&at| is_end(at)).unwrap_or(all.len());
-    let last = all[..end].iter().rev().find(|word| !has_digit(word) && word.chars().count() > 1)?;
-    let need = singular(last);
+    let is_unit = |at: usize| {
+        let unit = all[at].as_str();
+        at > 0 && has_digit(&all[at - 1]) && (AMOUNT_UNITS.contains(&unit) || SIZES.contains(&unit))
+    };
+    let is_thing = |at: &usize| !is_of_model(&all[*at]) && all[*at].chars().count() > 1 && !is_unit(*at);
+    let need = singular(&all[(0..end).rev().find(is_thing)?]);
     Some(SAME.iter().find(|(other, _)| *other == need).map_or(need, |(_, usual)| (*usual).to_owned()))
 }
 
@@ -144,6 +163,7 @@ mod tests {
             ("Cell Phone Accessories", None),
             ("Car & Travel Accessories", None),
             ("iPhone 7 Cases", Some("case")),
+            ("iPhone SE", Some("phone")),
             ("Add-Ons", None),
             ("", None),
         ];
@@ -161,11 +181,18 @@ mod tests {
             ("Tile - Tile Mate Item Tracker (4-Pack)", "tracker"),
             ("PopSockets - Blue Nebula Sky Grip and Stand for Mobile Devices - Black/Black", "grip"),
             ("Purosol All Natural Lens Cleaner 1oz.", "cleaner"),
+            ("Apple - iPhone SE 16GB", "phone"),
+            ("Laptop sleeve 13 inch", "sleeve"),
+            ("Shampoo 250 ml", "shampoo"),
         ];
         for (title, need) in cases {
             assert_eq!(need_of_title(title, None).as_deref(), Some(need), "{title}");
         }
         assert_eq!(need_of_title("- (x) 12 -", None), None);
+        let of_path = |path: &[&str]| need_of_path(path.iter().copied());
+        assert_eq!(of_path(&["Cell Phones", "Galaxy S7 edge"]).as_deref(), Some("phone"));
+        assert_eq!(of_path(&["Cell Phones", "iPhone", "iPhone SE"]).as_deref(), Some("phone"));
+        assert_eq!(of_path(&["Cell Phone Cases", "iPhone 7 Accessories"]), None);
         assert_eq!(things("LUNATIK - EPIK Case and Band for Apple Watch™ 42mm - Clear", None), ["case", "band"]);
         assert_eq!(things("X-Doria - Watch Strap for Apple Watch 42mm - Charcoal", None), ["strap"]);
     }

@@ -218,6 +218,9 @@ impl Config {
         if let Some(key) = self.recommend.messages.unknown_key() {
             range(&format!("recommend.messages.{key}"), false, "there is no such message; the README lists the keys")?;
         }
+        if let Some((key, what)) = self.recommend.messages.unusable() {
+            range(&format!("recommend.messages.{key}"), false, what)?;
+        }
         range("embed.batch_tokens", self.embed.batch_tokens > 0, "give at least 1")?;
         let idle = self.events.session_idle_minutes;
         range("events.session_idle_minutes", (1..=1440).contains(&idle), "give minutes from 1 to 1440")?;

@@ -283,7 +283,7 @@ impl Engine {
         Ok((query, allowed))
     }
 
-    /// Why each hit of `answer` to `query` is there, and the list's title: of several intents the leading one's.
+    /// Why each hit of `answer` to `query` is there, and the list's title: of several intents that of the first with a hit.
     ///
     /// Returns an error if a record is damaged.
     pub fn explain(&self, view: &View, query: &Query, answer: &Answer) -> Result<Explained, RecommendError> {
@@ -300,7 +300,9 @@ impl Engine {
             let told = Answer { hits, anchor: part.anchor, parts: Vec::new(), ..answer.clone() };
             let explained = self.explain_one(view, &query.asking(part.intent), &told)?;
             own.iter().zip(explained.reasons).for_each(|((at, _), reason)| reasons[*at] = Some(reason));
-            title.get_or_insert(explained.title);
+            if !own.is_empty() {
+                title.get_or_insert(explained.title);
+            }
         }
         // Every hit is of exactly one part.
         Ok(Explained { title: title.unwrap_or_default(), reasons: reasons.into_iter().flatten().collect() })

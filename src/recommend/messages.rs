@@ -99,6 +99,14 @@ impl Messages {
         keys.into_iter().find(|(_, key)| !is_known(key)).map(|(language, key)| format!("{language}.{key}"))
     }
 
+    /// The language and key of a sentence that cannot be filled, and what is wrong with it.
+    pub fn unusable(&self) -> Option<(String, &'static str)> {
+        let all =
+            self.0.iter().flat_map(|(language, known)| known.iter().map(move |(key, text)| (language, key, text)));
+        let mut faults = all.filter_map(|(language, key, text)| Some((format!("{language}.{key}"), fault(text)?)));
+        faults.next()
+    }
+
     fn template(&self, language: Option<&str>, key: &str) -> Option<&str> {
         let language = language.map(str::to_lowercase).unwrap_or_default();
         let primary = language.split(['-', '_']).next().unwrap_or_default().to_owned();
@@ -106,6 +114,31 @@ impl Messages {
         let built_in = || BUILT_IN.iter().find(|(known, _)| *known == key).map(|(_, template)| *template);
         own.map(String::as_str).or_else(built_in)
     }
+}
+
+/// Names of what may be put into sentences.
+const PARTS: [&str; 18] = [
+    "actions", "ago", "brand", "category", "days", "from", "gap", "label", "model", "name", "orders", "over", "reason",
+    "sessions", "times", "title", "to", "words",
+];
+
+/// What is wrong with a template.
+fn fault(template: &str) -> Option<&'static str> {
+    if template.trim().is_empty() {
+        return Some("is empty; leave the line out to have the usual sentence");
+    }
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once('{') {
+        let Some((name, behind)) = after.split_once('}') else { return Some("has a `{` without a `}`") };
+        if before.contains('}') {
+            return Some("has a `}` without a `{`");
+        }
+        if !PARTS.contains(&name) {
+            return Some("names a part in braces that no sentence has; the README lists them");
+        }
+        rest = behind;
+    }
+    rest.contains('}').then_some("has a `}` without a `{`")
 }
 
 fn is_kind(word: &str) -> bool {
@@ -153,6 +186,22 @@ mod tests {
         assert_eq!(own.sentence(Some("de"), &["reason.has"], &parts), "Comes with storage");
         assert_eq!(own.unknown_key(), None);
         assert_eq!(messages("[fr]\n\"reason.mor\" = 'x'").unknown_key(), Some("fr.reason.mor".to_owned()));
+    }
+
+    #[test]
+    fn a_sentence_that_cannot_be_filled_is_named() {
+        for (text, word) in [
+            ("", "empty"),
+            ("{nope} {to}", "no sentence has"),
+            ("{to", "without a `}`"),
+            ("to}", "without a `{`"),
+            ("{to} }", "without"),
+        ] {
+            let (key, what) = messages(&format!("[de]\n\"reason.more\" = '{text}'")).unusable().unwrap();
+            assert!(key == "de.reason.more" && what.contains(word), "{text}: {what}");
+        }
+        assert_eq!(messages("[de]\n\"reason.more\" = '{to} statt {from}'").unusable(), None);
+        assert!(BUILT_IN.iter().all(|(_, template)| fault(template).is_none()));
     }
 
     #[test]

@@ -77,7 +77,9 @@ impl Engine {
         if let Some(band) = query.price {
             allowed.narrow(Sieve::Price, price_band(view, priced, band).map(Cow::Owned), is_traced);
         }
-        allowed.is_filtered = allowed.rows.is_some() || is_open;
+        // What little is out of stock is not why a list is short.
+        let is_scarce = allowed.rows.as_ref().is_some_and(|rows| 2 * rows.len() < view.num_products() as u64);
+        allowed.is_filtered = is_open || !query.filter.is_empty() || query.price.is_some() || is_scarce;
         if let Some(rows) = &mut allowed.rows {
             *rows -= &allowed.out;
         }

@@ -23,7 +23,7 @@ pub(super) struct Allowed {
     pub rows: Option<RoaringBitmap>,
     /// Rows that never appear: the anchors and what the question excludes.
     pub out: RoaringBitmap,
-    /// Whether anything but `out` narrows the rows.
+    /// Whether the question has a filter or a price band, or most of the shop is out of stock.
     pub is_filtered: bool,
     /// Whether the filter has conditions that are asked of each hit.
     pub is_open: bool,

@@ -13,8 +13,6 @@ use crate::index::{FITS_FIELD, PURPOSE_FIELD};
 use crate::live::View;
 use crate::rank::{RowId, ScoredRow};
 
-/// Products of a cart of which it is asked what is made for them, the newest.
-const MAX_READ: usize = 20;
 /// Most products that one kind of knowledge gives of one product.
 const MAX_EACH: usize = 500;
 /// What a product is worth that is made for the model, for a name of the product's own of several words, and for a kind of thing: what
@@ -100,10 +98,9 @@ impl Told<'_> {
         rows: &[RowId],
         may_appear: impl Fn(RowId) -> bool,
     ) -> Result<Vec<ScoredRow>, RecommendError> {
-        let newest = &rows[rows.len().saturating_sub(MAX_READ)..];
-        let Some(vector) = self.mean_vector(newest) else { return Ok(Vec::new()) };
+        let Some(vector) = self.mean_vector(rows) else { return Ok(Vec::new()) };
         let mut best = HashMap::new();
-        for (level, made_for) in self.levels(newest)? {
+        for (level, made_for) in self.levels(rows)? {
             for near in self.nearest(&vector, &made_for)?.into_iter().filter(|near| may_appear(near.row)) {
                 raise(&mut best, near.row, level * (1.0 - LIKENESS_SHARE * (1.0 - near.score)));
             }
@@ -172,12 +169,12 @@ impl Told<'_> {
         models
     }
 
-    /// The models that `rows`, the newest last, are or fit.
+    /// The models that `rows` are or fit.
     ///
     /// Returns an error if a record is damaged.
     pub(super) fn models_of(&self, rows: &[RowId]) -> Result<Vec<String>, RecommendError> {
         let mut models = Vec::new();
-        for &row in &rows[rows.len().saturating_sub(MAX_READ)..] {
+        for &row in rows {
             models.extend(self.models(row, &self.view.product(row)?));
         }
         models.sort_unstable();

@@ -182,19 +182,34 @@ impl Sources {
     }
 }
 
+/// A product's record as it is sent: what the shop paid is nobody's business but the shop's.
+///
+/// Returns a problem if the record is no JSON.
+pub(super) fn public_record(record: Cow<'_, RawValue>) -> Result<Cow<'_, RawValue>, Problem> {
+    const COST: &str = "cost_of_goods_sold";
+    if !record.get().contains(COST) {
+        return Ok(record);
+    }
+    let damaged = |error: serde_json::Error| Problem::internal(&error);
+    let mut fields: serde_json::Map<String, serde_json::Value> = serde_json::from_str(record.get()).map_err(damaged)?;
+    fields.remove(COST);
+    serde_json::value::to_raw_value(&fields).map(Cow::Owned).map_err(damaged)
+}
+
 /// The hits of an answer on `view` as results, in order.
 ///
 /// Returns an error if a hit's record is damaged.
 pub(super) fn results<'a>(view: &'a View, hits: &[Hit], has_product: bool) -> Result<Vec<ResultItem<'a>>, Problem> {
     let result = |(at, hit): (usize, &Hit)| {
-        let record = has_product.then(|| view.record(hit.row)).transpose();
+        let record =
+            has_product.then(|| view.record(hit.row)).transpose().map_err(|error| Problem::internal(&error))?;
         Ok(ResultItem {
             id: view.id(hit.row).unwrap_or_default(),
             score: hit.score,
             rank: at + 1,
             sources: Sources::of(&hit.sources),
             intent: None,
-            product: record.map_err(|error| Problem::internal(&error))?,
+            product: record.map(public_record).transpose()?,
             reason: None,
             comparison: None,
         })
@@ -356,7 +371,7 @@ const PRODUCT_FIELDS: [(&str, &str, bool); 16] = [
     ("availability", "in_stock, out_of_stock, preorder or backorder.", false),
     ("price", "Regular price, e.g. 15.00 USD.", false),
     ("sale_price", "Reduced price, in force now.", false),
-    ("cost_of_goods_sold", "What the shop paid.", false),
+    ("cost_of_goods_sold", "What the shop paid; taken, never sent.", false),
     ("brand", "Brand or vendor.", false),
     ("gtin", "Global trade item number.", false),
     ("mpn", "Manufacturer part number.", false),

@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::response::Response;
 
 use super::address::ProductAddress;
-use super::answers::{CatalogsResponse, ProductResponse};
+use super::answers::{CatalogsResponse, ProductResponse, public_record};
 use super::app::App;
 use super::problem::{Code, Problem, Refusals};
 use super::recommend_routes::json;
@@ -36,6 +36,6 @@ pub(super) async fn product(ProductAddress { catalog, id, engine }: ProductAddre
         generation: view.generation().name(),
         id: &id,
         effective_price: view.price(row).map(|price| price.to_string()),
-        product: view.record(row).map_err(|error| Problem::internal(&error))?,
+        product: public_record(view.record(row).map_err(|error| Problem::internal(&error))?)?,
     })
 }

@@ -16,6 +16,14 @@ const CABLES: [&str; 14] = [
 ];
 /// Units of what is in a pack.
 pub(super) const CONTENTS: [&str; 6] = ["ml", "cl", "l", "g", "kg", "oz"];
+/// Words before an amount that take it back, …
+const DENIALS: [&str; 9] = ["not", "no", "without", "excluding", "except", "nicht", "ohne", "sin", "sans"];
+/// … before a `to` that make it a limit, …
+const LIMITS: [&str; 6] = ["up", "expandable", "extendable", "upgradable", "expands", "bis"];
+/// … and that make it another product's: `fits 3 l jug`.
+const USERS: [&str; 5] = ["for", "fits", "fit", "supports", "replaces"];
+/// What storage of its own stands beside the product's.
+const CARDS: [&str; 4] = ["microsd", "sd", "card", "microsdhc"];
 /// Words beside a span of time that make it a warranty.
 const WARRANTIES: [&str; 3] = ["warranty", "guarantee", "guaranteed"];
 /// Words before a power that make it another product's, or one that is only reached or replaced.
@@ -52,6 +60,13 @@ impl Quantity<'_> {
     fn is_near(&self, words: &[&str]) -> bool {
         self.follows(words) || self.precedes(words)
     }
+
+    /// Whether a title says that the product does not have so much, could have it, or that another product has.
+    fn is_of_another(&self, kind: AttributeKind) -> bool {
+        let before = |at: usize, words: &[&str]| self.before.get(at).is_some_and(|word| words.contains(word));
+        let is_length = kind == AttributeKind::Size;
+        before(0, &DENIALS) || before(0, &["to"]) && before(1, &LIMITS) || !is_length && before(0, &USERS)
+    }
 }
 
 /// What a title says; `category` helps to tell what is measured.
@@ -62,7 +77,13 @@ pub(super) fn of_title(title: &str, category: &[String]) -> Vec<Attribute> {
     let is_cable = is_any(&CABLES);
     let has_screen =
         is_any(&SCREENS[2..]) || ["tv", "monitor", "laptop", "tablet"].iter().any(|word| leaf.contains(word));
+    let is_bytes = |at: &usize| quantity(&tokens, *at).is_some_and(|found| ["gb", "tb"].contains(&found.unit));
+    let has_card = (0..tokens.len()).filter(is_bytes).count() > 1;
     let kind_of = |quantity: &Quantity<'_>| match unit_kind(quantity)? {
+        (kind, _) if quantity.is_of_another(kind) => None,
+        (AttributeKind::Storage, _) if has_card && quantity.after.first().is_some_and(|word| CARDS.contains(word)) => {
+            None
+        }
         (AttributeKind::Size, meters) if is_cable => Some((AttributeKind::CableLength, meters)),
         (AttributeKind::Size, meters) if has_screen && is_inch(quantity.unit) => {
             Some((AttributeKind::Screen, meters / 0.0254))

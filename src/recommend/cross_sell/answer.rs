@@ -8,7 +8,7 @@ use super::needs::{Candidate, in_order};
 use super::outs::Outs;
 use super::settings::CrossSellConfig;
 use crate::behavior::{BehaviorConfig, Knowledge};
-use crate::catalog::{CATEGORY_SEPARATOR, Pairs, Tie, need, need_of_category};
+use crate::catalog::{CATEGORY_SEPARATOR, Pairs, Tie, need, need_of_path};
 use crate::events::EventKind;
 use crate::live::View;
 use crate::rank::{RowId, ScoredRow, best_first};
@@ -57,7 +57,7 @@ impl Rank for CrossSell<'_> {
             if ranked.hits.len() == depth.limit {
                 break;
             }
-            if depth.has_floor && hit.score < self.min_score.unwrap_or(self.config.min_score) {
+            if depth.has_floor && hit.score < self.lowest() {
                 ranked.is_cut = self.min_score.is_some();
                 break;
             }
@@ -110,8 +110,13 @@ impl CrossSell<'_> {
         if let Some(ordered) = self.ordered.get() {
             return Ok(ordered);
         }
-        let ordered = in_order(self.candidates()?, self.config);
+        let ordered = in_order(self.candidates()?, self.lowest(), self.config);
         Ok(self.ordered.get_or_init(|| ordered))
+    }
+
+    /// The lowest score that is shown.
+    fn lowest(&self) -> f32 {
+        self.min_score.unwrap_or(self.config.min_score)
     }
 
     /// `score` times what the product's price is worth beside the cart.
@@ -185,7 +190,7 @@ pub fn goes_with_cart(
 /// The kind of thing that a product is by the name of its main category; `None` where that says nothing.
 pub(in crate::recommend) fn kind_by_category(view: &View, row: RowId) -> Option<String> {
     let path = view.generation().comparison()?.path(view.leaf(row)?);
-    need_of_category(path.rsplit(CATEGORY_SEPARATOR).next().unwrap_or_default())
+    need_of_path(path.split(CATEGORY_SEPARATOR).collect::<Vec<_>>().into_iter())
 }
 
 /// Kinds of things by number. A category that says what its products are is read once.

@@ -50,9 +50,12 @@ impl Basket {
     }
 
     /// The factor of a score by the product's price: 1 for what is in proportion to the cart, or closes the gap to free delivery, less the
-    /// dearer it is, never below the floor. A price in another currency says nothing.
+    /// dearer it is, never below the floor, which a price in another currency has: nobody pays in two. Without a price nothing is said.
     pub(in crate::recommend) fn factor(&self, price: Option<Money>, config: &CrossSellConfig) -> f32 {
-        let Some(price) = price.filter(|price| price.currency == self.currency && price.minor > 0) else { return 1.0 };
+        let Some(price) = price.filter(|price| price.minor > 0) else { return 1.0 };
+        if price.currency != self.currency {
+            return config.addon_floor;
+        }
         if self.closes_gap(Some(price)) {
             return config.gap_factor;
         }
@@ -77,9 +80,10 @@ mod tests {
         assert_eq!(factor(money("50.00 USD")), 1.0);
         assert_eq!(factor(money("100.00 USD")), 0.5);
         assert_eq!(factor(money("9999.00 USD")), 0.4);
-        for nothing in [None, money("100.00 EUR"), money("0.00 USD")] {
+        for nothing in [None, money("0.00 USD")] {
             assert_eq!(factor(nothing), 1.0);
         }
+        assert_eq!(factor(money("1.00 EUR")), 0.4);
         let near = Basket { gap: Some(2_000), ..basket };
         assert!(near.closes_gap(money("20.00 USD")) && near.closes_gap(money("40.00 USD")));
         assert!(!near.closes_gap(money("19.99 USD")) && !near.closes_gap(money("40.01 USD")));

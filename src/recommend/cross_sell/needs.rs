@@ -2,6 +2,7 @@
 //!
 //! xQuAD over kinds of things (Santos et al. 2010): of the kinds' best products that one comes next for which
 //! `(1 - d) score + d share(kind) 2^-served(kind)` is highest. A kind whose best product is weak waits until the better ones are served.
+//! What scores too low to be shown comes behind all that does not.
 
 use std::collections::HashMap;
 
@@ -33,8 +34,26 @@ impl Need {
     }
 }
 
-/// The hits in the order in which they are shown, with scores that fall. `candidates` are best first.
-pub(super) fn in_order(candidates: Vec<Candidate>, config: &CrossSellConfig) -> Vec<Hit> {
+/// The hits in the order in which they are shown, with scores that never rise; none falls below `lowest` because of its place. `candidates` are
+/// best first.
+pub(super) fn in_order(mut candidates: Vec<Candidate>, lowest: f32, config: &CrossSellConfig) -> Vec<Hit> {
+    let too_low = candidates.split_off(candidates.partition_point(|candidate| candidate.hit.score >= lowest));
+    let mut ordered = by_turns(candidates, config);
+    let mut last = f32::INFINITY;
+    for hit in &mut ordered {
+        hit.score = hit.score.min(last * JUST_BELOW).clamp(lowest.min(1.0), 1.0);
+        last = hit.score;
+    }
+    for mut hit in by_turns(too_low, config) {
+        hit.score = hit.score.min(last * JUST_BELOW).min(1.0);
+        last = hit.score;
+        ordered.push(hit);
+    }
+    ordered
+}
+
+/// What is required, then the kinds in turn.
+fn by_turns(candidates: Vec<Candidate>, config: &CrossSellConfig) -> Vec<Hit> {
     let best = candidates.first().map_or(0.0, |candidate| candidate.hit.score);
     let (required, others): (Vec<_>, Vec<_>) = candidates.into_iter().partition(|candidate| candidate.is_required);
     let mut ordered: Vec<Hit> = required.iter().map(|candidate| candidate.hit).collect();
@@ -52,11 +71,6 @@ pub(super) fn in_order(candidates: Vec<Candidate>, config: &CrossSellConfig) -> 
         let need = &mut needs[at].1;
         ordered.extend(need.next());
         need.served += 1;
-    }
-    let mut last = f32::INFINITY;
-    for hit in &mut ordered {
-        hit.score = hit.score.min(last * JUST_BELOW).min(1.0);
-        last = hit.score;
     }
     ordered
 }
@@ -106,7 +120,7 @@ mod tests {
     }
 
     fn rows(candidates: Vec<Candidate>) -> Vec<u32> {
-        in_order(candidates, &CrossSellConfig::default()).iter().map(|hit| hit.row.0).collect()
+        in_order(candidates, 0.0, &CrossSellConfig::default()).iter().map(|hit| hit.row.0).collect()
     }
 
     #[test]
@@ -121,6 +135,13 @@ mod tests {
         assert_eq!(rows(with_required), [9, 1, 4]);
         // A weak kind waits for the second product of a strong one.
         assert_eq!(rows(of(&[(1, 0.9, 0), (2, 0.8, 0), (3, 0.7, 0), (4, 0.1, 1)])), [1, 2, 4, 3]);
+        // One that is too weak to be shown takes no place before the third.
+        let shown =
+            in_order(of(&[(1, 0.9, 0), (2, 0.8, 0), (3, 0.7, 0), (4, 0.1, 1)]), 0.2, &CrossSellConfig::default());
+        assert_eq!(
+            shown.iter().map(|hit| (hit.row.0, hit.score)).collect::<Vec<_>>(),
+            [(1, 0.9), (2, 0.8), (3, 0.7), (4, 0.1)]
+        );
     }
 
     #[test]
@@ -130,7 +151,7 @@ mod tests {
             let one = candidate(1, 0.60, 0, false);
             std::iter::once(one).chain((0..6).map(|at| candidate(10 + at, 0.55 - 0.01 * at as f32, 1, false)))
         };
-        let first = |diversity| in_order(candidates().collect(), &config(diversity))[0].row.0;
+        let first = |diversity| in_order(candidates().collect(), 0.0, &config(diversity))[0].row.0;
         assert_eq!((first(0.0), first(0.5)), (1, 10));
         // Shares are roots of sums, a part of all: 0.60 and 3.15 are 0.304 and 0.696.
         let shares: Vec<f32> = {
@@ -146,20 +167,23 @@ mod tests {
         let config = CrossSellConfig { max_per_need: 1, diversity: 1.0, ..CrossSellConfig::default() };
         let scores = [(1, 0.9, 0), (2, 0.89, 0), (3, 0.88, 0), (4, 0.87, 1), (5, 0.86, 1)];
         let all = Vec::from(scores.map(|(row, score, need)| candidate(row, score, need, false)));
-        let rows: Vec<u32> = in_order(all, &config).iter().map(|hit| hit.row.0).collect();
+        let rows: Vec<u32> = in_order(all, 0.0, &config).iter().map(|hit| hit.row.0).collect();
         // Shares .55 and .45: the second of the larger kind, then the second of the other (.45/2 against .55/4).
         assert_eq!(rows, [1, 4, 2, 5, 3]);
     }
 
     proptest! {
         #[test]
-        fn every_candidate_is_in_the_list_once_and_scores_fall(scores in prop::collection::vec((0.0f32..1.0, 0usize..5, any::<bool>()), 0..40)) {
+        fn every_candidate_is_in_the_list_once_and_scores_fall(scores in prop::collection::vec((0.0f32..1.0, 0usize..5, any::<bool>()), 0..40), lowest in 0.0f32..0.5) {
             let mut scores = scores;
             scores.sort_by(|a, b| b.0.total_cmp(&a.0));
             let all = scores.iter().zip(0..).map(|(&(score, need, is_required), row)| candidate(row, score, need, is_required && row % 7 == 0));
-            let ordered = in_order(all.collect(), &CrossSellConfig::default());
+            let ordered = in_order(all.collect(), lowest, &CrossSellConfig::default());
             let mut rows: Vec<u32> = ordered.iter().map(|hit| hit.row.0).collect();
             prop_assert!(ordered.windows(2).all(|pair| pair[0].score >= pair[1].score));
+            let num_high = scores.iter().filter(|(score, ..)| *score >= lowest).count();
+            prop_assert!(ordered[..num_high].iter().all(|hit| hit.score >= lowest), "what may be shown is shown, whatever stands before it");
+            prop_assert!(ordered[num_high..].iter().all(|hit| hit.score < lowest));
             rows.sort_unstable();
             prop_assert_eq!(rows, (0..scores.len() as u32).collect::<Vec<_>>());
         }

@@ -6,7 +6,7 @@ use roaring::RoaringBitmap;
 
 use super::settings::CrossSellConfig;
 use crate::catalog::need;
-use crate::index::NEED_FIELD;
+use crate::index::{NEED_FIELD, kernels};
 use crate::live::View;
 use crate::rank::RowId;
 use crate::recommend::error::RecommendError;
@@ -14,9 +14,6 @@ use crate::recommend::query::Hit;
 use crate::recommend::source::Source;
 use crate::recommend::told::{Told, device_plugs};
 use crate::recommend::trace::Sieve;
-
-/// Products of a cart that candidates are compared with, the newest.
-const MAX_COMPARED: usize = 20;
 
 /// What of a cart keeps candidates out.
 pub(in crate::recommend) struct Outs<'a> {
@@ -36,7 +33,7 @@ pub(in crate::recommend) struct Outs<'a> {
 }
 
 impl<'a> Outs<'a> {
-    /// Reads the cart, the newest product last.
+    /// Reads the cart.
     ///
     /// Returns an error if a record or a bitmap is damaged.
     pub(in crate::recommend) fn of(
@@ -45,21 +42,20 @@ impl<'a> Outs<'a> {
         config: &CrossSellConfig,
     ) -> Result<Self, RecommendError> {
         let view = told.view;
-        let newest = &starts[starts.len().saturating_sub(MAX_COMPARED)..];
         let mut needs = RoaringBitmap::new();
-        for &row in newest {
+        for &row in starts {
             if let Some(need) = need(&view.product(row)?) {
                 needs |= view.rows_with(NEED_FIELD, &need)?;
             }
         }
-        let models = told.models_of(newest)?;
+        let models = told.models_of(starts)?;
         let plugs = told.plugs(&models)?;
         let leaves: HashSet<u32> = starts.iter().filter_map(|&row| view.leaf(row)).collect();
         let mut same = needs.clone();
         for path in leaves.iter().filter_map(|&leaf| Some(view.generation().comparison()?.path(leaf))) {
             same |= view.rows_with("category", path)?;
         }
-        let vectors = newest.iter().filter_map(|&row| view.vector(row)).collect();
+        let vectors = starts.iter().filter_map(|&row| view.vector(row)).collect();
         Ok(Self { view, look_alike: config.look_alike, leaves, needs, same, vectors, models, plugs })
     }
 
@@ -90,7 +86,7 @@ impl<'a> Outs<'a> {
 
     fn is_look_alike(&self, row: RowId) -> bool {
         let Some(of_row) = self.view.vector(row) else { return false };
-        let cosine = |vector: &Vec<f32>| vector.iter().zip(&of_row).map(|(a, b)| a * b).sum::<f32>();
-        self.vectors.iter().any(|vector| cosine(vector) > self.look_alike)
+        let dot = kernels::dot();
+        self.vectors.iter().any(|vector| dot(vector, &of_row) > self.look_alike)
     }
 }

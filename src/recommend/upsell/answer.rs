@@ -139,8 +139,10 @@ impl Upsell<'_> {
         let hit = |found: ScoredRow| {
             let better = self.anchor.step_up(self.view, found.row, found.score, self.config)?;
             let gain = gain(&better, &importance);
-            let score =
-                found.score * gain * self.accepted(&acceptance, found.row)? * fits_level(&better, self.anchor, level);
+            let score = found.score
+                * gain
+                * self.accepted(&acceptance, found.row)?
+                * fits_level(better.position, self.anchor.position, level);
             let score = (score * self.margin(found.row)).clamp(0.0, 1.0);
             Some(Hit { row: found.row, score, sources: SourceScores::of(Source::Similar, found.score) })
         };
@@ -182,8 +184,25 @@ fn gain(better: &Better, importance: &Importance<'_>) -> f32 {
     LEAST_GAIN + (1.0 - LEAST_GAIN) * (1.0 - (-2.0 * sum).exp())
 }
 
-/// A step above the higher of the anchor and the shopper's own level fits best.
-fn fits_level(better: &Better, anchor: &Anchor, level: f32) -> f32 {
-    let distance = better.position - anchor.position.max(level) - LEVEL_STEP;
+/// How well a product at a `position` of its category's prices fits: best a step above the shopper's own `level`, but not below half of the way
+/// from there to the `anchor`'s, which is looked at all the same.
+fn fits_level(position: f32, anchor: f32, level: f32) -> f32 {
+    let distance = position - level.max((anchor + level) / 2.0) - LEVEL_STEP;
     (-distance * distance / (2.0 * LEVEL_SPREAD * LEVEL_SPREAD)).exp()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_above_the_shoppers_own_level_fits_best() {
+        let fit = |position, level| fits_level(position, 0.4, level);
+        // A step above the anchor where the session says nothing else.
+        assert_eq!(fit(0.48, 0.4), 1.0);
+        assert!(fit(0.48, 0.4) > fit(0.60, 0.4) && fit(0.48, 0.4) > fit(0.41, 0.4));
+        // Dear sessions are shown dearer products, cheap ones those near to the anchor.
+        assert!(fit(0.68, 0.6) > fit(0.48, 0.6) && fit(0.48, 0.1) > fit(0.60, 0.1) && fit(0.41, 0.1) > fit(0.48, 0.1));
+        assert!((fit(0.33, 0.1) - 1.0).abs() < 1e-5, "half of the way");
+    }
 }
