@@ -68,13 +68,14 @@ pub fn next_products(
     scratch.tally.reserve(sessions.idf.len());
     look_back(steps, config, &mut scratch.met);
     find_neighbors(sessions, now_s, config, scratch);
-    let fades: Vec<f32> = (0..MAX_FADE).map(|distance| config.neighborhood.at(distance)).collect();
+    let mut fades: Vec<f32> = (0..MAX_FADE).map(|distance| config.neighborhood.at(distance)).collect();
+    fades.truncate(fades.iter().rposition(|fade| *fade > LEAST_FADE).map_or(0, |last| last + 1));
     for neighbor in &scratch.neighbors {
         let vote = neighbor.similarity * config.last_match.at(neighbor.distance);
         let products = sessions.products(neighbor.session);
         let Some(shared) = products.iter().position(|&product| product == neighbor.shared) else { continue };
-        for (at, &product) in products.iter().enumerate() {
-            let fade = fades.get(at.abs_diff(shared)).copied().unwrap_or(0.0);
+        let (before, after) = products.split_at(shared);
+        for (&product, fade) in after.iter().zip(&fades).chain(before.iter().rev().zip(fades.iter().skip(1))) {
             scratch.tally.add(product, vote * fade);
         }
     }
@@ -113,6 +114,8 @@ pub fn session_votes(
 
 /// Products further than this from the shared one get no vote.
 const MAX_FADE: usize = 512;
+/// Nor do those whose vote would be less than a ten-millionth of that of the shared one: it changes no order.
+const LEAST_FADE: f32 = 1e-7;
 
 /// The newest different products of the live session, each at its newest step.
 fn look_back(steps: &[Step], config: &SessionConfig, met: &mut Vec<Met>) {

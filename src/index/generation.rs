@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use super::build::{IndexConfig, build_graph};
 use super::comparison::{self, Comparison};
@@ -12,7 +13,7 @@ use super::manifest::{self, BuildFigures, Counts, FORMAT_VERSION, LiveMark, MANI
 use super::products::{self, Products};
 use super::search::SearchParams;
 use super::section::FileDigest;
-use super::terms::{self, Terms};
+use super::terms::{self, NEED_FIELD, Terms};
 use super::{disk, recall};
 use crate::catalog::Product;
 use crate::rank::{RowId, ScoredRow};
@@ -46,6 +47,8 @@ pub struct Generation {
     terms: Terms,
     comparison: Option<Comparison>,
     lexical: Option<LexicalFile>,
+    /// Kinds of things, and the number of each row's.
+    needs: OnceLock<(Vec<String>, Vec<u32>)>,
 }
 
 impl Generation {
@@ -69,7 +72,7 @@ impl Generation {
         let comparison = has_comparison.then(|| Comparison::open(&dir.join(COMPARISON_FILE), rows)).transpose()?;
         let has_words = manifest.files.contains_key(LEXICAL_FILE);
         let lexical = has_words.then(|| LexicalFile::open(&dir.join(LEXICAL_FILE), rows)).transpose()?;
-        Ok(Self { manifest, hnsw, products, terms, comparison, lexical })
+        Ok(Self { manifest, hnsw, products, terms, comparison, lexical, needs: OnceLock::new() })
     }
 
     /// The generation's name, `gen-000042`.
@@ -100,6 +103,20 @@ impl Generation {
     /// The words that its products share; `None` in a generation of a release that did not keep them.
     pub fn words(&self) -> Option<Words<'_>> {
         self.lexical.as_ref().map(LexicalFile::words)
+    }
+
+    /// The kind of thing that the row's product is: [`need`](crate::catalog::need); `None` where nothing says it. All are read when the first is
+    /// asked about.
+    ///
+    /// Returns an error if a bitmap does not parse.
+    pub fn need(&self, row: RowId) -> Result<Option<&str>, IndexError> {
+        if self.needs.get().is_none() {
+            let read = self.terms.values_of_rows(NEED_FIELD, self.products.num_rows())?;
+            // Somebody else may have been quicker: both read the same.
+            let _ = self.needs.set(read);
+        }
+        let known = self.needs.get().and_then(|(values, of_rows)| values.get(*of_rows.get(row.index())? as usize));
+        Ok(known.map(String::as_str))
     }
 
     /// The row's vector, of length 1 but for rounding to half precision; `None` when there is no such row.
@@ -198,6 +215,20 @@ impl WrittenRows<'_> {
     /// Returns an error if `query` has another number of dimensions.
     pub fn nearest(&self, query: &[f32], k: usize) -> Result<Vec<ScoredRow>, IndexError> {
         self.hnsw.nearest(query, k)
+    }
+
+    /// The kind of thing that the row's product is: [`need`](crate::catalog::need); `None` where nothing says it. All are read when the first is
+    /// asked about.
+    ///
+    /// Returns an error if a bitmap does not parse.
+    pub fn need(&self, row: RowId) -> Result<Option<&str>, IndexError> {
+        if self.needs.get().is_none() {
+            let read = self.terms.values_of_rows(NEED_FIELD, self.products.num_rows())?;
+            // Somebody else may have been quicker: both read the same.
+            let _ = self.needs.set(read);
+        }
+        let known = self.needs.get().and_then(|(values, of_rows)| values.get(*of_rows.get(row.index())? as usize));
+        Ok(known.map(String::as_str))
     }
 
     /// The row's vector, of length 1 but for rounding to half precision; `None` when there is no such row.

@@ -24,7 +24,7 @@ use bytemuck::{Pod, Zeroable};
 use super::error::IndexError;
 use super::section::{FileDigest, Section, SectionFile, Tag, write_sections};
 use crate::catalog::Product;
-use crate::rank::{RowId, ScoredRow, keep_best};
+use crate::rank::{RowId, ScoredRow, best_first};
 
 /// Kind of the file.
 pub const KIND: Tag = *b"LEXI";
@@ -218,9 +218,7 @@ impl<'a> Words<'a> {
                     sums.add(part.number, part.value * count);
                 }
             }
-            let mut found = sums.take(may_appear);
-            keep_best(&mut found, k);
-            found
+            best_allowed(&mut sums.take(), k, may_appear)
         })
     }
 
@@ -284,17 +282,34 @@ impl Sums {
         *sum += value;
     }
 
-    /// The rows that may appear with their sums, in no order; empties it.
-    fn take(&mut self, may_appear: impl Fn(RowId) -> bool) -> Vec<ScoredRow> {
-        let mut found = Vec::new();
-        for row in self.touched.drain(..) {
-            let score = std::mem::take(&mut self.sums[row as usize]);
-            if score > 0.0 && may_appear(RowId(row)) {
-                found.push(ScoredRow { row: RowId(row), score });
-            }
-        }
-        found
+    /// The rows with their sums, in no order; empties it.
+    fn take(&mut self) -> Vec<ScoredRow> {
+        let sums = &mut self.sums;
+        let scored = self.touched.drain(..).map(|row| {
+            let score = std::mem::take(&mut sums[row as usize]);
+            ScoredRow { row: RowId(row), score }
+        });
+        scored.filter(|scored| scored.score > 0.0).collect()
     }
+}
+
+/// For each row wanted, so many of the best are looked at first.
+const LOOKED_AT_PER_WANTED: usize = 4;
+
+/// The `k` best of `found` that `may_appear`, best first. Most rows are never asked about: the best are, and more only where too few of those may.
+fn best_allowed(found: &mut [ScoredRow], k: usize, may_appear: impl Fn(RowId) -> bool) -> Vec<ScoredRow> {
+    let (mut kept, mut rest, mut width) = (Vec::new(), found, k.saturating_mul(LOOKED_AT_PER_WANTED));
+    while !rest.is_empty() && kept.len() < k {
+        let num_best = width.min(rest.len());
+        if num_best < rest.len() {
+            rest.select_nth_unstable_by(num_best - 1, best_first);
+        }
+        let (best, others) = rest.split_at_mut(num_best);
+        best.sort_unstable_by(best_first);
+        kept.extend(best.iter().filter(|scored| may_appear(scored.row)).take(k - kept.len()));
+        (rest, width) = (others, width.saturating_mul(LOOKED_AT_PER_WANTED));
+    }
+    kept
 }
 
 #[cfg(test)]
@@ -343,6 +358,18 @@ mod tests {
         let mut none = WordQuery::new();
         words.add_row(RowId(99), &mut none);
         assert!(none.is_empty(), "no such row");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn the_best_of_those_that_may_appear_are_those_of_a_full_sort(scores in proptest::collection::vec(0u8..20, 0..200), k in 0usize..30, one_in in 1u32..40) {
+            let all = || scores.iter().zip(0..).map(|(score, row)| ScoredRow { row: RowId(row), score: f32::from(*score) });
+            let may_appear = |row: RowId| row.0.is_multiple_of(one_in);
+            let mut expected: Vec<ScoredRow> = all().filter(|scored| may_appear(scored.row)).collect();
+            expected.sort_by(best_first);
+            expected.truncate(k);
+            proptest::prop_assert_eq!(best_allowed(&mut all().collect::<Vec<_>>(), k, may_appear), expected);
+        }
     }
 
     #[test]

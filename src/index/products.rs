@@ -156,6 +156,20 @@ impl Products {
         serde_json::from_str(record.get()).map_err(|e| self.file.damaged(format!("the record of row {}: {e}", row.0)))
     }
 
+    /// The row's title, without the rest being parsed into a product.
+    ///
+    /// Returns an error if there is no such row or its record does not parse.
+    pub fn title(&self, row: RowId) -> Result<String, IndexError> {
+        #[derive(serde::Deserialize)]
+        struct Titled {
+            title: String,
+        }
+        let bytes = self.text(*b"RECO", *b"RECB", row.index()).unwrap_or_default();
+        let titled: Result<Titled, _> = serde_json::from_slice(bytes);
+        let damaged = |error| self.file.damaged(format!("the record of row {}: {error}", row.0));
+        titled.map(|titled| titled.title).map_err(damaged)
+    }
+
     /// The models that the row's product says it fits.
     pub fn models(&self, row: RowId) -> impl Iterator<Item = &str> {
         let bytes = self.text(*b"FITO", *b"FITB", row.index()).unwrap_or_default();

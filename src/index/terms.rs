@@ -31,6 +31,8 @@ pub const FITS_ANY: &str = "*";
 pub const PURPOSE_FIELD: &str = "made_for";
 /// Field of the kind of thing that a product is.
 pub const NEED_FIELD: &str = "need";
+/// Stands in [`Terms::values_of_rows`] for a row without a value.
+pub const NO_VALUE: u32 = u32::MAX;
 
 /// How values are compared: without case, with single spaces, and without spaces around.
 pub fn fold(value: &str) -> String {
@@ -200,6 +202,22 @@ impl Terms {
         let terms = (first..self.num_terms()).map(|at| self.text(*b"TRMO", *b"TRMB", at));
         let values = terms.map_while(|term| term.strip_prefix(prefix.as_slice()));
         values.map(|value| String::from_utf8_lossy(value).into_owned()).collect()
+    }
+
+    /// The values of `field`, folded and ascending, and of each of `num_rows` rows the number of its own; [`NO_VALUE`] where it has none.
+    ///
+    /// Returns an error if a bitmap does not parse.
+    pub fn values_of_rows(&self, field: &str, num_rows: usize) -> Result<(Vec<String>, Vec<u32>), IndexError> {
+        let values = self.values(field);
+        let mut of_rows = vec![NO_VALUE; num_rows];
+        for (value, number) in values.iter().zip(0..) {
+            for row in self.rows(field, value)? {
+                if let Some(of_row) = of_rows.get_mut(row as usize) {
+                    *of_row = number;
+                }
+            }
+        }
+        Ok((values, of_rows))
     }
 
     fn num_terms(&self) -> usize {

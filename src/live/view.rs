@@ -11,7 +11,7 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use super::delta;
 use super::overlay::{Baseline, Overlay};
-use crate::catalog::{Attribute, Money, Product};
+use crate::catalog::{Attribute, Money, Product, need};
 use crate::index::{FITS_ANY, FITS_FIELD, Generation, IndexError, NO_PRICE, is_offer_field, term};
 use crate::rank::{RowId, ScoredRow, keep_best};
 
@@ -122,6 +122,16 @@ impl View {
             offer.put_into(&mut product);
         }
         Ok(product)
+    }
+
+    /// The row's title, without the rest of its record being read.
+    ///
+    /// Returns an error if there is no such row or its record is damaged.
+    pub fn title(&self, row: RowId) -> Result<String, IndexError> {
+        match self.0.overlay.delta.get(&row.0) {
+            Some(new) => Ok(new.product.title.clone()),
+            None => self.generation().products().title(row),
+        }
     }
 
     /// What a shopper pays; `None` without a price.
@@ -238,12 +248,16 @@ impl View {
     /// Returns an error when `is_in` does.
     pub fn rows_priced<E>(&self, mut is_in: impl FnMut(i64, [u8; 3]) -> Result<bool, E>) -> Result<RoaringBitmap, E> {
         let (products, overlay) = (self.generation().products(), &self.0.overlay);
-        let mut found = RoaringBitmap::new();
-        for ((&minor, &currency), row) in products.prices().iter().zip(products.currencies()).zip(0u32..) {
-            if minor != NO_PRICE && is_in(minor, currency)? {
-                found.insert(row);
+        // A bit a row, eight a byte: nothing is looked up while prices are compared.
+        let mut bytes = Vec::with_capacity(products.prices().len().div_ceil(8));
+        for (prices, currencies) in products.prices().chunks(8).zip(products.currencies().chunks(8)) {
+            let mut byte = 0;
+            for (bit, (&minor, &currency)) in prices.iter().zip(currencies).enumerate() {
+                byte |= u8::from(minor != NO_PRICE && is_in(minor, currency)?) << bit;
             }
+            bytes.push(byte);
         }
+        let mut found = RoaringBitmap::from_lsb0_bytes(0, &bytes);
         found -= &*overlay.masked;
         found -= &*overlay.patched;
         let patched = overlay.offers.iter().map(|(row, offer)| (*row, offer.effective_price()));
@@ -256,6 +270,16 @@ impl View {
             }
         }
         Ok(found)
+    }
+
+    /// The kind of thing that the row's product is: [`need`](crate::catalog::need); `None` where nothing says it.
+    ///
+    /// Returns an error if the generation's bitmaps do not parse.
+    pub fn need(&self, row: RowId) -> Result<Option<Cow<'_, str>>, IndexError> {
+        match self.0.overlay.delta.get(&row.0) {
+            Some(new) => Ok(need(&new.product).map(Cow::Owned)),
+            None => Ok(self.generation().need(row)?.map(Cow::Borrowed)),
+        }
     }
 
     /// Whether any product has the field.

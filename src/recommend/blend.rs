@@ -10,7 +10,7 @@ use std::collections::{HashMap, HashSet};
 use super::candidates::Asked;
 use super::error::RecommendError;
 use super::placement::Slot;
-use super::query::Hit;
+use super::query::{Hit, Intent};
 use super::ruled::{Depth, Rank, Ranked};
 use super::search::similarity;
 use super::session::{SessionQuestion, Start};
@@ -21,8 +21,10 @@ use super::trace::WouldBe;
 use crate::behavior::BehaviorConfig;
 use crate::rank::{RowId, ScoredRow, best_first};
 
-/// Nearest products that the source `similar` gives.
+/// Nearest products that a source of texts gives …
 const NUM_SIMILAR: usize = 100;
+/// … for what goes with a cart, of which the nearest are mostly out.
+const NUM_SIMILAR_BESIDE: usize = 50;
 
 /// Orders with a product, `n`, from which on the source `bought` says no more of it: it says `ln(1 + n)` as a share of this many orders'. Unlike
 /// the other sources' its best product is not 1 whatever it is: what was bought once is worth little beside what was bought ten times, also
@@ -211,7 +213,7 @@ impl<'a> Blend<'a> {
     fn candidates(&self, shop: &dyn Shop, source: Source) -> Result<Vec<ScoredRow>, RecommendError> {
         let vector = self.vector.as_deref();
         if source == Source::Similar {
-            let nearest = vector.map(|vector| shop.similar(vector, NUM_SIMILAR));
+            let nearest = vector.map(|vector| shop.similar(vector, self.num_similar()));
             return Ok(sharpened(nearest.transpose()?.unwrap_or_default(), self.behavior.semantic.temperature));
         }
         if source == Source::Bought {
@@ -223,7 +225,7 @@ impl<'a> Blend<'a> {
             Source::Complement => return self.complement(shop),
             Source::Lexical => {
                 let rows: Vec<RowId> = self.start.steps.iter().map(|(row, _)| *row).collect();
-                return Ok(shop.lexical(&rows, NUM_SIMILAR));
+                return Ok(shop.lexical(&rows, self.num_similar()));
             }
             Source::Relations | Source::Compatibility => {
                 let starts: Vec<RowId> = self.start.steps.iter().map(|(row, _)| *row).collect();
@@ -238,12 +240,20 @@ impl<'a> Blend<'a> {
         Ok(rows.filter(|scored| shop.may_appear(scored.row)).collect())
     }
 
+    /// Nearest products that a source of texts gives.
+    fn num_similar(&self) -> usize {
+        match self.question.intent {
+            Intent::CrossSell | Intent::Bundle => NUM_SIMILAR_BESIDE,
+            _ => NUM_SIMILAR,
+        }
+    }
+
     /// The rows nearest to where, by the map, what goes with the session's products lies, each as much as its category is bought with theirs.
     fn complement(&self, shop: &dyn Shop) -> Result<Vec<ScoredRow>, RecommendError> {
         let Some(known) = shop.knowledge() else { return Ok(Vec::new()) };
         let mapped = |row| Some(Cow::Owned(known.complement?.apply(&shop.vector(row)?)?));
         let Some(vector) = self.start.vector(mapped, None, self.behavior) else { return Ok(Vec::new()) };
-        let nearest = shop.similar(&vector, NUM_SIMILAR)?;
+        let nearest = shop.similar(&vector, self.num_similar())?;
         let mut nearest = sharpened(nearest, self.behavior.semantic.temperature);
         let shares = known.category_shares(&self.start.rows());
         nearest.iter_mut().for_each(|near| near.score *= known.category_factor(&shares, near.row.0));

@@ -125,12 +125,11 @@ pub(super) fn rows(view: &View, ids: &[String]) -> (Vec<RowId>, Vec<String>) {
 fn price_band(view: &View, anchors: &[RowId], band: RelativePrice) -> Option<RoaringBitmap> {
     let anchor = anchors.iter().find_map(|&row| view.price(row))?;
     let times = |factor: f64| anchor.minor as f64 * factor;
-    let low = band.relative_min.map_or(f64::NEG_INFINITY, |factor| times(factor).round());
-    let high = band.relative_max.map_or(f64::INFINITY, |factor| times(factor).round());
+    let low = band.relative_min.map_or(i64::MIN, |factor| times(factor).round() as i64);
+    let high = band.relative_max.map_or(i64::MAX, |factor| times(factor).round() as i64);
     let own = anchor.currency.to_bytes();
-    let is_in = |minor: i64, currency| -> Result<bool, Infallible> {
-        Ok(currency == own && (low..=high).contains(&(minor as f64)))
-    };
+    let is_in =
+        |minor: i64, currency| -> Result<bool, Infallible> { Ok(currency == own && low <= minor && minor <= high) };
     let Ok(rows) = view.rows_priced(is_in);
     Some(rows)
 }

@@ -13,8 +13,10 @@ use crate::index::{FITS_FIELD, PURPOSE_FIELD};
 use crate::live::View;
 use crate::rank::{RowId, ScoredRow};
 
-/// Most products that one kind of knowledge gives of one product.
+/// Products of which all are scored by likeness, and read for plugs; …
 const MAX_EACH: usize = 500;
+/// … of more, so many of the nearest are candidates.
+const NUM_NEAREST: usize = 150;
 /// What a product is worth that is made for the model, for a name of the product's own of several words, and for a kind of thing: what
 /// it is, or a word of its title, which is often chance.
 const OF_MODEL: f32 = 1.0;
@@ -126,7 +128,7 @@ impl Told<'_> {
             let near = |row: u32| ScoredRow { row: RowId(row), score: self.likeness(vector, RowId(row)) };
             return Ok(rows.iter().map(near).collect());
         }
-        let mut near = self.view.search(vector, MAX_EACH, Some(rows), false)?;
+        let mut near = self.view.search(vector, NUM_NEAREST, Some(rows), false)?;
         near.iter_mut().for_each(|near| near.score = near.score.clamp(0.0, 1.0));
         Ok(near)
     }

@@ -1,9 +1,10 @@
 //! Which kinds of things a set is to have.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use super::settings::{BundleConfig, MAX_TYPES};
-use crate::catalog::{need, need_of_category};
+use crate::catalog::need_of_category;
 use crate::live::View;
 use crate::rank::RowId;
 use crate::recommend::cross_sell::kind_by_category;
@@ -25,7 +26,7 @@ pub(in crate::recommend) struct Goal {
 pub(in crate::recommend) fn kind(view: &View, row: RowId) -> Result<String, RecommendError> {
     let known = match kind_by_category(view, row) {
         Some(kind) => Some(kind),
-        None => need(&view.product(row)?),
+        None => view.need(row)?.map(Cow::into_owned),
     };
     Ok(known.unwrap_or_else(|| format!("row {}", row.0)))
 }

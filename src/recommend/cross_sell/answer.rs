@@ -1,5 +1,6 @@
 //! From a cart to a shelf of what goes with it.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 
@@ -8,7 +9,7 @@ use super::needs::{Candidate, in_order};
 use super::outs::Outs;
 use super::settings::CrossSellConfig;
 use crate::behavior::{BehaviorConfig, Knowledge};
-use crate::catalog::{CATEGORY_SEPARATOR, Pairs, Tie, need, need_of_path};
+use crate::catalog::{CATEGORY_SEPARATOR, Pairs, Tie, need_of_path};
 use crate::events::EventKind;
 use crate::live::View;
 use crate::rank::{RowId, ScoredRow, best_first};
@@ -207,7 +208,7 @@ impl Needs<'_> {
         let of_leaf = self.view.leaf(row).and_then(by_category);
         let need = match of_leaf {
             Some(need) => Some(need),
-            None => need(&self.view.product(row)?),
+            None => self.view.need(row)?.map(Cow::into_owned),
         };
         let next = self.numbers.len();
         Ok(*self.numbers.entry(need.unwrap_or_else(|| format!("row {}", row.0))).or_insert(next))

@@ -5,7 +5,6 @@ use std::collections::HashSet;
 use roaring::RoaringBitmap;
 
 use super::settings::CrossSellConfig;
-use crate::catalog::need;
 use crate::index::{NEED_FIELD, kernels};
 use crate::live::View;
 use crate::rank::RowId;
@@ -44,7 +43,7 @@ impl<'a> Outs<'a> {
         let view = told.view;
         let mut needs = RoaringBitmap::new();
         for &row in starts {
-            if let Some(need) = need(&view.product(row)?) {
+            if let Some(need) = view.need(row)? {
                 needs |= view.rows_with(NEED_FIELD, &need)?;
             }
         }

@@ -124,7 +124,7 @@ impl Upsell<'_> {
 
     /// Returns an error if the record is damaged.
     fn title_name(&self, row: RowId) -> Result<String, RecommendError> {
-        Ok(name_of(&self.view.product(row)?.title))
+        Ok(name_of(&self.view.title(row)?))
     }
 
     /// Every product of `within` that passes the rules of upsell, best first.

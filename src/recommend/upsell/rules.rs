@@ -55,7 +55,7 @@ impl Anchor {
         let attributes = view.attributes(row);
         let position = view.price_position(row, &attributes)?;
         let models = view.models(row).into_iter().map(str::to_owned).collect();
-        let title = view.product(row).map(|product| product.title).unwrap_or_default();
+        let title = view.title(row).unwrap_or_default();
         Some(Self { row, attributes, leaf: view.leaf(row), family: view.family(row), position, models, title })
     }
 
@@ -75,7 +75,7 @@ impl Anchor {
         if differences.iter().any(is_out) {
             return None;
         }
-        let title = view.product(row).map(|product| product.title).unwrap_or_default();
+        let title = view.title(row).unwrap_or_default();
         let is_variant = view.family(row) == self.family || shared_words(&self.title, &title) >= VARIANT_WORDS;
         let is_better = |difference: &Difference| {
             let counts = !is_variant || difference.to.is_some_and(|to| to.origin < Origin::Description);
