@@ -217,20 +217,6 @@ impl WrittenRows<'_> {
         self.hnsw.nearest(query, k)
     }
 
-    /// The kind of thing that the row's product is: [`need`](crate::catalog::need); `None` where nothing says it. All are read when the first is
-    /// asked about.
-    ///
-    /// Returns an error if a bitmap does not parse.
-    pub fn need(&self, row: RowId) -> Result<Option<&str>, IndexError> {
-        if self.needs.get().is_none() {
-            let read = self.terms.values_of_rows(NEED_FIELD, self.products.num_rows())?;
-            // Somebody else may have been quicker: both read the same.
-            let _ = self.needs.set(read);
-        }
-        let known = self.needs.get().and_then(|(values, of_rows)| values.get(*of_rows.get(row.index())? as usize));
-        Ok(known.map(String::as_str))
-    }
-
     /// The row's vector, of length 1 but for rounding to half precision; `None` when there is no such row.
     pub fn vector(&self, row: RowId) -> Option<Vec<f32>> {
         self.hnsw.vector(row)

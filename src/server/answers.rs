@@ -224,6 +224,12 @@ pub(super) struct Extras<'q> {
 }
 
 impl Extras<'_> {
+    /// A set's offer as it is sent: from the margin anybody could tell what the shop paid, so a trace has to be asked for to see it.
+    fn as_sent(&self, offer: BundleOffer) -> BundleOffer {
+        let margin = offer.margin.filter(|_| self.include.contains(&Include::Trace));
+        BundleOffer { margin, ..offer }
+    }
+
     /// Puts what is asked for into `results`, which are those of `answer`; returns the list's title where reasons are asked for.
     ///
     /// Returns a problem if a record is damaged.
@@ -273,7 +279,7 @@ impl<'a> RecommendResponse<'a> {
             fallback: answer.fallback,
             fewer_because: answer.fewer_because,
             fewer_because_rule: why_fewer(answer),
-            bundle: engine.bundle_offer(view, extras.query, answer)?,
+            bundle: engine.bundle_offer(view, extras.query, answer)?.map(|offer| extras.as_sent(offer)),
             rules_version: answer.rules_version,
             rules: answer.fired.iter().map(|fired| AppliedRule { id: &fired.id, removed: fired.removed }).collect(),
             missing_ids: &answer.missing_ids,

@@ -23,7 +23,7 @@ pub struct BundleOffer {
     /// By how much that is more than what the set starts from costs, as a share of it.
     #[schema(example = 0.35)]
     pub order_value_rise: Option<f64>,
-    /// Share of the discounted price that is left after `cost_of_goods_sold`; `null` where a cost is not known.
+    /// Share of the discounted price that is left after `cost_of_goods_sold`; `null` where a cost is not known, and over HTTP without a trace.
     #[schema(example = 0.48)]
     pub margin: Option<f64>,
     /// Why no discount is proposed; `null` where one is.
