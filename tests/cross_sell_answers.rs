@@ -125,6 +125,48 @@ fn without_an_event_a_phone_gets_what_is_made_for_it_one_of_each_kind_first_and_
 }
 
 #[test]
+fn a_long_cart_is_answered_from_its_first_line_too() {
+    let mut records = phones();
+    let others = (0..40).map(|at| format!("other{at}")).collect::<Vec<_>>();
+    records.extend(
+        others.iter().map(|id| product(id, &format!("Garden ornament {id}"), "5.00 USD", "Garden > Ornaments")),
+    );
+    let shop = Shop::of(&records);
+    let lines: Vec<&str> = std::iter::once("nova7").chain(others.iter().map(String::as_str)).collect();
+    let ids = shop.ids(&cart(&lines));
+    assert!(ids.iter().any(|id| id == "case7" || id == "slim7") && ids.contains(&"glass7".to_owned()), "{ids:?}");
+    assert!(!ids.iter().any(|id| id.starts_with("nova")), "no second phone: {ids:?}");
+}
+
+#[test]
+fn a_product_whose_category_is_a_model_is_of_the_kind_above_it() {
+    let mut records = phones();
+    records.extend([
+        product("se", "Nova SE smartphone 16GB", "300.00 USD", "Phones > Nova SE"),
+        product("se_again", "Refurbished Nova SE smartphone 64GB", "250.00 USD", "Phones > Refurbished Phones"),
+        product("case_se", "Slim Case for Nova SE", "15.00 USD", "Phones > Accessories > Cases"),
+    ]);
+    let shop = Shop::of(&records);
+    for phone in ["se", "se_again"] {
+        let ids = shop.ids(&page(phone));
+        assert!(ids[0] == "case_se" && !ids.iter().any(|id| id.starts_with("se") || id.starts_with("nova")), "{ids:?}");
+    }
+}
+
+#[test]
+fn everything_that_is_made_for_a_product_is_shown_though_weaker_kinds_come_between() {
+    let mut records = vec![product("zeta", "Zeta 5 smartphone", "400.00 USD", "Phones > Smartphones")];
+    for letter in ["a", "b", "c", "d"] {
+        records.push(product(letter, &format!("Case {letter} for Zeta 5"), "20.00 USD", "Phones > Cases"));
+    }
+    for thing in ["oak garden chair", "tea pot", "wool scarf", "desk lamp", "picture frame"] {
+        records.push(product(thing, thing, "30.00 USD", &format!("Home > {thing}s")));
+    }
+    let ids = Shop::of(&records).ids(&page("zeta"));
+    assert!(["a", "b", "c", "d"].iter().all(|id| ids.iter().any(|shown| shown == id)), "{ids:?}");
+}
+
+#[test]
 fn a_need_that_the_cart_meets_is_not_served_again() {
     let shop = Shop::of(&phones());
     let ids = shop.ids(&cart(&["nova7", "case7"]));
