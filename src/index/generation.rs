@@ -29,6 +29,9 @@ pub const COMPARISON_FILE: &str = "comparison.bin";
 /// File of the words that products share.
 pub const LEXICAL_FILE: &str = "lexical.bin";
 
+/// `ef_search` of [`Generation::candidates`], unless that of the generation is lower.
+const CANDIDATES_EF: usize = 24;
+
 /// How thoroughly a generation is checked when it is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Check {
@@ -136,6 +139,19 @@ impl Generation {
     ) -> Result<Vec<ScoredRow>, IndexError> {
         let params = SearchParams { k, ef_search: self.manifest.build.ef_search, allowed, plan: None };
         self.hnsw.search(query, params)
+    }
+
+    /// As [`Generation::search`] for candidates of which other sources tell more: it looks less hard, above all where what is near is not allowed.
+    ///
+    /// Returns an error if `query` has another number of dimensions.
+    pub fn candidates(
+        &self,
+        query: &[f32],
+        k: usize,
+        allowed: Option<&roaring::RoaringBitmap>,
+    ) -> Result<Vec<ScoredRow>, IndexError> {
+        let ef_search = self.manifest.build.ef_search.min(CANDIDATES_EF);
+        self.hnsw.search(query, SearchParams { k, ef_search, allowed, plan: None })
     }
 
     /// As [`Generation::search`], by scoring every allowed row: the oracle that the graph is measured against.

@@ -37,6 +37,10 @@ const K1: f32 = 1.2;
 const B: f32 = 0.75;
 /// Most words of a question, the rarest: what a cart of hundreds of products has in common with the shop is no question.
 const MAX_WORDS: usize = 64;
+/// Rows named by rarer words from which on common ones are not asked: they name much of a large shop and tell little apart.
+const ENOUGH_ROWS: usize = 2000;
+/// A word is common that more than one row in so many has.
+const COMMON_SHARE: usize = 20;
 
 /// A word's part of a row, or a row's part of a word.
 #[repr(C)]
@@ -209,11 +213,14 @@ impl<'a> Words<'a> {
     }
 
     /// The `k` rows that `may_appear` with the highest scores for `query`, best first: the sum over its words of what each adds, as often as
-    /// it counts. Of more than 64 words the rarest are asked.
+    /// it counts. Of more than 64 words the rarest are asked, and where the rarer ones name 2,000 rows none that a twentieth of the rows have.
     pub fn best(&self, query: &WordQuery, k: usize, may_appear: impl Fn(RowId) -> bool) -> Vec<ScoredRow> {
         SUMS.with_borrow_mut(|sums| {
             sums.sums.resize(self.row_ends.len().max(sums.sums.len()), 0.0);
             for (word, count) in self.rarest(query) {
+                if sums.touched.len() >= ENOUGH_ROWS.max(k) && self.is_common(word) {
+                    break;
+                }
                 for part in self.postings(word) {
                     sums.add(part.number, part.value * count);
                 }
@@ -224,11 +231,13 @@ impl<'a> Words<'a> {
 
     fn rarest(&self, query: &WordQuery) -> Vec<(u32, f32)> {
         let mut words: Vec<(u32, f32)> = query.iter().map(|(&word, &count)| (word, count)).collect();
-        if words.len() > MAX_WORDS {
-            words.sort_by_key(|&(word, _)| (self.postings(word).len(), word));
-            words.truncate(MAX_WORDS);
-        }
+        words.sort_by_key(|&(word, _)| (self.postings(word).len(), word));
+        words.truncate(MAX_WORDS);
         words
+    }
+
+    fn is_common(&self, word: u32) -> bool {
+        self.postings(word).len() * COMMON_SHARE > self.row_ends.len()
     }
 
     fn postings(&self, word: u32) -> &'a [Part] {
@@ -381,6 +390,29 @@ mod tests {
         let mut query = WordQuery::new();
         (0..100).for_each(|row| words.add_row(RowId(row), &mut query));
         assert_eq!(words.best(&query, 200, |_| true).len(), MAX_WORDS);
+    }
+
+    #[test]
+    fn common_words_are_asked_where_rarer_ones_name_too_few() {
+        let texts: Vec<String> =
+            (0..3000).map(|at| format!("common {} n{}", if at < 2100 { "half" } else { "other" }, at / 3)).collect();
+        let lexicon = lexicon(&texts.iter().map(String::as_str).collect::<Vec<_>>());
+        let words = lexicon.words();
+        let named = |text: &str| {
+            let mut query = WordQuery::new();
+            words.add_words(&counts(text), &mut query);
+            words.best(&query, 5000, |_| true).len()
+        };
+        assert_eq!((named("common n1"), named("half n1")), (3000, 2100));
+        assert_eq!(named("common half n1"), 3000, "fewer than are wanted are named");
+        let best = |text: &str, k: usize| {
+            let mut query = WordQuery::new();
+            words.add_words(&counts(text), &mut query);
+            words.best(&query, k, |_| true)
+        };
+        // The best stay the best: those with the rare word.
+        let rows: Vec<u32> = best("common half n1", 3).iter().map(|found| found.row.0).collect();
+        assert_eq!(rows, [3, 4, 5]);
     }
 
     #[test]

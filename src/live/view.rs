@@ -15,6 +15,9 @@ use crate::catalog::{Attribute, Money, Product, need};
 use crate::index::{FITS_ANY, FITS_FIELD, Generation, IndexError, NO_PRICE, is_offer_field, term};
 use crate::rank::{RowId, ScoredRow, keep_best};
 
+/// One of the ways in which a generation is searched.
+type SearchOf = fn(&Generation, &[f32], usize, Option<&RoaringBitmap>) -> Result<Vec<ScoredRow>, IndexError>;
+
 /// A generation with the changes since. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct View(Arc<State>);
@@ -242,8 +245,8 @@ impl View {
         self.0.in_stock.get_or_init(compute).as_ref()
     }
 
-    /// The rows for whose effective price (minor units, and the currency's letters) `is_in` says so; rows without a price are not
-    /// asked about.
+    /// The rows for whose effective price (minor units, and the currency's letters) `is_in` says so; of rows without a price what it says
+    /// does not count.
     ///
     /// Returns an error when `is_in` does.
     pub fn rows_priced<E>(&self, mut is_in: impl FnMut(i64, [u8; 3]) -> Result<bool, E>) -> Result<RoaringBitmap, E> {
@@ -253,7 +256,7 @@ impl View {
         for (prices, currencies) in products.prices().chunks(8).zip(products.currencies().chunks(8)) {
             let mut byte = 0;
             for (bit, (&minor, &currency)) in prices.iter().zip(currencies).enumerate() {
-                byte |= u8::from(minor != NO_PRICE && is_in(minor, currency)?) << bit;
+                byte |= u8::from((minor != NO_PRICE) & is_in(minor, currency)?) << bit;
             }
             bytes.push(byte);
         }
@@ -361,12 +364,31 @@ impl View {
         allowed: Option<&RoaringBitmap>,
         is_exact: bool,
     ) -> Result<Vec<ScoredRow>, IndexError> {
+        self.search_by(if is_exact { Generation::search_exact } else { Generation::search }, query, k, allowed)
+    }
+
+    /// As [`View::search`], for candidates of which other sources tell more: see [`Generation::candidates`].
+    ///
+    /// Returns an error if `query` has another number of dimensions.
+    pub fn candidates(
+        &self,
+        query: &[f32],
+        k: usize,
+        allowed: Option<&RoaringBitmap>,
+        is_exact: bool,
+    ) -> Result<Vec<ScoredRow>, IndexError> {
+        self.search_by(if is_exact { Generation::search_exact } else { Generation::candidates }, query, k, allowed)
+    }
+
+    fn search_by(
+        &self,
+        search: SearchOf,
+        query: &[f32],
+        k: usize,
+        allowed: Option<&RoaringBitmap>,
+    ) -> Result<Vec<ScoredRow>, IndexError> {
         let built = self.allowed_in_generation(allowed);
-        let generation = self.generation();
-        let mut found = match is_exact {
-            true => generation.search_exact(query, k, built.as_deref())?,
-            false => generation.search(query, k, built.as_deref())?,
-        };
+        let mut found = search(self.generation(), query, k, built.as_deref())?;
         if !self.0.overlay.delta.is_empty() {
             found.extend(delta::scan(&self.0.overlay.delta, query, allowed));
             keep_best(&mut found, k);

@@ -129,7 +129,7 @@ fn price_band(view: &View, anchors: &[RowId], band: RelativePrice) -> Option<Roa
     let high = band.relative_max.map_or(i64::MAX, |factor| times(factor).round() as i64);
     let own = anchor.currency.to_bytes();
     let is_in =
-        |minor: i64, currency| -> Result<bool, Infallible> { Ok(currency == own && low <= minor && minor <= high) };
+        |minor: i64, currency| -> Result<bool, Infallible> { Ok((low <= minor) & (minor <= high) & (currency == own)) };
     let Ok(rows) = view.rows_priced(is_in);
     Some(rows)
 }

@@ -93,7 +93,7 @@ impl Shop for LiveShop<'_> {
         let Allowed { rows, out, .. } = self.allowed;
         let unlike = self.unlike.map(|unlike| rows.clone().unwrap_or_else(|| self.view.all_rows()) - unlike);
         let rows = unlike.as_ref().or(rows.as_ref());
-        let mut found = self.view.search(vector, k + out.len() as usize, rows, self.exact)?;
+        let mut found = self.view.candidates(vector, k + out.len() as usize, rows, self.exact)?;
         found.retain(|scored| !out.contains(scored.row.0));
         Ok(found)
     }

@@ -128,7 +128,7 @@ impl Told<'_> {
             let near = |row: u32| ScoredRow { row: RowId(row), score: self.likeness(vector, RowId(row)) };
             return Ok(rows.iter().map(near).collect());
         }
-        let mut near = self.view.search(vector, NUM_NEAREST, Some(rows), false)?;
+        let mut near = self.view.candidates(vector, NUM_NEAREST, Some(rows), false)?;
         near.iter_mut().for_each(|near| near.score = near.score.clamp(0.0, 1.0));
         Ok(near)
     }
