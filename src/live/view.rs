@@ -245,8 +245,8 @@ impl View {
         self.0.in_stock.get_or_init(compute).as_ref()
     }
 
-    /// The rows for whose effective price (minor units, and the currency's letters) `is_in` says so; of rows without a price what it says
-    /// does not count.
+    /// The rows for whose effective price (minor units, and the currency's letters) `is_in` says so; rows without a price are not
+    /// asked about.
     ///
     /// Returns an error when `is_in` does.
     pub fn rows_priced<E>(&self, mut is_in: impl FnMut(i64, [u8; 3]) -> Result<bool, E>) -> Result<RoaringBitmap, E> {
@@ -256,7 +256,7 @@ impl View {
         for (prices, currencies) in products.prices().chunks(8).zip(products.currencies().chunks(8)) {
             let mut byte = 0;
             for (bit, (&minor, &currency)) in prices.iter().zip(currencies).enumerate() {
-                byte |= u8::from((minor != NO_PRICE) & is_in(minor, currency)?) << bit;
+                byte |= u8::from(minor != NO_PRICE && is_in(minor, currency)?) << bit;
             }
             bytes.push(byte);
         }
