@@ -75,12 +75,17 @@ impl Anchor {
         if differences.iter().any(is_out) {
             return None;
         }
+        let is_noticeably_better =
+            |difference: &Difference| difference.verdict == Verdict::Better && difference.is_noticeable();
+        if !differences.iter().any(is_noticeably_better) {
+            return None;
+        }
         let title = view.title(row).unwrap_or_default();
         let is_variant = view.family(row) == self.family || shared_words(&self.title, &title) >= VARIANT_WORDS;
         let is_better = |difference: &Difference| {
             let counts = !is_variant || difference.to.is_some_and(|to| to.origin < Origin::Description);
             let is_told = difference.from.is_some() || similarity >= config.close_similarity;
-            difference.verdict == Verdict::Better && difference.is_noticeable() && counts && is_told
+            is_noticeably_better(difference) && counts && is_told
         };
         let is_of_use = agree(&qualifiers(&self.title), &qualifiers(&title)) && has_all_things(&self.title, &title);
         let passes =
