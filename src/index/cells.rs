@@ -222,7 +222,8 @@ mod tests {
                 let exact = hnsw.search_exact(&query, k, Some(&allowed)).unwrap();
                 let hits = |ef_search| {
                     let plan = Some(Plan::Cells);
-                    hnsw.search(&query, SearchParams { k, ef_search, allowed: Some(&allowed), plan }).unwrap()
+                    hnsw.search(&query, SearchParams { k, ef_search, allowed: Some(&allowed), plan, enough: None })
+                        .unwrap()
                 };
                 // So wide a margin takes in every center; codes may still put rows with like scores in another order.
                 let all = hits(4_096);

@@ -31,6 +31,8 @@ pub const LEXICAL_FILE: &str = "lexical.bin";
 
 /// `ef_search` of [`Generation::candidates`], unless that of the generation is lower.
 const CANDIDATES_EF: usize = 24;
+/// Candidates with which a walk among rows that are not allowed may end: what is further away counts next to nothing.
+const ENOUGH_CANDIDATES: usize = 10;
 
 /// How thoroughly a generation is checked when it is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,11 +139,12 @@ impl Generation {
         k: usize,
         allowed: Option<&roaring::RoaringBitmap>,
     ) -> Result<Vec<ScoredRow>, IndexError> {
-        let params = SearchParams { k, ef_search: self.manifest.build.ef_search, allowed, plan: None };
+        let params = SearchParams { k, ef_search: self.manifest.build.ef_search, allowed, plan: None, enough: None };
         self.hnsw.search(query, params)
     }
 
-    /// As [`Generation::search`] for candidates of which other sources tell more: it looks less hard, above all where what is near is not allowed.
+    /// As [`Generation::search`] for candidates of which other sources tell more: it looks less hard where what is near is not allowed, and may then
+    /// find fewer than `k`.
     ///
     /// Returns an error if `query` has another number of dimensions.
     pub fn candidates(
@@ -151,7 +154,7 @@ impl Generation {
         allowed: Option<&roaring::RoaringBitmap>,
     ) -> Result<Vec<ScoredRow>, IndexError> {
         let ef_search = self.manifest.build.ef_search.min(CANDIDATES_EF);
-        self.hnsw.search(query, SearchParams { k, ef_search, allowed, plan: None })
+        self.hnsw.search(query, SearchParams { k, ef_search, allowed, plan: None, enough: Some(ENOUGH_CANDIDATES) })
     }
 
     /// As [`Generation::search`], by scoring every allowed row: the oracle that the graph is measured against.

@@ -39,7 +39,7 @@ pub fn measure(hnsw: &Hnsw, config: &IndexConfig) -> Result<Recall, IndexError> 
 
 fn of_row(hnsw: &Hnsw, row: RowId, config: &IndexConfig) -> Result<f64, IndexError> {
     let Some(query) = hnsw.vector(row) else { return Ok(0.0) };
-    let params = SearchParams { k: K + 1, ef_search: config.ef_search, allowed: None, plan: None };
+    let params = SearchParams { k: K + 1, ef_search: config.ef_search, allowed: None, plan: None, enough: None };
     let mut exact = hnsw.search_exact(&query, K + 1, None)?;
     let mut found = hnsw.search(&query, params)?;
     exact.retain(|hit| hit.row != row);

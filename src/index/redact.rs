@@ -93,7 +93,7 @@ mod tests {
             let is_there = bytes.windows(halves.len()).any(|window| window == halves);
             assert_eq!(is_there, !gone.contains(&row.0), "row {}", row.0);
             if is_there {
-                let params = SearchParams { k: 1, ef_search: 96, allowed: None, plan: None };
+                let params = SearchParams { k: 1, ef_search: 96, allowed: None, plan: None, enough: None };
                 // A row that was taken out may hold the same vector, and lie before it.
                 let found = after.search(&vector, params).unwrap()[0];
                 assert!(found.score > 0.999, "row {} {found:?}", row.0);

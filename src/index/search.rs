@@ -87,6 +87,8 @@ pub struct SearchParams<'a> {
     pub allowed: Option<&'a RoaringBitmap>,
     /// The plan of a filtered search, for measurements; `None` chooses.
     pub plan: Option<Plan>,
+    /// Rows with which a walk that is given up is good enough; `None` looks on until there are as many as wanted.
+    pub enough: Option<usize>,
 }
 
 thread_local! {
@@ -103,7 +105,10 @@ impl Hnsw {
     ///
     /// Returns an error if `query` has another number of dimensions.
     pub fn nearest(&self, query: &[f32], k: usize) -> Result<Vec<ScoredRow>, IndexError> {
-        self.search(query, SearchParams { k, ef_search: (EF_PER_ROW * k).max(EF_AT_LEAST), allowed: None, plan: None })
+        self.search(
+            query,
+            SearchParams { k, ef_search: (EF_PER_ROW * k).max(EF_AT_LEAST), allowed: None, plan: None, enough: None },
+        )
     }
 
     /// The `k` rows nearest to `query` among the allowed, best first, scored by cosine similarity.
@@ -147,9 +152,12 @@ impl Hnsw {
                 let gate = Gate { is_allowed: |row| allowed.contains(row), width: costs.width, patience, budget };
                 let entry = view.descend(walker);
                 let is_done = walker.walk_gated(view.graph, entry, gate);
-                let is_enough =
-                    params.plan.is_some() || walker.beam.rows().len() >= params.k.min(allowed.len() as usize);
-                if !(is_done && is_enough) {
+                let num_found = walker.beam.rows().len();
+                let is_enough = match params.enough {
+                    Some(enough) => num_found >= enough.min(allowed.len() as usize),
+                    None => is_done && (params.plan.is_some() || num_found >= params.k.min(allowed.len() as usize)),
+                };
+                if !is_enough {
                     walker.scan_cells(view.graph, view.cells, allowed, reach);
                 }
             }

@@ -30,7 +30,7 @@ impl Asked<'_> {
         let subject = self.subject;
         // A query that is a row of the index finds itself too.
         let k = self.k + usize::from(subject.own_row(0).is_some());
-        let params = SearchParams { k, ef_search, allowed: self.allowed, plan: self.plan };
+        let params = SearchParams { k, ef_search, allowed: self.allowed, plan: self.plan, enough: None };
         let mut recall = 0.0;
         for (query, truth) in self.truth.iter().enumerate() {
             recall += subject.recall(query, *truth, &subject.hnsw().search(subject.query(query), params)?, self.k);
@@ -82,7 +82,7 @@ impl Pass {
 
     /// Asks `hnsw` the first queries of `subject`, ten neighbors each.
     pub(super) fn over_vectors(hnsw: &Hnsw, subject: &Subject, num_queries: usize) -> Result<Self, IndexError> {
-        let params = SearchParams { k: 10, ef_search: DEFAULT_EF, allowed: None, plan: None };
+        let params = SearchParams { k: 10, ef_search: DEFAULT_EF, allowed: None, plan: None, enough: None };
         Self::over(hnsw, subject, num_queries.min(subject.num_queries()), params)
     }
 

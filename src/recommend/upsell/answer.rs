@@ -131,7 +131,7 @@ impl Upsell<'_> {
     fn scored(&self, within: Option<&RoaringBitmap>) -> Result<Vec<Hit>, RecommendError> {
         let Some(vector) = self.view.vector(self.anchor.row) else { return Ok(Vec::new()) };
         let rows = self.allowed.rows_in(within);
-        let found = self.view.candidates(&vector, NUM_NEAREST, rows.as_deref(), self.query.exact)?;
+        let found = self.view.search(&vector, NUM_NEAREST, rows.as_deref(), self.query.exact)?;
         let leaf = self.view.leaf(self.anchor.row);
         let acceptance = self.acceptance(leaf);
         let level = shopper::price_level(self.view, self.steps, self.anchor.position);
