@@ -39,7 +39,7 @@ const B: f32 = 0.75;
 const MAX_WORDS: usize = 64;
 /// Rows named by rarer words from which on common ones are not asked: they name much of a large shop and tell little apart.
 const ENOUGH_ROWS: usize = 2000;
-/// A word is common that more than one row in so many has.
+/// A word is common that more than one row in so many has, and more than [`ENOUGH_ROWS`].
 const COMMON_SHARE: usize = 20;
 
 /// A word's part of a row, or a row's part of a word.
@@ -213,7 +213,8 @@ impl<'a> Words<'a> {
     }
 
     /// The `k` rows that `may_appear` with the highest scores for `query`, best first: the sum over its words of what each adds, as often as
-    /// it counts. Of more than 64 words the rarest are asked, and where the rarer ones name 2,000 rows none that a twentieth of the rows have.
+    /// it counts. Of more than 64 words the rarest are asked, and where the rarer ones name 2,000 rows none that more, and a twentieth of the
+    /// rows, have.
     pub fn best(&self, query: &WordQuery, k: usize, may_appear: impl Fn(RowId) -> bool) -> Vec<ScoredRow> {
         SUMS.with_borrow_mut(|sums| {
             sums.sums.resize(self.row_ends.len().max(sums.sums.len()), 0.0);
@@ -237,7 +238,7 @@ impl<'a> Words<'a> {
     }
 
     fn is_common(&self, word: u32) -> bool {
-        self.postings(word).len() * COMMON_SHARE > self.row_ends.len()
+        self.postings(word).len() > (self.row_ends.len() / COMMON_SHARE).max(ENOUGH_ROWS)
     }
 
     fn postings(&self, word: u32) -> &'a [Part] {
