@@ -2,7 +2,7 @@
 //!
 //! `cargo bench --bench instructions`; needs Valgrind, and `cargo install gungraun-runner --version 0.20.0`. Valgrind has no AVX-512, so what is
 //! counted is the AVX2 version of each kernel.
-#![allow(missing_docs, reason = "the macros make public items")]
+#![allow(missing_docs, clippy::exit, reason = "what the macros make")]
 
 #[path = "../tests/generation/mod.rs"]
 mod generation;
