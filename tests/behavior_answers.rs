@@ -194,7 +194,7 @@ fn a_session_of_cold_products_alone_finds_what_like_sessions_met_by_their_vector
     for source in [Source::Copurchase, Source::Session, Source::Next] {
         let (_root, engine) = engine(history(), &only(source));
         let (ids, answer) = ask(&engine, &cold);
-        assert_eq!((ids.len(), answer.fewer_because), (0, Some(FewerBecause::Filter)), "{source:?}");
+        assert_eq!((ids.len(), answer.fewer_because), (0, Some(FewerBecause::Evidence)), "{source:?}");
     }
     let (_root, engine) = engine(history(), &only(Source::SessionSemantic));
     let (ids, _) = ask(&engine, &cold);
