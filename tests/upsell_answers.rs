@@ -398,8 +398,10 @@ fn check(
         }
         "fits" => {
             let (model, of) = (evidence("model"), products[evidence("product").as_str()]);
-            model.split(' ').for_each(|word| assert!(in_words(&product.title).contains(word), "{context}"));
-            model.split(' ').for_each(|word| assert!(in_words(&of.title).contains(word), "{context}: {}", of.title));
+            for word in model.split(' ').map(in_words) {
+                assert!(in_words(&product.title).contains(&word), "{context}");
+                assert!(in_words(&of.title).contains(&word), "{context}: {}", of.title);
+            }
         }
         "made_for" => {
             let (name, of) = (evidence("made_for"), products[evidence("product").as_str()]);

@@ -84,7 +84,7 @@ def read_pairs(path):
 def words(text):
     """Lower-case words; `+` is `plus`, and a letter apart from its number is joined: `S 5` is `s5`."""
     plain = re.sub(r"[®™©]", "", text.lower()).replace("+", " plus ")
-    found = re.findall(r"[^\W_]+", plain)
+    found = re.findall(r"\d+\.\d+|[^\W_]+", plain)
     joined = []
     for word in found:
         if joined and len(joined[-1]) == 1 and joined[-1].isalpha() and word[0].isdigit():

@@ -16,10 +16,37 @@ use super::product::Product;
 const OPENERS: [&str; 7] = ["for", "fits", "fit", "compatible with", "works with", "work with", "designed for"];
 /// Attributes whose whole value names what the product fits.
 const ATTRIBUTES: [&str; 4] = ["fits", "compatibility", "compatible_with", "compatible_models"];
-/// Words before a number that make it an amount or an age.
-const AMOUNT_BASES: [&str; 22] = [
-    "children", "kids", "boys", "girls", "adults", "age", "ages", "aged", "people", "persons", "up", "to", "over",
-    "under", "of", "set", "pack", "size", "devices", "phones", "models", "any",
+/// Words before a number that make it an amount, an age, or the version of what many devices have.
+const AMOUNT_BASES: [&str; 29] = [
+    "usb",
+    "bluetooth",
+    "hdmi",
+    "version",
+    "android",
+    "ios",
+    "windows",
+    "children",
+    "kids",
+    "boys",
+    "girls",
+    "adults",
+    "age",
+    "ages",
+    "aged",
+    "people",
+    "persons",
+    "up",
+    "to",
+    "over",
+    "under",
+    "of",
+    "set",
+    "pack",
+    "size",
+    "devices",
+    "phones",
+    "models",
+    "any",
 ];
 /// Words after a number that make it an amount or an age.
 pub(super) const AMOUNT_UNITS: [&str; 40] = [
@@ -331,7 +358,7 @@ mod tests {
 
     #[test]
     fn models_are_read_from_titles_as_shops_write_them() {
-        let cases: [(&str, &[&str]); 41] = [
+        let cases: [(&str, &[&str]); 42] = [
             ("Defender Case for Apple® iPhone® 7 - Black", &["iphone 7"]),
             ("Case for Apple® iPhone® 7 Plus", &["iphone 7 plus"]),
             ("Case for Apple® iPhone® 6 and iPhone 6s", &["iphone 6", "iphone 6s"]),
@@ -368,6 +395,7 @@ mod tests {
             ("Charger for Zeta 6 (ZETA 5 NOT SUPPORTED)", &["zeta 6"]),
             ("Charger for iPhone 8, iPhone 7 is not yet supported", &["iphone 8"]),
             ("Charger unsuitable for Zeta 5", &[]),
+            ("Car Charger for Most Micro USB 3.0 Devices", &[]),
             ("Charger compatible with neither Zeta 5 nor Zeta 6", &[]),
             ("Case for phones other than iPhone 7", &[]),
             ("Case for HTC One (M9) (not for M8)", &["one m9"]),
