@@ -154,6 +154,19 @@ fn a_product_whose_category_is_a_model_is_of_the_kind_above_it() {
 }
 
 #[test]
+fn what_says_that_it_is_not_for_a_model_is_no_add_on_to_it() {
+    let mut records = phones();
+    records.extend([
+        product("denies", "Slim Case not for Nova 7", "15.00 USD", "Phones > Accessories > Covers"),
+        product("other", "Sturdy Case for phones other than Nova 8", "15.00 USD", "Phones > Accessories > Covers"),
+    ]);
+    let shop = Shop::of(&records);
+    for (phone, never) in [("nova7", "denies"), ("nova8", "other")] {
+        assert!(!shop.ids(&page(phone)).contains(&never.to_owned()), "{phone}");
+    }
+}
+
+#[test]
 fn everything_that_is_made_for_a_product_is_shown_though_weaker_kinds_come_between() {
     let mut records = vec![product("zeta", "Zeta 5 smartphone", "400.00 USD", "Phones > Smartphones")];
     for letter in ["a", "b", "c", "d"] {

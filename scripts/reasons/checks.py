@@ -3,6 +3,7 @@
 A check raises `Falsehood` where the claim does not hold. Nothing here asks the server.
 """
 
+import math
 import re
 
 from reasons import stated
@@ -98,7 +99,9 @@ def due_again(claim):
     if own is not None:
         require(abs(told["own_interval_days"] - own) < 0.11, f"{own:.1f} days between purchases, not {told['own_interval_days']}")
         claim.says(f"{len(times)} times")
-    claim.says(f"{round(told['last_days_ago'])} days ago")
+    # The sentence rounds the days themselves, not their tenths.
+    days = {math.floor(told["last_days_ago"] + 0.5 + off) for off in (-0.06, 0.06)}
+    require(any(f" {day} days ago" in claim.text for day in days), f"the sentence says none of {days} days ago")
 
 
 def better(claim):

@@ -57,7 +57,12 @@ pub(super) const AMOUNT_UNITS: [&str; 40] = [
 /// Units that make a number of two digits or more an amount where they are written with it; `iPhone 4G` and `Watch 42mm` are models.
 const JOINED_UNITS: [&str; 12] = ["ml", "cl", "l", "mg", "g", "kg", "lb", "lbs", "oz", "w", "pcs", "x"];
 /// Words that take back what follows them; `t` is the end of `doesn't` and `isn't`. German, French, Spanish and Dutch ones too.
-const NEGATIONS: [&str; 28] = [
+const NEGATIONS: [&str; 33] = [
+    "außer",
+    "ungeeignet",
+    "unlike",
+    "hors",
+    "salvo",
     "not",
     "except",
     "excluding",
@@ -91,10 +96,15 @@ const NEGATIONS: [&str; 28] = [
 const NEGATING_PAIRS: [[&str; 2]; 3] = [["other", "than"], ["apart", "from"], ["rather", "than"]];
 /// Negations that say what a product is (`non slip`) unless what it is for follows at once.
 const NEGATIVE_KINDS: [&str; 5] = ["no", "non", "never", "without", "t"];
-/// `for` in other languages, behind a negation.
-const OTHER_OPENERS: [&str; 6] = ["für", "fuer", "para", "pour", "per", "voor"];
+/// `for` and `with` in other languages, behind a negation.
+const OTHER_OPENERS: [&str; 10] = ["für", "fuer", "para", "pour", "per", "voor", "con", "avec", "mit", "met"];
 /// Words that may stand between a negation and what it takes back: `not yet suitable for`, `does not fit`.
-const LINKS: [&str; 28] = [
+const LINKS: [&str; 33] = [
+    "kompatibel",
+    "sirve",
+    "vale",
+    "convient",
+    "geschikt",
     "a",
     "always",
     "are",
@@ -207,24 +217,50 @@ fn without_denials(part: &str) -> Vec<String> {
         let opened = piece.rfind(['(', '[']);
         let denial = opened.filter(|&at| words(&piece[at..]).iter().any(|word| NEGATIONS.contains(&word.as_str())));
         found[0].push_str(&piece[..denial.unwrap_or(piece.len())]);
-        found.extend(denial.map(|at| piece[at..].to_owned()));
+        found.extend(denial.map(|at| without_kind(&piece[at..])));
     }
     found
 }
 
+/// What brackets deny, with `not` in the place of a `no` at its start: `(NO iPhone 7)` denies all of it, though `No Slip` says a kind.
+fn without_kind(bracket: &str) -> String {
+    let inner = bracket.trim_start_matches(['(', '[', ' ']);
+    let first = words(inner).first().cloned().unwrap_or_default();
+    match inner.split_once(' ') {
+        Some((_, rest)) if NEGATIVE_KINDS.contains(&first.as_str()) => format!("not {rest}"),
+        _ => inner.to_owned(),
+    }
+}
+
+/// The models that a product says it is not for, in lower case, ascending.
+pub fn models_denied(product: &Product) -> Vec<String> {
+    let attributes = ATTRIBUTES.iter().filter_map(|name| product.attributes.get(*name)).flatten();
+    let texts = std::iter::once(&product.title).chain(attributes);
+    let parts = texts.flat_map(|text| text.split(" - ")).flat_map(without_denials);
+    let denied = parts.flat_map(|part| split_by_denials(&words(&part)).1);
+    let affirmed = stated(product);
+    sorted(denied.flat_map(|words| models_of(&words)).filter(|model| !affirmed.contains(model)).collect())
+}
+
 /// The runs of words that no negation takes back.
 fn affirmed(words: &[String]) -> Vec<Vec<String>> {
-    let mut runs = Vec::new();
+    split_by_denials(words).0
+}
+
+/// The runs of words that no negation takes back, and those that one does.
+fn split_by_denials(words: &[String]) -> (Vec<Vec<String>>, Vec<Vec<String>>) {
+    let (mut runs, mut denied) = (Vec::new(), Vec::new());
     let mut rest = words;
     while let Some((at, length)) = (0..rest.len()).find_map(|at| Some((at, taken_back(&rest[at..])?))) {
         let last = || rest[..at].iter().rposition(|word| SEPARATORS.contains(&word.as_str()));
         let kept = if denies_before(&rest[at..]) { last().unwrap_or(0) } else { at };
         runs.push(rest[..kept].to_vec());
+        denied.push(rest[kept..at + length].to_vec());
         rest = &rest[at + length..];
     }
     runs.push(rest.to_vec());
     runs.retain(|run| !run.is_empty());
-    runs
+    (runs, denied)
 }
 
 /// Number of words that the negation at the start of `words` takes back, itself included: those to the next opener that is neither its
@@ -439,6 +475,12 @@ mod tests {
             "Hülle (iPhone 7 not supported)",
             "Funda no para iPhone 7",
             "Coque pas pour iPhone 7",
+            "Funda no compatible con iPhone 7",
+            "Coque non compatible avec iPhone 7",
+            "Funda no sirve para iPhone 7",
+            "Case (NO iPhone 7)",
+            "Hülle, außer iPhone 7",
+            "Case unlike iPhone 7",
             "Custodia non per iPhone 7",
             "Hoes niet voor iPhone 7",
             "Sleeve, unsupported: iPhone 7",
@@ -446,6 +488,21 @@ mod tests {
             assert!(models_named(title).is_empty(), "{title}: {:?}", models_named(title));
         }
         assert!(models_named("something that does not fit an iPhone 7").is_empty());
+    }
+
+    #[test]
+    fn what_a_product_is_not_for_is_known_too() {
+        let cases: [(&str, &[&str]); 6] = [
+            ("Case not for iPhone 7", &["iphone 7"]),
+            ("Case for iPhone 6s (not for iPhone 7 or 7 Plus)", &["iphone 7", "iphone 7 plus"]),
+            ("Charger (ZETA 5 NOT SUPPORTED)", &["zeta 5"]),
+            ("Case for phones other than iPhone 7", &["iphone 7"]),
+            ("Case not only for iPhone 6 but also for iPhone 7", &[]),
+            ("No Slip Case for iPhone 7", &[]),
+        ];
+        for (title, denied) in cases {
+            assert_eq!(models_denied(&product(title)), denied, "{title}");
+        }
     }
 
     #[test]

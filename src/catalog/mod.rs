@@ -53,7 +53,7 @@ mod template;
 mod text;
 
 pub use attributes::{Attribute, AttributeKind, Difference, Direction, Origin, Units, Verdict, attributes, compare};
-pub use compatibility::{Compatibility, models_named};
+pub use compatibility::{Compatibility, models_denied, models_named};
 pub use error::FeedError;
 pub use feed::{Dialect, Feed, FeedProgress, read_feed, read_feed_at};
 pub use money::{Currency, Money, MoneyError};

@@ -61,11 +61,21 @@ pub fn need(product: &Product) -> Option<String> {
     need_of_path(path).or_else(|| need_of_title(&product.title, product.brand.as_deref()))
 }
 
-/// The kind of thing that the products of a category are, by its names from the root; that of the leaf counts, above those that name a
-/// model (`iPhone > iPhone SE`).
+/// The kind of thing that the products of a category are, by its names from the root: that of the leaf, or above a leaf that names a model
+/// (`Phones > Samsung > Galaxy S7`) that of the nearest name that is a plural, as kinds of things are and brands are not.
 pub fn need_of_path<'a>(path: impl DoubleEndedIterator<Item = &'a str>) -> Option<String> {
-    let names_a_model = |name: &str| words(name).last().is_some_and(|last| is_of_model(last));
-    need_of_category(path.rev().find(|name| !names_a_model(name))?)
+    let last_of = |name: &str| words(name).pop().unwrap_or_default();
+    let names_a_model = |name: &str| is_of_model(&last_of(name)) || last_of(name).chars().count() == 1;
+    let is_kind = |name: &str| {
+        let last = last_of(name);
+        singular(&last) != last || SAME.iter().any(|(other, _)| *other == last)
+    };
+    let mut upwards = path.rev().peekable();
+    if upwards.peek().is_some_and(|leaf| !names_a_model(*leaf)) {
+        return need_of_category(upwards.next()?);
+    }
+    let above: Vec<&str> = upwards.filter(|name| !names_a_model(name)).collect();
+    need_of_category(above.iter().find(|name| is_kind(name)).or(above.first())?)
 }
 
 /// Whether a word is part of a model's name, and no thing: `7`, `s7`, `se`, `plus`.
@@ -192,6 +202,9 @@ mod tests {
         let of_path = |path: &[&str]| need_of_path(path.iter().copied());
         assert_eq!(of_path(&["Cell Phones", "Galaxy S7 edge"]).as_deref(), Some("phone"));
         assert_eq!(of_path(&["Cell Phones", "iPhone", "iPhone SE"]).as_deref(), Some("phone"));
+        assert_eq!(of_path(&["Phones", "Samsung", "Galaxy S7 edge"]).as_deref(), Some("phone"));
+        assert_eq!(of_path(&["Phones", "iPhone X"]).as_deref(), Some("phone"));
+        assert_eq!(of_path(&["Cell Phones", "Cases", "iPhone 7"]).as_deref(), Some("case"));
         assert_eq!(of_path(&["Cell Phone Cases", "iPhone 7 Accessories"]), None);
         assert_eq!(things("LUNATIK - EPIK Case and Band for Apple Watch™ 42mm - Clear", None), ["case", "band"]);
         assert_eq!(things("X-Doria - Watch Strap for Apple Watch 42mm - Charcoal", None), ["strap"]);

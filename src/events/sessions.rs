@@ -332,7 +332,9 @@ impl Gathered {
     ) -> (History, Vec<i64>) {
         self.tell_contents(&names);
         self.give_refunds_to_their_shoppers();
-        self.heads.sort_unstable_by_key(|head| (head.shopper, head.time_ms, head.content, head.tie));
+        // Of one moment purchases come first: nobody sends back what is not bought yet.
+        let is_refund = |head: &Head| head.kind == EventKind::Refund;
+        self.heads.sort_unstable_by_key(|head| (head.shopper, head.time_ms, is_refund(head), head.content, head.tie));
         self.tie_refunds(sold_elsewhere);
         let sessions = self.number_sessions(idle_ms);
         if let Some(ties) = chosen {

@@ -75,6 +75,6 @@ pub use search::Plan;
 pub use section::{FileDigest, Section, SectionFile, Tag, write_sections};
 pub use store::{CatalogDir, CatalogLock, Listed};
 pub use terms::{
-    FITS_ANY, FITS_FIELD, NEED_FIELD, PURPOSE_FIELD, Terms, availability_word, fold, is_offer_field, offer_terms,
-    product_terms, term,
+    DENIED_FIELD, FITS_ANY, FITS_FIELD, NEED_FIELD, PURPOSE_FIELD, Terms, availability_word, fold, is_offer_field,
+    offer_terms, product_terms, term,
 };

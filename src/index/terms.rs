@@ -16,7 +16,9 @@ use roaring::RoaringBitmap;
 
 use super::error::IndexError;
 use super::section::{FileDigest, Section, SectionFile, Tag, write_sections};
-use crate::catalog::{Availability, CATEGORY_SEPARATOR, Compatibility, LABELS, Offer, Product, need, purposes};
+use crate::catalog::{
+    Availability, CATEGORY_SEPARATOR, Compatibility, LABELS, Offer, Product, models_denied, need, purposes,
+};
 
 /// Kind of the file.
 pub const KIND: Tag = *b"TERM";
@@ -31,6 +33,8 @@ pub const FITS_ANY: &str = "*";
 pub const PURPOSE_FIELD: &str = "made_for";
 /// Field of the kind of thing that a product is.
 pub const NEED_FIELD: &str = "need";
+/// The field under which products say which models they are not for.
+pub const DENIED_FIELD: &str = "not_for";
 /// Stands in [`Terms::values_of_rows`] for a row without a value.
 pub const NO_VALUE: u32 = u32::MAX;
 
@@ -106,6 +110,7 @@ fn each_value(product: &Product, compatibility: &Compatibility, mut add: impl Fn
         add(FITS_FIELD, &model);
         add(FITS_FIELD, FITS_ANY);
     }
+    models_denied(product).iter().for_each(|model| add(DENIED_FIELD, model));
     purposes(product).iter().for_each(|purpose| add(PURPOSE_FIELD, &purpose.name));
     if let Some(need) = need(product) {
         add(NEED_FIELD, &need);

@@ -11,7 +11,7 @@ use crate::catalog::{Product, Purpose, Tie, as_written};
 use crate::rank::RowId;
 
 /// Products of a cart that a reason may name, the newest.
-const MAX_NAMED: usize = 20;
+const MAX_NAMED: usize = 100;
 
 impl Explainer<'_> {
     /// The first of these that holds of the hit.

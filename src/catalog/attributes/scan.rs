@@ -20,10 +20,14 @@ pub(super) const CONTENTS: [&str; 6] = ["ml", "cl", "l", "g", "kg", "oz"];
 const DENIALS: [&str; 9] = ["not", "no", "without", "excluding", "except", "nicht", "ohne", "sin", "sans"];
 /// … before a `to` that make it a limit, …
 const LIMITS: [&str; 6] = ["up", "expandable", "extendable", "upgradable", "expands", "bis"];
+/// … or alone make it one, …
+const MOST: [&str; 3] = ["max", "maximum", "supports"];
+/// … that compare with it, …
+const COMPARED: [&str; 3] = ["than", "versus", "vs"];
 /// … and that make it another product's: `fits 3 l jug`.
 const USERS: [&str; 5] = ["for", "fits", "fit", "supports", "replaces"];
 /// What storage of its own stands beside the product's.
-const CARDS: [&str; 4] = ["microsd", "sd", "card", "microsdhc"];
+const CARDS: [&str; 7] = ["microsd", "sd", "card", "microsdhc", "microsdxc", "cloud", "stick"];
 /// Words beside a span of time that make it a warranty.
 const WARRANTIES: [&str; 3] = ["warranty", "guarantee", "guaranteed"];
 /// Words before a power that make it another product's, or one that is only reached or replaced.
@@ -61,11 +65,22 @@ impl Quantity<'_> {
         self.follows(words) || self.precedes(words)
     }
 
+    /// Whether it is what a card holds, and not what a product has with a slot for one.
+    fn is_of_card(&self) -> bool {
+        let is_card = |word: Option<&&str>| word.is_some_and(|word| CARDS.contains(word));
+        let is_its_own = self.after.get(1).is_none_or(|next| !next.is_empty() && *next != "slot");
+        is_card(self.before.first()) || is_card(self.after.first()) && is_its_own
+    }
+
     /// Whether a title says that the product does not have so much, could have it, or that another product has.
     fn is_of_another(&self, kind: AttributeKind) -> bool {
         let before = |at: usize, words: &[&str]| self.before.get(at).is_some_and(|word| words.contains(word));
         let is_length = kind == AttributeKind::Size;
-        before(0, &DENIALS) || before(0, &["to"]) && before(1, &LIMITS) || !is_length && before(0, &USERS)
+        let is_denied = before(0, &DENIALS) || before(0, &["the", "a", "an"]) && before(1, &DENIALS);
+        let is_compared = before(0, &COMPARED) || before(0, &["of"]) && before(1, &["instead"]);
+        let is_replaced = kind == AttributeKind::Power && self.after.first() == Some(&"equivalent");
+        let is_limit = before(0, &["to"]) && before(1, &LIMITS) || before(0, &MOST);
+        is_denied || is_compared || is_replaced || is_limit || !is_length && before(0, &USERS)
     }
 }
 
@@ -81,9 +96,7 @@ pub(super) fn of_title(title: &str, category: &[String]) -> Vec<Attribute> {
     let has_card = (0..tokens.len()).filter(is_bytes).count() > 1;
     let kind_of = |quantity: &Quantity<'_>| match unit_kind(quantity)? {
         (kind, _) if quantity.is_of_another(kind) => None,
-        (AttributeKind::Storage, _) if has_card && quantity.after.first().is_some_and(|word| CARDS.contains(word)) => {
-            None
-        }
+        (AttributeKind::Storage, _) if has_card && quantity.is_of_card() => None,
         (AttributeKind::Size, meters) if is_cable => Some((AttributeKind::CableLength, meters)),
         (AttributeKind::Size, meters) if has_screen && is_inch(quantity.unit) => {
             Some((AttributeKind::Screen, meters / 0.0254))
@@ -410,7 +423,9 @@ fn is_warranty(tokens: &[Token], at: usize) -> bool {
     let phrase = |token: &&Token| token.joint != Joint::Break || token.is("s");
     let is_ahead = tokens[at + 1..].iter().take_while(phrase).take(4).any(says);
     let mut before = tokens[..at].iter().rev().skip_while(|token| token.is("of") || token.is("for"));
-    is_ahead || tokens[at].joint != Joint::Break && before.next().is_some_and(says)
+    let is_denied = tokens[..at].last().is_some_and(|token| DENIALS.contains(&token.word.as_str()))
+        || tokens[at + 1..].iter().take_while(phrase).take(5).any(|token| token.is("not") || token.is("excluded"));
+    !is_denied && (is_ahead || tokens[at].joint != Joint::Break && before.next().is_some_and(says))
 }
 
 /// Whether hours are hours of talk, and not of more talk than before.

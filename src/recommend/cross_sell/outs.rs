@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use roaring::RoaringBitmap;
 
 use super::settings::CrossSellConfig;
-use crate::index::{NEED_FIELD, kernels};
+use crate::index::{DENIED_FIELD, NEED_FIELD, kernels};
 use crate::live::View;
 use crate::rank::RowId;
 use crate::recommend::error::RecommendError;
@@ -25,6 +25,8 @@ pub(in crate::recommend) struct Outs<'a> {
     /// Those, and the rows of the cart's main categories: what is near to the cart because it is the same.
     pub(in crate::recommend) same: RoaringBitmap,
     vectors: Vec<Vec<f32>>,
+    /// Rows that say they are not for a model of the cart's.
+    denied: RoaringBitmap,
     /// Models that the cart's products are or fit.
     models: Vec<String>,
     /// Plugs of the cart's devices; 0 where nothing is known.
@@ -49,13 +51,17 @@ impl<'a> Outs<'a> {
         }
         let models = told.models_of(starts)?;
         let plugs = told.plugs(&models)?;
+        let mut denied = RoaringBitmap::new();
+        for model in &models {
+            denied |= view.rows_with(DENIED_FIELD, model)?;
+        }
         let leaves: HashSet<u32> = starts.iter().filter_map(|&row| view.leaf(row)).collect();
         let mut same = needs.clone();
         for path in leaves.iter().filter_map(|&leaf| Some(view.generation().comparison()?.path(leaf))) {
             same |= view.rows_with("category", path)?;
         }
         let vectors = starts.iter().filter_map(|&row| view.vector(row)).collect();
-        Ok(Self { view, look_alike: config.look_alike, leaves, needs, same, vectors, models, plugs })
+        Ok(Self { view, look_alike: config.look_alike, leaves, needs, same, vectors, denied, models, plugs })
     }
 
     /// Why the hit is no add-on; `None` where it may go with the cart. What orders hold together with it need not be of another kind of
@@ -72,8 +78,11 @@ impl<'a> Outs<'a> {
             .or_else(|| refused(self.is_look_alike(hit.row), Sieve::LookAlike))
     }
 
-    /// Whether the product is made for nothing, or for one of the cart's models, and has a plug of theirs where both are known.
+    /// Whether the product denies none of the cart's models, is made for nothing or for one of the cart's models, and has a plug of theirs where both are known.
     fn fits(&self, row: RowId) -> bool {
+        if self.denied.contains(row.0) {
+            return false;
+        }
         let models = self.view.models(row);
         let is_for = |own: &String| models.iter().any(|model| model == own);
         if !models.is_empty() {
