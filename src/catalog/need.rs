@@ -71,7 +71,7 @@ pub fn need_of_path<'a>(path: impl DoubleEndedIterator<Item = &'a str>) -> Optio
         singular(&last) != last || SAME.iter().any(|(other, _)| *other == last)
     };
     let mut upwards = path.rev().peekable();
-    if upwards.peek().is_some_and(|leaf| !names_a_model(*leaf)) {
+    if upwards.peek().is_some_and(|leaf| !names_a_model(leaf)) {
         return need_of_category(upwards.next()?);
     }
     let above: Vec<&str> = upwards.filter(|name| !names_a_model(name)).collect();
