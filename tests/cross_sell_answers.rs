@@ -159,6 +159,8 @@ fn what_says_that_it_is_not_for_a_model_is_no_add_on_to_it() {
     records.extend([
         product("denies", "Slim Case not for Nova 7", "15.00 USD", "Phones > Accessories > Covers"),
         product("other", "Sturdy Case for phones other than Nova 8", "15.00 USD", "Phones > Accessories > Covers"),
+        // A model is one that something in the shop is made for.
+        product("case8", "Rugged Case for Nova 8", "20.00 USD", "Phones > Accessories > Cases"),
     ]);
     let shop = Shop::of(&records);
     for (phone, never) in [("nova7", "denies"), ("nova8", "other")] {
