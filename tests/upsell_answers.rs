@@ -289,9 +289,9 @@ fn as_record(product: &Product) -> Value {
 
 /// The words that say each feature, as a reader of the record would look for them.
 const FEATURE_WORDS: [(&str, &[&str]); 13] = [
-    ("kickstand", &["kickstand"]),
+    ("kickstand", &["kickstand", "integrated stand", "built-in stand", "folding stand"]),
     ("belt_clip", &["belt clip", "belt-clip", "holster"]),
-    ("card_slots", &["wallet", "card slot"]),
+    ("card_slots", &["wallet", "card slot", "card case", "card holder"]),
     ("wireless_charging", &["wireless charging"]),
     ("fast_charging", &["fast charging", "quick charging", "rapid charging", "quick charge", "quickcharge"]),
     ("fingerprint_reader", &["fingerprint", "touch id"]),
