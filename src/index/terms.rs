@@ -209,7 +209,7 @@ impl Terms {
         values.map(|value| String::from_utf8_lossy(value).into_owned()).collect()
     }
 
-    /// The values of `field`, folded and ascending, and of each of `num_rows` rows the number of its own; [`NO_VALUE`] where it has none.
+    /// The values of `field`, folded and ascending, and of each of `num_rows` rows the number of its own; `NO_VALUE` where it has none.
     ///
     /// Returns an error if a bitmap does not parse.
     pub fn values_of_rows(&self, field: &str, num_rows: usize) -> Result<(Vec<String>, Vec<u32>), IndexError> {

@@ -36,7 +36,7 @@ fn squared_distance_portable(a: &[i8], b: &[i8]) -> i32 {
 /// Products of each row of a matrix of unsigned bytes with a vector of signed ones. Rows are as long as the vector, a multiple of 64.
 pub type Multiply = fn(&[u8], &[i8], &mut [i32]);
 
-/// The fastest version of [`Multiply`] that this processor runs.
+/// The fastest version of `Multiply` that this processor runs.
 pub fn multiply() -> Multiply {
     static CHOSEN: OnceLock<Multiply> = OnceLock::new();
     *CHOSEN.get_or_init(|| *available_multiply().last().unwrap_or(&(multiply_portable as Multiply)))

@@ -47,7 +47,7 @@ fn dot_half_portable(a: &[f32], b: &[u16]) -> f32 {
 /// are fewer places than rows.
 pub type DotHalfRows = fn(&[f32], &[u16], &[u32], &mut [f32]);
 
-/// The fastest version of [`DotHalfRows`] that this processor runs.
+/// The fastest version of `DotHalfRows` that this processor runs.
 pub fn dot_half_rows() -> DotHalfRows {
     static CHOSEN: OnceLock<DotHalfRows> = OnceLock::new();
     *CHOSEN.get_or_init(|| *available_dot_half_rows().last().unwrap_or(&(dot_half_rows_one_by_one as DotHalfRows)))

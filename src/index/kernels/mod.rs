@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `dots` | [`dot`], [`DotHalf`], [`dot_half_rows`]: products of full-precision vectors |
 //! | `rows` | [`ScoreRows`]: products of a query's codes with those of many rows |
-//! | `bytes` | [`Multiply`], [`SquaredDistance`]: rows of bytes |
+//! | `bytes` | `Multiply`, [`SquaredDistance`]: rows of bytes |
 //! | `sorted` | [`Insert`], [`pack_best`]: short sorted lists of the best rows |
 //! | `seen` | [`TakeNew`]: which rows a walk has not met |
 //! | `sums` | sums across the lanes of registers |

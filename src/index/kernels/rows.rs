@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use super::LINE;
 
-/// Products of a query's signed codes with rows of four-bit codes, laid out as [`super::super::codes`] says. Meanwhile asks for other rows,
+/// Products of a query's signed codes with rows of four-bit codes, laid out as `index::codes` says. Meanwhile asks for other rows,
 /// a few at a time: the processor has room for few lines on their way, and would wait if asked for many at once.
 ///
 /// Arguments: all rows' codes, bytes a row (a multiple of 64), the rows wanted, those to ask for, the query's codes (two bytes a byte of

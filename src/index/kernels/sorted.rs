@@ -56,7 +56,7 @@ pub fn pack(product: i32, row: u32) -> u64 {
     u64::from(turned) << 32 | u64::from(row) << 1
 }
 
-/// The fastest version of [`PackBest`] that this processor runs.
+/// The fastest version of `PackBest` that this processor runs.
 pub fn pack_best() -> PackBest {
     static CHOSEN: OnceLock<PackBest> = OnceLock::new();
     *CHOSEN.get_or_init(|| *available_pack_best().last().unwrap_or(&(pack_best_portable as PackBest)))
