@@ -10,10 +10,10 @@
 
 use std::collections::BTreeSet;
 
+use super::denial::affirmed_and_denied;
 use super::product::Product;
+use super::title_words::{ENDS, OPENERS, SEPARATORS, SUFFIXES, has_digit, opener};
 
-/// Words after which a title names what the product fits.
-const OPENERS: [&str; 7] = ["for", "fits", "fit", "compatible with", "works with", "work with", "designed for"];
 /// Attributes whose whole value names what the product fits.
 const ATTRIBUTES: [&str; 4] = ["fits", "compatibility", "compatible_with", "compatible_models"];
 /// Words before a number that make it an amount, an age, or the version of what many devices have.
@@ -56,93 +56,6 @@ pub(super) const AMOUNT_UNITS: [&str; 40] = [
 ];
 /// Units that make a number of two digits or more an amount where they are written with it; `iPhone 4G` and `Watch 42mm` are models.
 const JOINED_UNITS: [&str; 12] = ["ml", "cl", "l", "mg", "g", "kg", "lb", "lbs", "oz", "w", "pcs", "x"];
-/// Words that take back what follows them; `t` is the end of `doesn't` and `isn't`. German, French, Spanish and Dutch ones too.
-const NEGATIONS: [&str; 33] = [
-    "außer",
-    "ungeeignet",
-    "unlike",
-    "hors",
-    "salvo",
-    "not",
-    "except",
-    "excluding",
-    "excepting",
-    "incompatible",
-    "unsuitable",
-    "unsupported",
-    "neither",
-    "nor",
-    "cannot",
-    "cant",
-    "doesnt",
-    "isnt",
-    "no",
-    "non",
-    "never",
-    "without",
-    "t",
-    "nicht",
-    "kein",
-    "keine",
-    "ohne",
-    "pas",
-    "sauf",
-    "sin",
-    "excepto",
-    "niet",
-    "geen",
-];
-/// Negations of two words.
-const NEGATING_PAIRS: [[&str; 2]; 3] = [["other", "than"], ["apart", "from"], ["rather", "than"]];
-/// Negations that say what a product is (`non slip`) unless what it is for follows at once.
-const NEGATIVE_KINDS: [&str; 5] = ["no", "non", "never", "without", "t"];
-/// `for` and `with` in other languages, behind a negation.
-const OTHER_OPENERS: [&str; 10] = ["für", "fuer", "para", "pour", "per", "voor", "con", "avec", "mit", "met"];
-/// Words that may stand between a negation and what it takes back: `not yet suitable for`, `does not fit`.
-const LINKS: [&str; 33] = [
-    "kompatibel",
-    "sirve",
-    "vale",
-    "convient",
-    "geschikt",
-    "a",
-    "always",
-    "are",
-    "be",
-    "been",
-    "compatible",
-    "currently",
-    "designed",
-    "fully",
-    "good",
-    "intended",
-    "is",
-    "it",
-    "made",
-    "meant",
-    "necessarily",
-    "officially",
-    "or",
-    "recommended",
-    "suitable",
-    "supposed",
-    "the",
-    "to",
-    "use",
-    "used",
-    "will",
-    "work",
-    "yet",
-];
-/// Words with which a negation takes back what stands before it: `iPhone 7 not supported`.
-const VERDICTS: [&str; 5] = ["supported", "compatible", "suitable", "recommended", "possible"];
-/// Words that end what is named.
-pub(super) const ENDS: [&str; 4] = ["with", "w", "without", "but"];
-/// Words between two models.
-pub(super) const SEPARATORS: [&str; 2] = ["and", "or"];
-/// Words that belong to the number before them.
-pub(super) const SUFFIXES: [&str; 15] =
-    ["plus", "pro", "max", "mini", "edge", "ultra", "lite", "active", "prime", "se", "xl", "air", "fe", "play", "duo"];
 /// Suffixes that name a model without a number: `iphone se`, `pixel xl`.
 const NUMBERLESS: [&str; 2] = ["se", "xl"];
 
@@ -206,139 +119,22 @@ pub fn models_named(text: &str) -> Vec<String> {
 
 /// The parts of a text between dashes, as words, without what is taken back.
 pub(super) fn phrases(text: &str) -> Vec<Vec<String>> {
-    let parts = text.split(" - ").flat_map(without_denials);
-    parts.flat_map(|part| affirmed(&words(&part))).collect()
-}
-
-/// A part of a text, and apart from it what its brackets take back: `(not for iPhone 7)`.
-fn without_denials(part: &str) -> Vec<String> {
-    let mut found = vec![String::with_capacity(part.len())];
-    for piece in part.split_inclusive([')', ']']) {
-        let opened = piece.rfind(['(', '[']);
-        let denial = opened.filter(|&at| words(&piece[at..]).iter().any(|word| NEGATIONS.contains(&word.as_str())));
-        found[0].push_str(&piece[..denial.unwrap_or(piece.len())]);
-        found.extend(denial.map(|at| without_kind(&piece[at..])));
-    }
-    found
-}
-
-/// What brackets deny, with `not` in the place of a `no` at its start: `(NO iPhone 7)` denies all of it, though `No Slip` says a kind.
-fn without_kind(bracket: &str) -> String {
-    let inner = bracket.trim_start_matches(['(', '[', ' ']);
-    let first = words(inner).first().cloned().unwrap_or_default();
-    match inner.split_once(' ') {
-        Some((_, rest)) if NEGATIVE_KINDS.contains(&first.as_str()) => format!("not {rest}"),
-        _ => inner.to_owned(),
-    }
+    affirmed_and_denied(text).0
 }
 
 /// The models that a product says it is not for, in lower case, ascending.
 pub fn models_denied(product: &Product) -> Vec<String> {
     let attributes = ATTRIBUTES.iter().filter_map(|name| product.attributes.get(*name)).flatten();
     let texts = std::iter::once(&product.title).chain(attributes);
-    let parts = texts.flat_map(|text| text.split(" - ")).flat_map(without_denials);
-    let denied = parts.flat_map(|part| split_by_denials(&words(&part)).1);
+    let denied = texts.flat_map(|text| affirmed_and_denied(text).1);
     let affirmed = stated(product);
     sorted(denied.flat_map(|words| models_of(&words)).filter(|model| !affirmed.contains(model)).collect())
-}
-
-/// The runs of words that no negation takes back.
-fn affirmed(words: &[String]) -> Vec<Vec<String>> {
-    split_by_denials(words).0
-}
-
-/// The runs of words that no negation takes back, and those that one does.
-fn split_by_denials(words: &[String]) -> (Vec<Vec<String>>, Vec<Vec<String>>) {
-    let (mut runs, mut denied) = (Vec::new(), Vec::new());
-    let mut rest = words;
-    while let Some((at, length)) = (0..rest.len()).find_map(|at| Some((at, taken_back(&rest[at..])?))) {
-        let last = || rest[..at].iter().rposition(|word| SEPARATORS.contains(&word.as_str()));
-        let kept = if denies_before(&rest[at..]) { last().unwrap_or(0) } else { at };
-        runs.push(rest[..kept].to_vec());
-        denied.push(rest[kept..at + length].to_vec());
-        rest = &rest[at + length..];
-    }
-    runs.push(rest.to_vec());
-    runs.retain(|run| !run.is_empty());
-    (runs, denied)
-}
-
-/// Number of words that the negation at the start of `words` takes back, itself included: those to the next opener that is neither its
-/// own nor joined by `or`. `None` where no negation stands there.
-fn taken_back(words: &[String]) -> Option<usize> {
-    let starts_with = |pair: &[&str; 2]| words.len() > 1 && words[0] == pair[0] && words[1] == pair[1];
-    let is_pair = NEGATING_PAIRS.iter().any(starts_with);
-    let negation = words.first().map(String::as_str).filter(|word| is_pair || NEGATIONS.contains(word))?;
-    let (mut end, mut has_own) = (1 + usize::from(is_pair), false);
-    while let Some(word) = words.get(end) {
-        match opener(&words[end..]) {
-            Some(length) => (end, has_own) = (end + length, true),
-            None if OTHER_OPENERS.contains(&word.as_str()) => (end, has_own) = (end + 1, true),
-            None if LINKS.contains(&word.as_str()) => end += 1,
-            None => break,
-        }
-    }
-    if NEGATIVE_KINDS.contains(&negation) && !has_own {
-        return None;
-    }
-    let opens = |at: &usize| opener(&words[*at..]).is_some() && !["or", "nor"].contains(&words[at - 1].as_str());
-    Some((end..words.len()).find(opens).unwrap_or(words.len()))
 }
 
 fn sorted(mut models: Vec<String>) -> Vec<String> {
     models.sort();
     models.dedup();
     models
-}
-
-/// Number of words of the opener that `words` starts with.
-pub(super) fn opener(words: &[String]) -> Option<usize> {
-    let starts_with =
-        |opener: &&str| opener.split(' ').eq(words.iter().take(opener.split(' ').count()).map(String::as_str));
-    OPENERS.iter().filter(|opener| starts_with(opener)).map(|opener| opener.split(' ').count()).max()
-}
-
-/// Lower-case words; `,` `/` `&` `;` stand as separators, `+` as `plus`, `%` as `percent`, decimals stay whole, and a letter apart from
-/// its number is joined: `S 5` is `s5`.
-pub(super) fn words(text: &str) -> Vec<String> {
-    let mut spaced = String::with_capacity(text.len() + 8);
-    let mut chars = text.chars().flat_map(char::to_lowercase).peekable();
-    while let Some(c) = chars.next() {
-        let is_digit = |c: char| c.is_ascii_digit();
-        match c {
-            '.' if spaced.ends_with(is_digit) && chars.peek().copied().is_some_and(is_digit) => spaced.push(c),
-            '%' => spaced.push_str(" percent "),
-            ',' | '/' | '&' | ';' => spaced.push_str(" and "),
-            '+' => spaced.push_str(" plus "),
-            '®' | '™' | '©' => {}
-            c if c.is_alphanumeric() => spaced.push(c),
-            _ => spaced.push(' '),
-        }
-    }
-    let mut words: Vec<String> = Vec::new();
-    for word in spaced.split_whitespace() {
-        match words.last_mut() {
-            Some(last) if is_letter(last) && word.starts_with(|c: char| c.is_ascii_digit()) => last.push_str(word),
-            _ => words.push(word.to_owned()),
-        }
-    }
-    words
-}
-
-fn is_letter(word: &str) -> bool {
-    word.len() == 1 && word.starts_with(|c: char| c.is_ascii_lowercase())
-}
-
-/// Whether the negation at the start of `words` is one of what stands before it.
-fn denies_before(words: &[String]) -> bool {
-    let leads_on = |at: usize| {
-        words.get(at).is_some_and(|next| ["with", "to"].contains(&next.as_str()))
-            || words.get(at..).is_some_and(|rest| opener(rest).is_some())
-            || words.get(at).is_some_and(|next| OTHER_OPENERS.contains(&next.as_str()))
-    };
-    let is_verdict =
-        |at: usize| words.get(at).is_some_and(|word| VERDICTS.contains(&word.as_str())) && !leads_on(at + 1);
-    words[0] == "unsupported" || (1..3).any(is_verdict)
 }
 
 /// The models of a list such as `apple iphone 6 and 6s`: a model without a word of its own takes the one before it.
@@ -378,10 +174,6 @@ fn is_amount(words: &[String]) -> bool {
 /// `x330` of `6 x 330 ml`.
 fn is_times(word: &str) -> bool {
     word.strip_prefix('x').is_some_and(|number| number.starts_with(|c: char| c.is_ascii_digit()))
-}
-
-pub(super) fn has_digit(word: &str) -> bool {
-    word.chars().any(|c| c.is_ascii_digit())
 }
 
 #[cfg(test)]

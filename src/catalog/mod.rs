@@ -25,6 +25,7 @@ mod attributes;
 mod collect;
 mod compatibility;
 mod delimited;
+mod denial;
 mod draft;
 mod error;
 mod feed;
@@ -51,6 +52,7 @@ mod shopify;
 mod source;
 mod template;
 mod text;
+mod title_words;
 
 pub use attributes::{Attribute, AttributeKind, Difference, Direction, Origin, Units, Verdict, attributes, compare};
 pub use compatibility::{Compatibility, models_denied, models_named};

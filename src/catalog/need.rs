@@ -3,8 +3,9 @@
 //! Shops write it at the end of a category's name (`Cell Phone Cases & Clips`) and, in titles, before what the product is for
 //! (`Defender Series Case for iPhone 7`). Names such as `Accessories` say nothing of it, so the title speaks there.
 
-use super::compatibility::{AMOUNT_UNITS, ENDS, SEPARATORS, SUFFIXES, has_digit, opener, words};
+use super::compatibility::AMOUNT_UNITS;
 use super::product::Product;
+use super::title_words::{ENDS, SEPARATORS, SUFFIXES, has_digit, opener, words};
 
 /// Last words of names that say nothing of what stands below them.
 const VAGUE: [&str; 26] = [

@@ -7,9 +7,10 @@
 use std::collections::BTreeSet;
 
 use super::attributes::Origin;
-use super::compatibility::{ENDS, SEPARATORS, SUFFIXES, has_digit, models_named, opener, phrases, words};
+use super::compatibility::{models_named, phrases};
 use super::need::singular;
 use super::product::Product;
+use super::title_words::{ENDS, SEPARATORS, SUFFIXES, has_digit, opener, words};
 
 /// Words before a purpose that only say which ones.
 const DETERMINERS: [&str; 8] = ["a", "all", "an", "any", "most", "other", "the", "your"];
