@@ -7,6 +7,8 @@
 //! | `product`, `money` | the product record · exact prices |
 //! | `attributes` | what a product says of itself in comparable values |
 //! | `compatibility` | what a product says it fits |
+//! | `denial` | what a text takes back: `not for iPhone 7` |
+//! | `title_words` | titles as words, and what opens, parts and ends what a product is for |
 //! | `need`, `purpose` | the kind of thing that a product is · the kinds of things that it is for |
 //! | `pairs` | the shop's own pairs of products |
 //! | `price_levels` | where a price stands among the prices of its category |
