@@ -272,8 +272,8 @@ fn exact_best(
     params: SearchParams<'_>,
 ) -> Vec<ScoredRow> {
     let best = walker.beam.rows();
-    let best = &best[..best.len().min(num_rescored(params))];
-    let (first, rest) = best.split_at(best.len().min(params.k.max(SURE_AFTER)));
+    let best = &best[..num_holding(best, num_rescored(params))];
+    let (first, rest) = best.split_at(num_holding(best, params.k.max(SURE_AFTER)));
     let mut rows = Vec::with_capacity(best.len());
     rescorer.score_all(view.halves, query, first.iter().map(|met| met.row()), &mut rows);
     if !rest.is_empty() {
@@ -287,6 +287,13 @@ fn exact_best(
     }
     keep_best(&mut rows, params.k);
     rows
+}
+
+/// How many of the `best` hold `wanted` different products.
+///
+/// Copies of one text share one: many of them would take all places, and what their scores tell of the error of codes is no more than one tells.
+fn num_holding(best: &[Ranked], wanted: usize) -> usize {
+    best.chunk_by(|a, b| a.product() == b.product()).take(wanted).map(<[Ranked]>::len).sum()
 }
 
 /// A thread's memory for exact scores.

@@ -229,7 +229,7 @@ fn measure_filters(
     for kind in [FilterKind::Random, FilterKind::Clustered] {
         for &share in &settings.shares {
             progress(&format!("filter {} {}", kind.name(), share));
-            let allowed = filters::draw(kind, share, subject.num_rows(), &clusters);
+            let allowed = filters::draw(kind, share, subject, &clusters);
             figures.push(measure_filter(subject, settings, kind, share, &allowed)?);
         }
     }

@@ -28,9 +28,19 @@ pub struct Subject {
     queries: Vec<f32>,
     /// The row that each query was taken from, which is no neighbor of itself; `None` for queries from outside.
     own_rows: Option<Vec<RowId>>,
-    /// Full vectors and where each row's is among them; `None` where the file's own must serve.
-    base: Option<(Vec<f32>, Vec<u32>)>,
+    /// `None` where the file's own vectors must serve.
+    base: Option<Base>,
     build_seconds: Option<f64>,
+}
+
+/// What the file was built over.
+struct Base {
+    /// The full vectors, one after the other.
+    vectors: Vec<f32>,
+    /// For each row, its place among them.
+    order: Vec<u32>,
+    /// For each place, its row.
+    rows: Vec<u32>,
 }
 
 /// The score that a row must reach to be among a query's nearest, and how many there are.
@@ -95,12 +105,14 @@ impl Subject {
         hnsw::write(path, &base, dim, &built)?;
         let build_seconds = Some(started.elapsed().as_secs_f64());
         let hnsw = Hnsw::open(path)?;
+        let mut rows = vec![0; built.order.len()];
+        built.order.iter().zip(0u32..).for_each(|(place, row)| rows[*place as usize] = row);
         Ok(Self {
             path: path.to_owned(),
             hnsw,
             queries,
             own_rows: None,
-            base: Some((base, built.order)),
+            base: Some(Base { vectors: base, order: built.order, rows }),
             build_seconds,
         })
     }
@@ -150,10 +162,15 @@ impl Subject {
         self.own_rows.as_ref().map(|rows| rows[query])
     }
 
+    /// The row of what was at this place when the file was built, where that is known; else the row of this number.
+    pub(super) fn row_at(&self, place: u32) -> u32 {
+        self.base.as_ref().map_or(place, |base| base.rows[place as usize])
+    }
+
     /// The row's vector, as exact as there is one.
     pub(super) fn vector(&self, row: u32) -> Vec<f32> {
         match &self.base {
-            Some((base, order)) => base[order[row as usize] as usize * self.dim()..][..self.dim()].to_vec(),
+            Some(base) => base.vectors[base.order[row as usize] as usize * self.dim()..][..self.dim()].to_vec(),
             None => self.hnsw.vector(RowId(row)).unwrap_or_default(),
         }
     }
@@ -161,9 +178,9 @@ impl Subject {
     /// The score of a row that a search found, from the full vectors where there are any.
     fn true_score(&self, query: usize, found: ScoredRow) -> f32 {
         match &self.base {
-            Some((base, order)) => {
-                let at = order[found.row.index()] as usize * self.dim();
-                kernels::dot()(self.query(query), &base[at..at + self.dim()])
+            Some(base) => {
+                let at = base.order[found.row.index()] as usize * self.dim();
+                kernels::dot()(self.query(query), &base.vectors[at..at + self.dim()])
             }
             None => found.score,
         }
@@ -180,12 +197,12 @@ impl Subject {
     ) -> Result<Vec<TruthOfQuery>, IndexError> {
         let queries: Vec<usize> = (0..num_queries).collect();
         match &self.base {
-            Some((base, order)) => {
-                let rows: Vec<u32> = match allowed {
-                    Some(allowed) => allowed.iter().map(|row| order[row as usize]).collect(),
-                    None => order.clone(),
+            Some(base) => {
+                let places: Vec<u32> = match allowed {
+                    Some(allowed) => allowed.iter().map(|row| base.order[row as usize]).collect(),
+                    None => base.order.clone(),
                 };
-                let of_some = |queries: &[usize]| self.truth_by(base, &rows, queries, k);
+                let of_some = |queries: &[usize]| self.truth_by(&base.vectors, &places, queries, k);
                 Ok(queries.par_chunks(QUERIES_TOGETHER).flat_map_iter(of_some).collect())
             }
             None => queries.into_par_iter().map(|query| self.truth_by_file(query, k, allowed)).collect(),
