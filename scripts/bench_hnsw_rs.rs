@@ -9,6 +9,8 @@ const M: usize = 16;
 const EF_CONSTRUCTION: usize = 200;
 const MAX_LAYERS: usize = 16;
 const WANTED: usize = 10;
+/// Passes over the queries, of which the fastest counts.
+const ROUNDS: usize = 10;
 /// A row whose product is this near to the last true neighbor's is as good: copies of one text tie.
 const TIE: f32 = 1e-6;
 
@@ -24,9 +26,13 @@ fn main() {
     let last: Vec<f32> = queries.iter().map(|query| tenth_best(query, &rows)).collect();
     for ef in &arguments[4..] {
         let width: usize = ef.parse().expect("EF is a number");
-        let began = thread_nanoseconds();
-        let found: Vec<Vec<usize>> = queries.iter().map(|query| search(&index, query, width)).collect();
-        let seconds = (thread_nanoseconds() - began) / 1e9;
+        let pass = || -> (f64, Vec<Vec<usize>>) {
+            let began = thread_nanoseconds();
+            let found = queries.iter().map(|query| search(&index, query, width)).collect();
+            ((thread_nanoseconds() - began) / 1e9, found)
+        };
+        let (first, found) = pass();
+        let seconds = (1..ROUNDS).map(|_| pass().0).fold(first, f64::min);
         let is_hit = |query: usize, row: &usize| dot(queries[query], &rows[*row]) >= last[query] - TIE;
         let hits: usize =
             found.iter().enumerate().map(|(query, found)| found.iter().filter(|row| is_hit(query, row)).count()).sum();

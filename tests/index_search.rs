@@ -2,7 +2,7 @@
 
 mod generation;
 
-use generation::{DIM, Random, config, publish, shop, unit, vectors};
+use generation::{DIM, Random, config, products, publish, publish_vectors, shop, unit, vectors};
 use kindred::index::{Check, Generation, IndexConfig, IndexError};
 use kindred::rank::{RowId, ScoredRow};
 use roaring::RoaringBitmap;
@@ -162,6 +162,43 @@ fn the_same_input_and_seed_give_the_same_files() {
     };
     assert_eq!(files(1), files(1));
     assert_ne!(files(1)["hnsw.bin"], files(2)["hnsw.bin"], "another seed links in another order");
+}
+
+#[test]
+fn a_search_that_misses_the_recall_floor_is_widened_until_it_does_not() {
+    let built = |recall_floor| {
+        let root = tempfile::tempdir().unwrap();
+        let narrow = IndexConfig { m: 6, ef_construction: 32, ef_search: 10, recall_floor, ..config() };
+        publish(&shop(root.path()), 2000, 1, &narrow).unwrap().build
+    };
+    let as_set = built(0.0);
+    assert_eq!(as_set.ef_search, 10);
+    assert!(as_set.recall_at_10 < 0.95, "{}", as_set.recall_at_10);
+    let widened = built(0.95);
+    assert!([20, 40].contains(&widened.ef_search), "{}", widened.ef_search);
+    assert!(widened.recall_at_10 >= 0.95, "{}", widened.recall_at_10);
+}
+
+#[test]
+fn copies_of_one_text_do_not_crowd_out_what_is_nearer() {
+    let mut random = Random(5);
+    let texts: Vec<Vec<f32>> = vectors(60, 4).chunks(DIM).map(<[f32]>::to_vec).collect();
+    // The cube of a number below 1: one text in three products, most texts in one or none.
+    let copied = (0..150).flat_map(|_| {
+        let at = (random.below(1000) as f64 / 1000.0).powi(3);
+        texts[(at * texts.len() as f64) as usize].clone()
+    });
+    let root = tempfile::tempdir().unwrap();
+    let vectors: Vec<f32> = copied.collect();
+    let config = IndexConfig { recall_floor: 0.0, ..IndexConfig::default() };
+    publish_vectors(&shop(root.path()), &products(150), &vectors, DIM, "test model", &config).unwrap();
+    let generation = shop(root.path()).open_current(Check::Headers).unwrap();
+    for text in &texts {
+        let found = generation.search(text, 10, None).unwrap();
+        let exact = generation.search_exact(text, 10, None).unwrap();
+        let scores = |rows: &[ScoredRow]| rows.iter().map(|row| row.score).collect::<Vec<_>>();
+        assert_eq!(scores(&found), scores(&exact));
+    }
 }
 
 #[test]

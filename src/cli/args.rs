@@ -332,7 +332,7 @@ pub(super) struct AnnArgs {
     /// Values of ef_search, ascending
     #[arg(long, value_delimiter = ',', default_value = "12,16,24,32,48,64,96,128,192,256,384,512")]
     pub ef: Vec<usize>,
-    /// Passes over the queries for each figure; the median counts
+    /// Passes over the queries for each figure; the fastest counts
     #[arg(long, default_value_t = 3)]
     pub rounds: usize,
     /// Shares of the rows that measured filters allow

@@ -12,6 +12,7 @@ use super::exit;
 use super::output::{bytes, number, print_json, say, table, thousands};
 use super::progress::BuildBars;
 use crate::behavior::{ComplementConfig, LearnedCounts};
+use crate::config::Config;
 use crate::events::{EventStore, HistoryPart};
 use crate::index::{CatalogDir, Check, IndexError, Listed, Manifest};
 use crate::live::{ChangeLog, FoldChanges, LiveError};
@@ -52,7 +53,7 @@ fn build(context: &Context, catalog: &str, feed: &Path, live: FoldChanges) -> Re
             "learned": built.learned,
         }))?;
     } else {
-        print_built(&dir, &built, &context.config.behavior.complement)?;
+        print_built(&dir, &built, &context.config)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -66,7 +67,7 @@ fn forget_old_events(context: &Context, dir: &CatalogDir) {
     }
 }
 
-fn print_built(dir: &CatalogDir, built: &Built, config: &ComplementConfig) -> Result<()> {
+fn print_built(dir: &CatalogDir, built: &Built, config: &Config) -> Result<()> {
     let Manifest { generation, catalog, counts, build, .. } = &built.manifest;
     say!("{catalog} {generation} is in use")?;
     say!("  products    {} in {} families", thousands(counts.products), thousands(counts.families))?;
@@ -86,8 +87,12 @@ fn print_built(dir: &CatalogDir, built: &Built, config: &ComplementConfig) -> Re
         "  texts       {embedded} embedded, {reused} from the cache, {} repeated",
         thousands(built.num_repeated_texts)
     )?;
+    let wider = match build.ef_search > config.index.ef_search {
+        true => format!("; ef_search raised from {} to {} for it", config.index.ef_search, build.ef_search),
+        false => String::new(),
+    };
     say!(
-        "  recall@10   {:.4} against exact search, over {} products",
+        "  recall@10   {:.4} against exact search, over {} products{wider}",
         build.recall_at_10,
         thousands(build.recall_queries)
     )?;
@@ -96,7 +101,7 @@ fn print_built(dir: &CatalogDir, built: &Built, config: &ComplementConfig) -> Re
         let [events, orders] = [learned.events, learned.orders].map(thousands);
         let [sessions, products] = [learned.sessions, learned.products].map(thousands);
         say!("  learned     {events} events: {orders} orders and {sessions} sessions, about {products} products")?;
-        say!("  complements {}", complements(learned, config))?;
+        say!("  complements {}", complements(learned, &config.behavior.complement))?;
     }
     say!("  took        {:.1} s", build.took_ms as f64 / 1e3)?;
     Ok(())

@@ -258,7 +258,7 @@ pub fn write_generation(
 ///
 /// `more` writes the files that are made for its rows, and names them for the manifest; its errors are those of the whole. `progress` is called with the number of rows
 /// linked into the graph. Returns the manifest. Returns an error if a file
-/// cannot be written, the vectors cannot be indexed, or recall is below the floor; `dir` is then incomplete and of no use.
+/// cannot be written, the vectors cannot be indexed, or recall is below the floor however wide the search; `dir` is then incomplete and of no use.
 pub fn write_generation_with<E: From<IndexError>>(
     dir: &Path,
     input: &GenerationInput<'_>,
@@ -276,7 +276,7 @@ pub fn write_generation_with<E: From<IndexError>>(
     files.insert(COMPARISON_FILE.to_owned(), comparison::write(&dir.join(COMPARISON_FILE), &products)?);
     files.insert(LEXICAL_FILE.to_owned(), lexical::write(&dir.join(LEXICAL_FILE), &products)?);
     let hnsw = Hnsw::open(&path)?;
-    let measured = recall::measure(&hnsw, config)?;
+    let (ef_search, measured) = recall::widen(&hnsw, config)?;
     if measured.recall_at_10 < config.recall_floor {
         let floor = config.recall_floor;
         return Err(IndexError::RecallTooLow { recall: measured.recall_at_10, floor }.into());
@@ -302,7 +302,7 @@ pub fn write_generation_with<E: From<IndexError>>(
             recall_queries: measured.num_queries,
             m: config.m,
             ef_construction: config.ef_construction,
-            ef_search: config.ef_search,
+            ef_search,
             seed: config.seed,
             took_ms: input.started.elapsed().as_millis() as u64,
         },

@@ -128,7 +128,7 @@ impl Hnsw {
             }
             let view = self.view()?;
             walker.set_query(query, &view.projection, view.steps);
-            match params.allowed {
+            match params.allowed.filter(|allowed| !self.is_no_filter(params, allowed)) {
                 None => {
                     let entry = view.descend(walker);
                     walker.walk(view.graph, entry, params.ef_search.max(params.k));
@@ -137,6 +137,12 @@ impl Hnsw {
             }
             Ok(exact_best(&view, walker, rescorer, query, params))
         })
+    }
+
+    /// Whether all rows are allowed, and no plan for allowed rows is prescribed.
+    fn is_no_filter(&self, params: SearchParams<'_>, allowed: &RoaringBitmap) -> bool {
+        let num_rows = self.num_rows() as u64;
+        params.plan.is_none() && allowed.len() >= num_rows && allowed.range_cardinality(0..num_rows as u32) == num_rows
     }
 
     fn search_allowed(&self, view: &View<'_>, walker: &mut Walker, params: SearchParams<'_>, allowed: &RoaringBitmap) {

@@ -40,11 +40,11 @@ pub struct IndexConfig {
     pub m: usize,
     /// Length of the candidate list while building (`ef_construction` of the HNSW paper). 8 to 4096.
     pub ef_construction: usize,
-    /// Length of the candidate list while searching (`ef_search`). 8 to 4096.
+    /// Length of the candidate list while searching (`ef_search`). 8 to 4096. A build that misses the recall floor takes twice as much, or four times.
     pub ef_search: usize,
     /// Fixes the order of insertion: the same feed and seed give the same files.
     pub seed: u64,
-    /// A build whose recall@10 against exact search is below this is refused. 0 to 1.
+    /// A build whose recall@10 against exact search is below this, with a longer candidate list too, is refused. 0 to 1.
     pub recall_floor: f64,
 }
 
