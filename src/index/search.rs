@@ -33,7 +33,7 @@ const SURE_AFTER: usize = 10;
 /// of recall, four a ten-thousandth.
 const SURE_DEVIATIONS: f32 = 4.0;
 /// Score exactly, without a look at codes, when at most so many rows are allowed: encoding the query and scoring the best of a scan cost as much.
-const EXACT_AT_MOST: usize = 64;
+const EXACT_AT_MOST: usize = 128;
 /// A walk with a gate expands one row in the time in which a scan compares so many.
 const SCANNED_PER_EXPANSION: f64 = 19.0;
 /// Centers lie side by side: so many are compared in the time of an allowed row.
@@ -49,9 +49,11 @@ const MET_POWER: f64 = 0.3;
 /// A walk keeps at least so many times the rows wanted.
 const KEPT_PER_WANTED: f64 = 1.5;
 /// A walk may look at so many times the rows that are expected of it.
-const PATIENCE: f64 = 4.0;
+const PATIENCE: f64 = 8.0;
 /// It may expand so many times the rows that are expected of it.
-const EXPANSION_PATIENCE: f64 = 8.0;
+const EXPANSION_PATIENCE: f64 = 16.0;
+/// Of both, the share of a walk that may end with fewer rows than wanted.
+const HASTY_SHARE: f64 = 0.5;
 
 /// How a filtered search goes about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -241,13 +243,14 @@ impl Costs {
         let width = (ef_search * share.sqrt()).max(params.k as f64 * KEPT_PER_WANTED);
         // A walk expands about so many rows until it has met enough allowed ones.
         let num_expanded = width / share;
+        let patience = if params.enough.is_some() { HASTY_SHARE } else { 1.0 };
         Self {
             scan: allowed,
             cells: num_cells / CENTERS_PER_ROW + num_entered * ROWS_PER_CELL + num_met,
             walk: num_expanded * SCANNED_PER_EXPANSION,
             width: width as usize,
-            patience: (num_expanded * EXPANSION_PATIENCE) as usize,
-            budget: (num_expanded * SCANNED_PER_EXPANSION * PATIENCE) as usize,
+            patience: (num_expanded * EXPANSION_PATIENCE * patience) as usize,
+            budget: (num_expanded * SCANNED_PER_EXPANSION * PATIENCE * patience) as usize,
         }
     }
 
