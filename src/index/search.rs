@@ -33,7 +33,7 @@ const SURE_AFTER: usize = 10;
 /// of recall, four a ten-thousandth.
 const SURE_DEVIATIONS: f32 = 4.0;
 /// Score exactly, without a look at codes, when at most so many rows are allowed: encoding the query and scoring the best of a scan cost as much.
-const EXACT_AT_MOST: usize = 128;
+const EXACT_AT_MOST: usize = 256;
 /// A walk with a gate expands one row in the time in which a scan compares so many.
 const SCANNED_PER_EXPANSION: f64 = 19.0;
 /// Centers lie side by side: so many are compared in the time of an allowed row.
@@ -180,12 +180,12 @@ impl Hnsw {
         k: usize,
         allowed: &RoaringBitmap,
     ) -> Result<Vec<ScoredRow>, IndexError> {
-        rescorer.rows.resize(EXACT_AT_MOST, 0);
-        let known = allowed.iter().next_many(&mut rescorer.rows);
-        let num_known = known.partition_point(|row| (*row as usize) < self.num_rows());
-        rescorer.rows.truncate(num_known);
-        let mut rows = Vec::with_capacity(num_known);
-        rescorer.score(self.halves()?, query, &mut rows);
+        let Rescorer { few, scores, .. } = rescorer;
+        few.resize(EXACT_AT_MOST, 0);
+        let known = allowed.iter().next_many(few);
+        let known = &known[..known.partition_point(|row| (*row as usize) < self.num_rows())];
+        let mut rows = Vec::with_capacity(known.len());
+        add_scored(self.halves()?, query, known, scores, &mut rows);
         keep_best(&mut rows, k);
         Ok(rows)
     }
@@ -308,6 +308,8 @@ fn num_holding(best: &[Ranked], wanted: usize) -> usize {
 /// A thread's memory for exact scores.
 #[derive(Default)]
 struct Rescorer {
+    /// Rows that are few: always as many places.
+    few: Vec<u32>,
     rows: Vec<u32>,
     scores: Vec<f32>,
 }
@@ -323,15 +325,15 @@ impl Rescorer {
     ) {
         self.rows.clear();
         self.rows.extend(rows);
-        self.score(halves, query, scored);
+        add_scored(halves, query, &self.rows, &mut self.scores, scored);
     }
+}
 
-    /// Adds the rows of the memory to `scored` with their exact scores.
-    fn score(&mut self, halves: Halves<'_>, query: &[f32], scored: &mut Vec<ScoredRow>) {
-        halves.score_rows(query, &self.rows, &mut self.scores);
-        let pairs = self.rows.iter().zip(&self.scores);
-        scored.extend(pairs.map(|(row, score)| ScoredRow { row: RowId(*row), score: *score }));
-    }
+/// Adds `rows` to `scored` with their exact scores, which stand in `scores` afterwards.
+fn add_scored(halves: Halves<'_>, query: &[f32], rows: &[u32], scores: &mut Vec<f32>, scored: &mut Vec<ScoredRow>) {
+    halves.score_rows(query, rows, scores);
+    let pairs = rows.iter().zip(scores);
+    scored.extend(pairs.map(|(row, score)| ScoredRow { row: RowId(*row), score: *score }));
 }
 
 fn mean_and_deviation(numbers: impl Iterator<Item = f32>) -> (f32, f32) {
