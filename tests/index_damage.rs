@@ -6,11 +6,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use generation::{DIM, Random, config, publish, shop, unit};
-use kindred::index::{Check, Generation, IndexError, MANIFEST_FILE};
+use kindred::index::{Check, Generation, IndexError, MANIFEST_FILE, WordQuery};
 use kindred::rank::RowId;
+use roaring::RoaringBitmap;
 
 const COPIES: usize = 200;
-const ROWS: usize = 300;
+const ROWS: usize = 900;
 
 fn files(dir: &Path) -> Vec<PathBuf> {
     let mut files: Vec<_> = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -76,8 +77,9 @@ fn damage_that_only_hashes_can_see_never_crashes_a_search() {
     let manifest = publish(&dir, ROWS, 4, &config()).unwrap();
     let folder = dir.path().join(&manifest.generation);
     let mut random = Random(5);
-    for copy in 0..150 {
-        let file = &files(&folder)[copy % 4];
+    let files = files(&folder);
+    for copy in 0..40 * files.len() {
+        let file = &files[copy % files.len()];
         let whole = fs::read(file).unwrap();
         for _ in 0..40 {
             damage(file, &mut random, false);
@@ -93,10 +95,26 @@ fn exercise(generation: &Generation, random: &mut Random) {
     let query = unit((0..DIM).map(|_| random.signed()).collect());
     let _ = generation.search(&query, 5, None);
     let _ = generation.search_exact(&query, 5, None);
+    // Nearly all rows for the walk, most of them for the cells, some for the scan of codes.
+    for one_in in [20, 3, 2] {
+        let allowed: RoaringBitmap = (0..ROWS as u32).filter(|row| (row % one_in == 0) == (one_in == 2)).collect();
+        let _ = generation.search(&query, 5, Some(&allowed));
+    }
     for row in (0..ROWS as u32).map(RowId) {
         let products = generation.products();
         let _ = (products.id(row), products.price(row), products.family(row), products.product(row));
         let _ = products.row(&format!("sku/{}", row.0));
+    }
+    if let Some(words) = generation.words() {
+        let mut asked = WordQuery::default();
+        (0..ROWS as u32).step_by(50).for_each(|row| words.add_row(RowId(row), &mut asked));
+        let _ = words.best(&asked, 5, |_| true);
+    }
+    if let Some(comparison) = generation.comparison() {
+        for row in (0..ROWS as u32).map(RowId) {
+            let _ = (comparison.attributes(row), comparison.cost(row));
+            let _ = comparison.leaf(row).map(|leaf| (comparison.path(leaf).len(), comparison.row_of(leaf)));
+        }
     }
     let _ = generation.terms().fields();
     let _ = generation.terms().rows("brand", "acme");

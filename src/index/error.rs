@@ -95,8 +95,8 @@ pub enum IndexError {
     Vectors(String),
     /// The finished graph finds too little.
     #[error(
-        "the new index finds too little: recall@10 is {recall:.4}, the floor is {floor:.4}; raise index.ef_construction or index.m \
-         (the generation in use is unchanged)"
+        "the new index finds too little: recall@10 is {recall:.4}, the floor is {floor:.4}, even with eight times the ef_search set; \
+         raise index.ef_construction, index.m or index.ef_search (the generation in use is unchanged)"
     )]
     RecallTooLow {
         /// Measured recall@10.

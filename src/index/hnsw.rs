@@ -6,7 +6,7 @@
 //! | tag | element | count | meaning |
 //! |---|---|---|---|
 //! | `META` | u32 | 4 | `n, dim, m, num_upper_layers` |
-//! | `PROJ` | i8 | `p` rows | directions that the codes hold, see [`super::projection`]; none when they hold all dimensions (`p = dim`) |
+//! | `PROJ` | u8 | `p` rows | directions that the codes hold, as signed bytes plus 128, see [`super::projection`]; none when they hold all dimensions (`p = dim`) |
 //! | `SCAL` | f32 | 1 | what a number of a direction was multiplied by |
 //! | `STEP` | f32 | `p` | spacing of the levels of each number |
 //! | `CODE` | u8 | `n * stride` | the vectors in four bits a number, see [`super::codes`]: what the walk compares |

@@ -14,7 +14,7 @@ const K: usize = 10;
 /// Rows whose score is this near to the tenth exact score count as equally good: copies of one text tie.
 const TIE: f32 = 1e-6;
 /// How many times as wide as set a search may become to reach the floor: it takes nearly as many times as long.
-const WIDEST: usize = 4;
+const WIDEST: usize = 8;
 
 /// The outcome of a measurement.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -23,10 +23,8 @@ use crate::rank::{RowId, ScoredRow, best_first, keep_best};
 
 /// For each row wanted, so many of the best by codes are scored exactly …
 const RERANK_FACTOR: usize = 3;
-/// … at least so many …
+/// … at least so many, and at least as many as a walk keeps.
 const RERANK_AT_LEAST: usize = 30;
-/// … and at least one in so many of a wide walk: who walks far wants the last hundredth of recall.
-const RERANK_SHARE: usize = 4;
 /// Scoring may end after so many rows, or as many as are wanted, …
 const SURE_AFTER: usize = 10;
 /// … when what codes tell of the next is so many standard deviations of their error below the last that counts. Three lose a thousandth
@@ -134,6 +132,12 @@ impl Hnsw {
                 None => {
                     let entry = view.descend(walker);
                     walker.walk(view.graph, entry, params.ef_search.max(params.k));
+                    if walker.beam.rows().len() < params.k.min(self.num_rows()) {
+                        // No link leads out of where the walk ended.
+                        let mut all = RoaringBitmap::new();
+                        all.insert_range(0..self.num_rows() as u32);
+                        walker.scan(view.graph, &all, num_rescored(params));
+                    }
                 }
                 Some(allowed) => self.search_allowed(&view, walker, params, allowed),
             }
@@ -266,7 +270,7 @@ impl Costs {
 }
 
 fn num_rescored(params: SearchParams<'_>) -> usize {
-    (params.k * RERANK_FACTOR).max(RERANK_AT_LEAST).max(params.ef_search / RERANK_SHARE)
+    (params.k * RERANK_FACTOR).max(RERANK_AT_LEAST).max(params.ef_search)
 }
 
 /// Scores the walker's best rows with full vectors; the best `k`.

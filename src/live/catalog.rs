@@ -243,6 +243,7 @@ impl Shared {
         let state = self.view.load_full();
         let mut overlay = state.overlay.clone();
         let mut append = log.begin()?;
+        let seen = append.seen();
         let mut replay = Replay { baseline: &state.baseline, embedder: &self.embedder, template: &self.template };
         append.read_since(overlay.seq, &mut |entry| replay.apply(&mut overlay, entry))?;
         let at_ms = Timestamp::now().as_millisecond();
@@ -250,11 +251,14 @@ impl Shared {
         let mut receipts = group.iter().map(&mut add).collect::<Result<Vec<Receipt>, LiveError>>()?;
         if receipts.iter().any(|receipt| receipt.accepted > 0) {
             append.commit()?;
+        } else {
+            drop(append);
         }
         receipts.iter_mut().for_each(|receipt| receipt.seq = overlay.seq);
         if overlay.seq != state.overlay.seq {
             self.view.store(Arc::new(State::new(state.baseline.clone(), overlay)));
         }
+        log.has_taken(seen);
         Ok(receipts)
     }
 }

@@ -162,6 +162,11 @@ impl ChangeLog {
         Ok(())
     }
 
+    /// What an [`Append`] read of other connections' changes is in use, and no news any more. Until then a write that fails leaves it news.
+    pub fn has_taken(&mut self, seen: Seen) {
+        self.seen = seen.0;
+    }
+
     /// Starts to add changes; no other process adds any until the result is dropped.
     ///
     /// Returns an error if another process keeps the file to itself, it cannot be written, or another file has taken its place.
@@ -172,10 +177,9 @@ impl ChangeLog {
         }
         let failed = |error| Step::Write.failed(&self.path, error);
         let seen = data_version(&self.connection).map_err(failed)?;
-        self.seen = seen;
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
         let last = last_seq(&transaction).map_err(failed)?;
-        Ok(Append { path: &self.path, transaction, last })
+        Ok(Append { path: &self.path, transaction, last, seen })
     }
 
     /// Forgets the longest run of changes from the oldest on that are settled by `settled` and were made before `before_ms`. Returns
@@ -206,9 +210,19 @@ pub struct Append<'a> {
     path: &'a Path,
     transaction: Transaction<'a>,
     last: u64,
+    seen: i64,
 }
 
+/// What other connections had written when an [`Append`] was begun.
+#[derive(Debug, Clone, Copy)]
+pub struct Seen(i64);
+
 impl Append<'_> {
+    /// For [`ChangeLog::has_taken`], once what was read is in use.
+    pub fn seen(&self) -> Seen {
+        Seen(self.seen)
+    }
+
     /// Calls `take` with the changes after `seq` that are in the log already.
     ///
     /// Returns an error as [`ChangeLog::read_since`] does.

@@ -40,7 +40,7 @@ pub struct IndexConfig {
     pub m: usize,
     /// Length of the candidate list while building (`ef_construction` of the HNSW paper). 8 to 4096.
     pub ef_construction: usize,
-    /// Length of the candidate list while searching (`ef_search`). 8 to 4096. A build that misses the recall floor takes twice as much, or four times.
+    /// Length of the candidate list while searching (`ef_search`). 8 to 4096. A build that misses the recall floor takes up to eight times as much.
     pub ef_search: usize,
     /// Fixes the order of insertion: the same feed and seed give the same files.
     pub seed: u64,

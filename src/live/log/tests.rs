@@ -64,6 +64,21 @@ fn changes_come_back_as_they_were_put_in_also_from_another_connection() {
 }
 
 #[test]
+fn what_a_write_that_failed_had_read_stays_news() {
+    let (_dir, path, mut log) = made();
+    push(&mut log, 0..2).unwrap();
+    let mut other = ChangeLog::open_existing(&path).unwrap().unwrap();
+    push(&mut log, 2..3).unwrap();
+    drop(other.begin().unwrap());
+    assert!(other.has_news().unwrap(), "nothing was taken of what was read");
+    let append = other.begin().unwrap();
+    let seen = append.seen();
+    append.commit().unwrap();
+    other.has_taken(seen);
+    assert!(!other.has_news().unwrap());
+}
+
+#[test]
 fn a_purge_takes_the_oldest_that_are_settled_and_old_enough_and_numbers_go_on() {
     let (_dir, path, mut log) = made();
     push(&mut log, 0..10).unwrap();
