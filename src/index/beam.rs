@@ -13,6 +13,11 @@ impl Ranked {
     /// Most rows that fit.
     pub const MAX_ROWS: usize = 1 << 31;
 
+    /// A row whose neighbors have not been looked at; it must be below [`Ranked::MAX_ROWS`].
+    pub fn new(row: u32, product: i32) -> Self {
+        Self(kernels::pack(product, row))
+    }
+
     /// The row.
     pub fn row(self) -> u32 {
         (self.0 as u32) >> 1

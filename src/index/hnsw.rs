@@ -1,14 +1,14 @@
 //! The vectors and their HNSW graph in one mapped file, `hnsw.bin`, laid out to be searched in place.
 //!
-//! Sections (kind `HNSW`, version [`VERSION`]); `n` rows, `dim` dimensions, `m0 = 2 m` places for links, `stride` is 64 bytes for
-//! each 128 of the `p` directions:
+//! Sections (kind `HNSW`, version [`VERSION`]); `n` rows, `dim` dimensions, `m0 = 2 m` places for links, `p` directions of which a code has `d`
+//! digits, 1 or 2, `stride` is 64 bytes for each 128 of the `p * d` numbers:
 //!
 //! | tag | element | count | meaning |
 //! |---|---|---|---|
 //! | `META` | u32 | 4 | `n, dim, m, num_upper_layers` |
 //! | `PROJ` | u8 | `p` rows | directions that the codes hold, as signed bytes plus 128, see [`super::projection`]; none when they hold all dimensions (`p = dim`) |
 //! | `SCAL` | f32 | 1 | what a number of a direction was multiplied by |
-//! | `STEP` | f32 | `p` | spacing of the levels of each number |
+//! | `STEP` | f32 | `p * d` | spacing of the levels of each number |
 //! | `CODE` | u8 | `n * stride` | the vectors in four bits a number, see [`super::codes`]: what the walk compares |
 //! | `HALF` | u16 | `n * dim` | the vectors as IEEE 754 half-precision numbers: what the best rows are scored with |
 //! | `LNK0` | u32 | `n * m0` | layer 0: neighbors of each row, [`NONE`] behind the last |
@@ -40,13 +40,15 @@ use crate::rank::{RowId, ScoredRow};
 /// Kind of the file.
 pub const KIND: Tag = *b"HNSW";
 /// Version of the layout above.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 /// Marks the end of a neighbor list.
 pub const NONE: u32 = u32::MAX;
 /// Most dimensions a vector may have.
 pub const MAX_DIM: usize = 8192;
 /// Numbers of a row that are asked for before its score is computed; while they come, the processor asks for the others by itself.
 const FETCHED: usize = 64;
+/// A layer of at most so many rows is compared as a whole, as a walk there may not get past rows that are nearly alike.
+const COMPARED: usize = 64;
 /// A graph in memory, as the build hands it over to be written.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Graph {
@@ -63,7 +65,7 @@ pub struct Graph {
 /// Returns an error if the file cannot be written.
 pub fn write(path: &Path, vectors: &[f32], dim: usize, built: &Built) -> Result<FileDigest, IndexError> {
     let Built { graph, projection, levels, codes, order, centers, cell_starts } = built;
-    let stride = codes::stride(projection.num_directions());
+    let stride = levels.stride();
     let meta = [order.len() as u32, dim as u32, graph.m as u32, graph.upper.len() as u32];
     let scale = [projection.scale()];
     let mut code_rows = vec![0u8; codes.len()];
@@ -142,14 +144,15 @@ impl Hnsw {
         let num_upper = layer_starts.last().copied().unwrap_or(0);
         let num_directions = Projection::new(file.section(*b"PROJ")?, projection_scale, dim)
             .map_or(0, |projection| projection.num_directions());
-        let (stride, num_centers) = (codes::stride(num_directions).max(1), file.section::<u8>(*b"CENT")?.len());
+        let num_numbers = file.section::<f32>(*b"STEP")?.len();
+        let (stride, num_centers) = (codes::stride(num_numbers).max(1), file.section::<u8>(*b"CENT")?.len());
         let fits = dim <= MAX_DIM
             && m0 > 0
             && num_directions > 0
             && file.section::<u8>(*b"CODE")?.len() == num_rows * stride
             && num_centers.is_multiple_of(stride)
             && file.section::<u32>(*b"CELL")?.len() == num_centers / stride * (num_layers as usize + 1) + 1
-            && file.section::<f32>(*b"STEP")?.len() == num_directions
+            && [num_directions, 2 * num_directions].contains(&num_numbers)
             && file.section::<u16>(*b"HALF")?.len() == num_rows * dim
             && file.section::<u32>(*b"LNK0")?.len() == num_rows * m0
             && layer_starts.len() == num_layers as usize + 1
@@ -189,13 +192,14 @@ impl Hnsw {
         let misfit = || self.file.damaged("section PROJ has another length");
         let projection =
             Projection::new(self.file.section(*b"PROJ")?, self.projection_scale, self.dim).ok_or_else(misfit)?;
-        let stride = codes::stride(projection.num_directions());
+        let steps: &[f32] = self.file.section(*b"STEP")?;
+        let stride = codes::stride(steps.len());
         let graph =
             Graph0 { codes: self.file.section(*b"CODE")?, stride, links: self.file.section(*b"LNK0")?, m0: self.m0 };
         Ok(View {
             graph,
             projection,
-            steps: self.file.section(*b"STEP")?,
+            steps,
             halves: self.halves()?,
             upper_links: self.file.section(*b"ULNK")?,
             layer_starts: &self.layer_starts,
@@ -242,23 +246,31 @@ impl Halves<'_> {
 }
 
 impl View<'_> {
+    /// Where the layers that are walked through begin, and how many rows are compared before that.
+    fn upper_layers(&self) -> (&[usize], usize) {
+        let is_walked = |layer: &[usize]| layer[1] - layer[0] > COMPARED;
+        let num_walked = self.layer_starts.windows(2).take_while(|layer| is_walked(layer)).count();
+        let compared = self.layer_starts.get(num_walked + 1).map_or(1, |end| end - self.layer_starts[num_walked]);
+        (&self.layer_starts[..=num_walked], compared)
+    }
+
     /// Walks down the upper layers to the row nearest to the walker's query.
     pub(super) fn descend(&self, walker: &mut Walker) -> u32 {
         let m = self.graph.m0 / 2;
-        let mut best = (walker.products_of(self.graph, &[0])[0], 0);
-        for layer in self.layer_starts.windows(2).rev() {
+        let (walked, compared) = self.upper_layers();
+        let compared: Vec<u32> = (0..compared as u32).collect();
+        let mut best = walker.best_of(self.graph, &compared);
+        for layer in walked.windows(2).rev() {
             let links = &self.upper_links[layer[0] * m..layer[1] * m];
-            while let Some(list) = links.get(best.1 as usize * m..(best.1 as usize + 1) * m) {
+            while let Some(list) = links.get(best.row() as usize * m..(best.row() as usize + 1) * m) {
                 let num_links = list.iter().position(|row| *row as usize >= self.graph.num_rows()).unwrap_or(m);
-                let products = walker.products_of(self.graph, &list[..num_links]);
-                let nearest =
-                    products.iter().copied().zip(list.iter().copied()).max_by_key(|(product, row)| (*product, !row));
-                match nearest {
-                    Some(nearest) if nearest.0 > best.0 => best = nearest,
-                    _ => break,
+                let nearest = walker.best_of(self.graph, &list[..num_links]);
+                if nearest.product() <= best.product() {
+                    break;
                 }
+                best = nearest;
             }
         }
-        best.1
+        best.row()
     }
 }

@@ -28,6 +28,7 @@
 //! | `revise` | a generation with some of its files replaced |
 //! | `section` | the container of all of them |
 //! | `disk` | durable writes |
+//! | `exact` | the nearest rows by comparing every vector |
 //! | `error` | what can go wrong |
 
 mod beam;
@@ -38,6 +39,7 @@ mod codes;
 mod comparison;
 mod disk;
 mod error;
+mod exact;
 mod generation;
 mod half_vector;
 mod hnsw;

@@ -4,6 +4,7 @@ use rayon::prelude::*;
 
 use super::build::IndexConfig;
 use super::error::IndexError;
+use super::exact;
 use super::hnsw::Hnsw;
 use super::search::SearchParams;
 use crate::rank::RowId;
@@ -11,8 +12,6 @@ use crate::rank::RowId;
 /// Most products that are asked.
 const MAX_QUERIES: usize = 2000;
 const K: usize = 10;
-/// Rows whose score is this near to the tenth exact score count as equally good: copies of one text tie.
-const TIE: f32 = 1e-6;
 /// How many times as wide as set a search may become to reach the floor: it takes nearly as many times as long.
 const WIDEST: usize = 8;
 
@@ -65,6 +64,6 @@ fn of_row(hnsw: &Hnsw, row: RowId, ef_search: usize) -> Result<f64, IndexError> 
     exact.truncate(K);
     found.truncate(K);
     let Some(last) = exact.last() else { return Ok(1.0) };
-    let hits = found.iter().filter(|hit| hit.score >= last.score - TIE).count();
+    let hits = found.iter().filter(|hit| hit.score >= last.score - exact::TIE).count();
     Ok(hits as f64 / exact.len() as f64)
 }

@@ -240,11 +240,12 @@ impl Walker {
         kernels::score_unfetched(graph.codes, graph.stride, &self.fresh, &self.query, &mut self.products);
     }
 
-    /// Products of the query with these rows, in their order.
-    pub fn products_of(&mut self, graph: Graph0<'_>, rows: &[u32]) -> &[i32] {
+    /// The nearest to the query of `rows`, of which there must be one.
+    pub fn best_of(&mut self, graph: Graph0<'_>, rows: &[u32]) -> Ranked {
         self.fresh.clear();
         self.fresh.extend_from_slice(rows);
         self.compare_unfetched(graph);
-        &self.products
+        let met = rows.iter().zip(&self.products).map(|(row, product)| Ranked::new(*row, *product));
+        met.min().unwrap_or_else(|| Ranked::new(0, i32::MIN))
     }
 }

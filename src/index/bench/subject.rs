@@ -8,18 +8,13 @@ use roaring::RoaringBitmap;
 
 use crate::index::build::{IndexConfig, build_graph};
 use crate::index::error::IndexError;
+use crate::index::exact::{self, Truth};
 use crate::index::hnsw::{self, Hnsw};
 use crate::index::kernels;
 use crate::rank::{RowId, ScoredRow};
 
 /// Most products of a generation that are asked for their neighbors.
 const MAX_QUERIES: usize = 2000;
-/// A row whose score is this near to the last true neighbor's is as good: copies of one text tie.
-const TIE: f32 = 1e-6;
-/// Queries whose true neighbors are found in one reading of the vectors …
-const QUERIES_TOGETHER: usize = 64;
-/// … so many rows at a time.
-const ROWS_TOGETHER: usize = 256;
 
 /// A mapped file and queries to ask it.
 pub struct Subject {
@@ -42,9 +37,6 @@ struct Base {
     /// For each place, its row.
     rows: Vec<u32>,
 }
-
-/// The score that a row must reach to be among a query's nearest, and how many there are.
-pub type TruthOfQuery = (f32, usize);
 
 /// Reads a file of little-endian f32 numbers, rows of `dim` one after the other.
 ///
@@ -194,42 +186,21 @@ impl Subject {
         k: usize,
         allowed: Option<&RoaringBitmap>,
         num_queries: usize,
-    ) -> Result<Vec<TruthOfQuery>, IndexError> {
-        let queries: Vec<usize> = (0..num_queries).collect();
+    ) -> Result<Vec<Truth>, IndexError> {
         match &self.base {
             Some(base) => {
                 let places: Vec<u32> = match allowed {
                     Some(allowed) => allowed.iter().map(|row| base.order[row as usize]).collect(),
                     None => base.order.clone(),
                 };
-                let of_some = |queries: &[usize]| self.truth_by(&base.vectors, &places, queries, k);
-                Ok(queries.par_chunks(QUERIES_TOGETHER).flat_map_iter(of_some).collect())
+                let queries: Vec<&[f32]> = (0..num_queries).map(|at| self.query(at)).collect();
+                Ok(exact::nearest(&base.vectors, &places, &queries, k))
             }
-            None => queries.into_par_iter().map(|query| self.truth_by_file(query, k, allowed)).collect(),
+            None => (0..num_queries).into_par_iter().map(|query| self.truth_by_file(query, k, allowed)).collect(),
         }
     }
 
-    /// Block of rows after block of rows, so that a block is read from memory once for all of `queries`.
-    fn truth_by(&self, base: &[f32], rows: &[u32], queries: &[usize], k: usize) -> Vec<TruthOfQuery> {
-        let (dot, dim) = (kernels::dot(), self.dim());
-        let mut best = vec![Vec::with_capacity(k + 1); queries.len()];
-        for block in rows.chunks(ROWS_TOGETHER) {
-            for (query, best) in queries.iter().zip(&mut best) {
-                let query = self.query(*query);
-                for row in block {
-                    keep(best, k, dot(query, &base[*row as usize * dim..][..dim]));
-                }
-            }
-        }
-        best.into_iter().map(|best| (best.last().copied().unwrap_or(f32::INFINITY), best.len())).collect()
-    }
-
-    fn truth_by_file(
-        &self,
-        query: usize,
-        k: usize,
-        allowed: Option<&RoaringBitmap>,
-    ) -> Result<TruthOfQuery, IndexError> {
+    fn truth_by_file(&self, query: usize, k: usize, allowed: Option<&RoaringBitmap>) -> Result<Truth, IndexError> {
         let mut found = self.hnsw.search_exact(self.query(query), k + 1, allowed)?;
         found.retain(|found| Some(found.row) != self.own_row(query));
         found.truncate(k);
@@ -237,17 +208,9 @@ impl Subject {
     }
 
     /// The share of the true neighbors that `found` holds.
-    pub(super) fn recall(&self, query: usize, (last, num): TruthOfQuery, found: &[ScoredRow], k: usize) -> f64 {
+    pub(super) fn recall(&self, query: usize, (last, num): Truth, found: &[ScoredRow], k: usize) -> f64 {
         let found = found.iter().filter(|found| Some(found.row) != self.own_row(query)).take(k);
-        let hits = found.filter(|found| self.true_score(query, **found) >= last - TIE).count();
+        let hits = found.filter(|found| self.true_score(query, **found) >= last - exact::TIE).count();
         if num == 0 { 1.0 } else { hits as f64 / num as f64 }
-    }
-}
-
-/// Keeps `score` among the `k` highest, which descend.
-fn keep(best: &mut Vec<f32>, k: usize, score: f32) {
-    if best.len() < k || best.last().is_some_and(|last| score > *last) {
-        best.insert(best.partition_point(|kept| *kept >= score), score);
-        best.truncate(k);
     }
 }

@@ -4,8 +4,9 @@ use std::time::Instant;
 
 use roaring::RoaringBitmap;
 
-use super::subject::{Subject, TruthOfQuery};
+use super::subject::Subject;
 use super::{IndexError, Point};
+use crate::index::exact::Truth;
 use crate::index::hnsw::Hnsw;
 use crate::index::kernels;
 use crate::index::search::{Plan, SearchParams};
@@ -17,7 +18,7 @@ const DEFAULT_EF: usize = 96;
 /// A question to all queries.
 pub(super) struct Asked<'a> {
     pub subject: &'a Subject,
-    pub truth: &'a [TruthOfQuery],
+    pub truth: &'a [Truth],
     pub k: usize,
     pub allowed: Option<&'a RoaringBitmap>,
     pub plan: Option<Plan>,

@@ -80,7 +80,7 @@ fn encode(centers: &[Vec<f32>], rows: Rows<'_>) -> Vec<u8> {
 
 /// The nearest of the centers to each of `wanted`.
 fn assign(wanted: &[u32], centers: &[u8], rows: Rows<'_>) -> Vec<u32> {
-    let stride = codes::stride(rows.projection.num_directions());
+    let stride = rows.levels.stride();
     let nearest = |walker: &mut Walker, row: &u32| {
         walker.set_query(&rows.vectors[*row as usize * rows.dim..][..rows.dim], rows.projection, &rows.levels.step);
         walker.nearest_center(centers, stride)

@@ -7,7 +7,7 @@
 
 use rayon::prelude::*;
 
-use super::super::codes::{self, Levels};
+use super::super::codes::Levels;
 use super::super::hnsw::NONE;
 use super::super::projection::Projection;
 use super::super::walk::{Graph0, Walker};
@@ -15,6 +15,12 @@ use super::fine::FineRows;
 
 /// The largest batch, as one in so many of the rows that are in the graph.
 const BATCH_SHARE: usize = 16;
+/// A row keeps at least one in so many places for links filled, with the nearest that pruning left out: around a row in the middle of many, pruning would
+/// leave the others with a link to that one alone, and most of them without one that leads there.
+const FEWEST_SHARE: usize = 8;
+/// Rows of which the nearest is where a walk starts: from one row alone, more rows of another kind than the walk is wide would keep it from ever
+/// getting to its own, and a group of like rows would end up as islands.
+const ENTRIES: usize = 256;
 
 /// One pass over all rows.
 #[derive(Debug, Clone, Copy)]
@@ -50,7 +56,7 @@ pub(super) struct Layer0<'a> {
 
 impl<'a> Layer0<'a> {
     pub(super) fn new(rows: Rows<'a>, m0: usize) -> Self {
-        let stride = codes::stride(rows.projection.num_directions());
+        let stride = rows.levels.stride();
         Self { rows, stride, links: vec![NONE; rows.codes.len() / stride * m0], m0 }
     }
 
@@ -71,13 +77,15 @@ impl<'a> Layer0<'a> {
     /// The rows, other than `row`, that a walk of this width from `entry` finds nearest to `row`.
     pub(super) fn nearest(&self, row: u32, entry: u32, width: usize) -> Vec<u32> {
         let mut walker = Walker::default();
-        self.walk_to(&mut walker, row, entry, width);
+        self.walk_to(&mut walker, row, &[entry], width);
         walker.beam.rows().iter().map(|met| met.row()).filter(|met| *met != row).collect()
     }
 
-    fn walk_to(&self, walker: &mut Walker, row: u32, entry: u32, width: usize) {
+    /// Walks towards `row` from the nearest of `entries`.
+    fn walk_to(&self, walker: &mut Walker, row: u32, entries: &[u32], width: usize) {
         let Rows { vectors, dim, projection, levels, .. } = self.rows;
         walker.set_query(&vectors[row as usize * dim..][..dim], projection, &levels.step);
+        let entry = walker.best_of(self.graph(), entries).row();
         walker.walk(self.graph(), entry, width);
     }
 
@@ -85,12 +93,12 @@ impl<'a> Layer0<'a> {
         Graph0 { codes: self.rows.codes, stride: self.stride, links: &self.links, m0: self.m0 }
     }
 
-    /// Inserts the rows of `order`, the first of which every walk starts from. `progress` is called with the number of rows inserted.
+    /// Inserts the rows of `order`, of which the first are those that walks start from. `progress` is called with the number of rows inserted.
     pub(super) fn insert_all(&mut self, order: &[u32], pass: Pass, progress: &mut dyn FnMut(usize)) {
         let mut num_inserted = 1;
         while num_inserted < order.len() {
             let batch = (num_inserted / BATCH_SHARE).clamp(1, order.len() - num_inserted);
-            self.link(&order[num_inserted..num_inserted + batch], order[0], pass);
+            self.link(&order[num_inserted..num_inserted + batch], &order[..num_inserted.min(ENTRIES)], pass);
             num_inserted += batch;
             progress(num_inserted);
         }
@@ -101,18 +109,18 @@ impl<'a> Layer0<'a> {
         let batch = order.len().div_ceil(BATCH_SHARE).max(1);
         let mut num_done = 0;
         for rows in order.chunks(batch) {
-            self.link(rows, order[0], pass);
+            self.link(rows, &order[..order.len().min(ENTRIES)], pass);
             num_done += rows.len();
             progress(num_done);
         }
     }
 
     /// Links `rows` both ways on the graph as it is.
-    fn link(&mut self, rows: &[u32], entry: u32, pass: Pass) {
+    fn link(&mut self, rows: &[u32], entries: &[u32], pass: Pass) {
         let found: Vec<Vec<u32>> = rows
             .par_iter()
             .with_min_len(8)
-            .map_init(Walker::default, |walker, &row| self.candidates(walker, row, entry, pass))
+            .map_init(Walker::default, |walker, &row| self.candidates(walker, row, entries, pass))
             .collect();
         for (row, links) in rows.iter().zip(&found) {
             let places = self.list_mut(*row);
@@ -133,8 +141,8 @@ impl<'a> Layer0<'a> {
     }
 
     /// The links of `row` among what a walk towards it meets and what it is linked to.
-    fn candidates(&self, walker: &mut Walker, row: u32, entry: u32, pass: Pass) -> Vec<u32> {
-        self.walk_to(walker, row, entry, pass.width);
+    fn candidates(&self, walker: &mut Walker, row: u32, entries: &[u32], pass: Pass) -> Vec<u32> {
+        self.walk_to(walker, row, entries, pass.width);
         let mut candidates: Vec<u32> = walker.beam.rows().iter().map(|met| met.row()).collect();
         candidates.extend(self.graph().neighbors(row));
         candidates.retain(|candidate| *candidate != row);
@@ -162,7 +170,7 @@ impl<'a> Layer0<'a> {
         let mut nearest: Vec<(i32, u32)> =
             candidates.iter().map(|other| (fine.distance(row, *other), *other)).collect();
         nearest.sort_unstable();
-        let mut kept: Vec<u32> = Vec::with_capacity(self.m0);
+        let (mut kept, mut left_out) = (Vec::with_capacity(self.m0), Vec::new());
         for (own, candidate) in nearest {
             if kept.len() == self.m0 {
                 break;
@@ -170,8 +178,12 @@ impl<'a> Layer0<'a> {
             let is_nearer = |other: &u32| alpha * (fine.distance(candidate, *other) as f32) < own as f32;
             if !kept.iter().any(is_nearer) {
                 kept.push(candidate);
+            } else {
+                left_out.push(candidate);
             }
         }
+        let missing = self.m0.div_ceil(FEWEST_SHARE).saturating_sub(kept.len());
+        kept.extend(left_out.into_iter().take(missing));
         kept
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! | file | subject |
 //! |---|---|
+//! | `coding` | how fine the codes are |
 //! | `upper` | layers 1 and up, by `hnsw_rs` |
 //! | `layer0` | layer 0: insertion in batches, then refinement |
 //! | `copies` | rows with equal codes |
@@ -11,6 +12,7 @@
 //! | `order` | rows renumbered in the order of a walk |
 
 mod cells;
+mod coding;
 mod copies;
 mod fine;
 mod layer0;
@@ -21,12 +23,13 @@ mod upper;
 use serde::{Deserialize, Serialize};
 
 use super::beam::Ranked;
-use super::codes::{self, Levels};
+use super::codes::Levels;
 use super::error::IndexError;
 use super::hnsw::{Graph, MAX_DIM};
 use super::kernels;
 use super::projection::Projection;
 use cells::Cells;
+use coding::Coding;
 use copies::Copies;
 use fine::FineRows;
 use layer0::{Layer0, Pass, Rows};
@@ -91,16 +94,14 @@ pub fn build_graph(
     progress: &mut dyn FnMut(usize),
 ) -> Result<Built, IndexError> {
     check_vectors(vectors, dim)?;
-    let projection = Projection::fit(vectors, dim);
-    let levels = Levels::fit(vectors, dim, &projection);
-    let codes = codes::encode(vectors, dim, &projection, &levels);
+    let Coding { projection, levels, codes } = Coding::find(vectors, dim);
     let order = insertion_order(vectors.len() / dim, config.seed);
     let Some(&entry_point) = order.first() else {
         let graph = Graph { m: config.m, ..Graph::default() };
         return Ok(Built { graph, projection, levels, codes, order, centers: Vec::new(), cell_starts: vec![0] });
     };
     let fine = FineRows::encode(vectors, dim);
-    let copies = Copies::find(&codes, codes::stride(projection.num_directions()), &order);
+    let copies = Copies::find(&codes, levels.stride(), &order);
     let rows = &copies.firsts;
     let upper = upper::build(&fine, &rows[..rows.len().div_ceil(config.m)], config.m);
     let mut layer0 = Layer0::new(
@@ -116,7 +117,7 @@ pub fn build_graph(
     copies.chain(&mut layer0.links, 2 * config.m);
     reach::connect(&mut layer0, &order, entry_point, config.ef_construction);
     progress(order.len());
-    let (mut cells, stride) = (Cells::find(layer0.rows, rows), codes::stride(projection.num_directions()));
+    let (mut cells, stride) = (Cells::find(layer0.rows, rows), levels.stride());
     let (graph, order) = order::renumber(&layer0.links, &upper, config.m, entry_point, &mut cells, stride);
     let (centers, Order { rows: order, cell_starts }) = (cells.centers, order);
     Ok(Built { graph, projection, levels, codes, order, centers, cell_starts })

@@ -21,7 +21,7 @@ pub use bytes::{SquaredDistance, multiply, squared_distance};
 pub use dots::{DotHalf, dot, dot_half, dot_half_rows};
 pub use rows::{ScoreRows, score_rows, score_unfetched};
 pub use seen::{SPARE, TakeNew, take_new};
-pub use sorted::{Insert, PACKED_SPARE, SPARE as SORTED_SPARE, insert, pack_best};
+pub use sorted::{Insert, PACKED_SPARE, SPARE as SORTED_SPARE, insert, pack, pack_best};
 
 /// Bytes that the processor fetches together.
 const LINE: usize = 64;

@@ -93,6 +93,7 @@ mod x86 {
             1 => score_lines_vnni::<1>(codes, stride, rows, coming, query, out),
             2 => score_lines_vnni::<2>(codes, stride, rows, coming, query, out),
             3 => score_lines_vnni::<3>(codes, stride, rows, coming, query, out),
+            4 => score_lines_vnni::<4>(codes, stride, rows, coming, query, out),
             _ => score_lines_vnni::<0>(codes, stride, rows, coming, query, out),
         }
     }
