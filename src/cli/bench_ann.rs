@@ -14,7 +14,7 @@ use crate::index::{AnnReport, AnnSettings, FilteredFigures, Point, Subject, benc
 pub(super) fn run(context: &Context, args: &AnnArgs) -> Result<ExitCode> {
     let bar = progress_bar(context);
     let mut temporary = None;
-    let subject = match (&args.base, &args.saved, &args.catalog) {
+    let mut subject = match (&args.base, &args.saved, &args.catalog) {
         (Some(base), ..) => build(context, args, base, &bar, &mut temporary)?,
         (None, Some(saved), _) => Subject::saved(saved, args.queries.as_deref().context("give --queries")?)?,
         (None, None, catalog) => of_catalog(context, catalog.as_deref().unwrap_or_default())?,
@@ -27,7 +27,7 @@ pub(super) fn run(context: &Context, args: &AnnArgs) -> Result<ExitCode> {
         plans: args.plans,
         target_recall: args.recall,
     };
-    let report = bench_ann(&subject, &settings, &mut |step| bar.set_message(step.to_owned()))?;
+    let report = bench_ann(&mut subject, &settings, &mut |step| bar.set_message(step.to_owned()))?;
     bar.finish_and_clear();
     if context.json {
         print_json(&report)?

@@ -83,7 +83,7 @@ pub struct SearchParams<'a> {
     pub k: usize,
     /// Length of the candidate list (`ef` of the HNSW paper); at least `k` is used.
     pub ef_search: usize,
-    /// Rows that may be returned; all when `None`.
+    /// Rows that may be returned, of which some may not exist; all when `None`.
     pub allowed: Option<&'a RoaringBitmap>,
     /// The plan of a filtered search, for measurements; `None` chooses.
     pub plan: Option<Plan>,

@@ -29,11 +29,13 @@ pub(super) struct State {
     pub(super) overlay: Overlay,
     /// The rows that are not out of stock, once asked for; `None` when all are.
     in_stock: OnceLock<Option<RoaringBitmap>>,
+    /// The generation's rows that are not masked, once asked for.
+    unmasked: OnceLock<RoaringBitmap>,
 }
 
 impl State {
     pub(super) fn new(baseline: Arc<Baseline>, overlay: Overlay) -> Self {
-        Self { baseline, overlay, in_stock: OnceLock::new() }
+        Self { baseline, overlay, in_stock: OnceLock::new(), unmasked: OnceLock::new() }
     }
 }
 
@@ -396,22 +398,22 @@ impl View {
         Ok(found)
     }
 
-    /// The allowed rows that the generation may return; `None` when it may return all.
-    fn allowed_in_generation<'a>(&self, allowed: Option<&'a RoaringBitmap>) -> Option<Cow<'a, RoaringBitmap>> {
-        let (overlay, num_rows) = (&self.0.overlay, self.0.baseline.num_rows());
+    /// The allowed rows without those that are masked, and some rows that the generation does not have; `None` when it may return all.
+    fn allowed_in_generation<'a>(&'a self, allowed: Option<&'a RoaringBitmap>) -> Option<Cow<'a, RoaringBitmap>> {
+        let masked = &*self.0.overlay.masked;
         match allowed {
-            Some(rows) if overlay.masked.is_empty() && overlay.delta.is_empty() => Some(Cow::Borrowed(rows)),
-            Some(rows) => {
-                let mut rows = rows - &*overlay.masked;
-                rows.remove_range(num_rows..);
-                Some(Cow::Owned(rows))
-            }
-            None if overlay.masked.is_empty() => None,
-            None => {
-                let mut rows = self.all_rows();
-                rows.remove_range(num_rows..);
-                Some(Cow::Owned(rows))
-            }
+            Some(rows) if rows.is_disjoint(masked) => Some(Cow::Borrowed(rows)),
+            Some(rows) => Some(Cow::Owned(rows - masked)),
+            None if masked.is_empty() => None,
+            None => Some(Cow::Borrowed(self.unmasked())),
         }
+    }
+
+    fn unmasked(&self) -> &RoaringBitmap {
+        self.0.unmasked.get_or_init(|| {
+            let mut rows = self.all_rows();
+            rows.remove_range(self.0.baseline.num_rows()..);
+            rows
+        })
     }
 }

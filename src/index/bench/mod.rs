@@ -17,7 +17,6 @@ use rayon::prelude::*;
 use roaring::RoaringBitmap;
 use serde::Serialize;
 
-use super::disk;
 use super::error::IndexError;
 use super::search::Plan;
 pub use filters::FilterKind;
@@ -82,7 +81,7 @@ pub struct OpenFigures {
     pub private_mb: Option<f64>,
     /// Milliseconds of the first query, pages in memory.
     pub first_query_ms: f64,
-    /// The same once the page cache had been told to forget the file; where the system permits.
+    /// The same once the page cache had been told to forget the file, all but its head; where the system permits.
     pub cold: Option<ColdFigures>,
 }
 
@@ -144,12 +143,13 @@ pub struct FilteredFigures {
 ///
 /// Returns an error if the file cannot be opened or searched.
 pub fn bench_ann(
-    subject: &Subject,
+    subject: &mut Subject,
     settings: &AnnSettings,
     progress: &mut dyn FnMut(&str),
 ) -> Result<AnnReport, IndexError> {
     progress("opening");
     let open = measure_open(subject)?;
+    let subject = &*subject;
     progress("exact neighbors");
     let truth = subject.truth(settings.k, None, subject.num_queries())?;
     let asked = Asked { subject, truth: &truth, k: settings.k, allowed: None, plan: None, rounds: settings.rounds };
@@ -186,8 +186,8 @@ fn qps_at(points: &[Point], recall: f64) -> Option<f64> {
     Some((low.qps.ln() + part * (high.qps.ln() - low.qps.ln())).exp())
 }
 
-fn measure_open(subject: &Subject) -> Result<OpenFigures, IndexError> {
-    let cold = match disk::forget_pages(subject.path()) {
+fn measure_open(subject: &mut Subject) -> Result<OpenFigures, IndexError> {
+    let cold = match subject.forget_pages()? {
         true => {
             let (opened, open_ms) = timed(|| subject.reopen())?;
             let pass = Pass::over_vectors(&opened, subject, COLD_QUERIES)?;

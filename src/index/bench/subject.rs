@@ -7,6 +7,7 @@ use rayon::prelude::*;
 use roaring::RoaringBitmap;
 
 use crate::index::build::{IndexConfig, build_graph};
+use crate::index::disk;
 use crate::index::error::IndexError;
 use crate::index::exact::{self, Truth};
 use crate::index::hnsw::{self, Hnsw};
@@ -114,16 +115,21 @@ impl Subject {
         self.build_seconds
     }
 
-    pub(super) fn path(&self) -> &Path {
-        &self.path
-    }
-
     pub(super) fn hnsw(&self) -> &Hnsw {
         &self.hnsw
     }
 
     pub(super) fn reopen(&self) -> Result<Hnsw, IndexError> {
         Hnsw::open(&self.path)
+    }
+
+    /// Asks the system to drop the file's pages from memory; true when it agreed.
+    ///
+    /// Returns an error if the file cannot be opened again.
+    pub(super) fn forget_pages(&mut self) -> Result<bool, IndexError> {
+        // Pages that a process has read through its map stay: a new map has read but the file's head.
+        self.hnsw = self.reopen()?;
+        Ok(disk::forget_pages(&self.path))
     }
 
     pub(super) fn file_bytes(&self) -> Result<u64, IndexError> {

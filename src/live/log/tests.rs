@@ -157,3 +157,13 @@ fn files_of_others_and_of_newer_versions_are_refused_by_name() {
     let missing = dir.path().join("missing/live.sqlite");
     assert!(matches!(ChangeLog::open(&missing), Err(LiveError::Open { path, .. }) if path == missing));
 }
+
+#[test]
+fn a_commit_is_on_disk_before_it_is_acknowledged() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = ChangeLog::open(&dir.path().join("live.sqlite")).unwrap();
+    // FULL, as SQLite numbers it: the log of what is written is synced at every commit.
+    assert_eq!(pragma(&log.connection, "synchronous").unwrap(), 2);
+    let mode: String = log.connection.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
+    assert_eq!(mode, "wal");
+}
