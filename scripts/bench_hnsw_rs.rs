@@ -1,7 +1,7 @@
 //! Queries a second of hnsw_rs on one thread. Built and called by scripts/bench_hnsw_rs.
 //!
-//! arguments: BASE QUERIES DIM EF...: little-endian f32 rows of length 1. Prints a line "ef recall queries/s" for each EF; exact neighbors are
-//! found here. M = 16, ef_construction = 200.
+//! arguments: BASE QUERIES DIM EF...: little-endian f32 rows of length 1. Prints the seconds of the build, then a line "ef recall queries/s" for each EF; exact
+//! neighbors are found here. M = 16, ef_construction = 200.
 
 use hnsw_rs::prelude::{DistDot, Hnsw};
 
@@ -22,7 +22,9 @@ fn main() {
     let queries: Vec<&[f32]> = queries.chunks(dim).collect();
     let index: Hnsw<'_, f32, DistDot> = Hnsw::new(M, rows.len(), MAX_LAYERS, EF_CONSTRUCTION, DistDot {});
     let numbered: Vec<(&Vec<f32>, usize)> = rows.iter().zip(0..).collect();
+    let began = std::time::Instant::now();
     index.parallel_insert(&numbered);
+    println!("{}", began.elapsed().as_secs_f64());
     let last: Vec<f32> = queries.iter().map(|query| tenth_best(query, &rows)).collect();
     for ef in &arguments[4..] {
         let width: usize = ef.parse().expect("EF is a number");
