@@ -251,20 +251,19 @@ impl View<'_> {
         let is_walked = |layer: &[usize]| layer[1] - layer[0] > COMPARED;
         let num_walked = self.layer_starts.windows(2).take_while(|layer| is_walked(layer)).count();
         let compared = self.layer_starts.get(num_walked + 1).map_or(1, |end| end - self.layer_starts[num_walked]);
-        (&self.layer_starts[..=num_walked], compared)
+        (&self.layer_starts[..=num_walked], compared.min(self.graph.num_rows()))
     }
 
     /// Walks down the upper layers to the row nearest to the walker's query.
     pub(super) fn descend(&self, walker: &mut Walker) -> u32 {
         let m = self.graph.m0 / 2;
         let (walked, compared) = self.upper_layers();
-        let compared: Vec<u32> = (0..compared as u32).collect();
-        let mut best = walker.best_of(self.graph, &compared);
+        let mut best = walker.best_of(self.graph, 0..compared as u32);
         for layer in walked.windows(2).rev() {
             let links = &self.upper_links[layer[0] * m..layer[1] * m];
             while let Some(list) = links.get(best.row() as usize * m..(best.row() as usize + 1) * m) {
-                let num_links = list.iter().position(|row| *row as usize >= self.graph.num_rows()).unwrap_or(m);
-                let nearest = walker.best_of(self.graph, &list[..num_links]);
+                let links = list.iter().copied().take_while(|row| (*row as usize) < self.graph.num_rows());
+                let nearest = walker.best_of(self.graph, links);
                 if nearest.product() <= best.product() {
                     break;
                 }

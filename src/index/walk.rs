@@ -240,12 +240,12 @@ impl Walker {
         kernels::score_unfetched(graph.codes, graph.stride, &self.fresh, &self.query, &mut self.products);
     }
 
-    /// The nearest to the query of `rows`, of which there must be one.
-    pub fn best_of(&mut self, graph: Graph0<'_>, rows: &[u32]) -> Ranked {
+    /// The nearest of `rows` to the query; the worst there could be when there are none.
+    pub fn best_of(&mut self, graph: Graph0<'_>, rows: impl Iterator<Item = u32>) -> Ranked {
         self.fresh.clear();
-        self.fresh.extend_from_slice(rows);
+        self.fresh.extend(rows);
         self.compare_unfetched(graph);
-        let met = rows.iter().zip(&self.products).map(|(row, product)| Ranked::new(*row, *product));
+        let met = self.fresh.iter().zip(&self.products).map(|(row, product)| Ranked::new(*row, *product));
         met.min().unwrap_or_else(|| Ranked::new(0, i32::MIN))
     }
 }

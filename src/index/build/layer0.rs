@@ -85,7 +85,7 @@ impl<'a> Layer0<'a> {
     fn walk_to(&self, walker: &mut Walker, row: u32, entries: &[u32], width: usize) {
         let Rows { vectors, dim, projection, levels, .. } = self.rows;
         walker.set_query(&vectors[row as usize * dim..][..dim], projection, &levels.step);
-        let entry = walker.best_of(self.graph(), entries).row();
+        let entry = walker.best_of(self.graph(), entries.iter().copied()).row();
         walker.walk(self.graph(), entry, width);
     }
 
