@@ -16,8 +16,9 @@ use generation::{products, publish_vectors, shop};
 use kindred::catalog::TextTemplate;
 use kindred::embed::{EmbedConfig, Embedder};
 use kindred::index::{CatalogDir, Check, Generation, IndexConfig, read_raw_vectors};
-use kindred::live::{LiveCatalog, View};
+use kindred::live::View;
 use kindred::rank::RowId;
+use kindred::recommend::{Engine, RecommendConfig};
 
 const NUM_QUERIES: usize = 200;
 
@@ -33,7 +34,7 @@ struct Args {
     #[arg(long, default_value_t = 384)]
     dim: usize,
     /// Names of the products, a line each, taken in turn
-    #[arg(long)]
+    #[arg(long, requires = "base")]
     names: Option<PathBuf>,
     /// What cargo passes to every benchmark
     #[arg(long, hide = true)]
@@ -56,15 +57,16 @@ fn main() {
         forget(&entry.expect("a file").path());
     }
     let serve = |generation| {
-        LiveCatalog::open(dir.live_path(), generation, embedder.clone(), TextTemplate::default()).expect("no changes")
+        let (template, config) = (TextTemplate::default(), RecommendConfig::default());
+        Engine::new(&dir, generation, embedder.clone(), &template, &config).expect("a catalog that can answer")
     };
     for state in ["cold", "warm"] {
         let before = private_mb();
         let (generation, opened) = timed(open);
         let rows = generation.products().num_rows();
-        let (live, prepared) = timed(|| serve(generation));
+        let (engine, prepared) = timed(|| serve(generation));
         let at_rest = private_mb() - before;
-        let view = live.view();
+        let view = engine.view();
         let mut asked: Vec<f64> = queries.iter().map(|query| timed(|| ask(&view, query)).1).collect();
         let first = asked[0];
         asked.sort_by(f64::total_cmp);

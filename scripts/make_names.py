@@ -36,7 +36,7 @@ def column(path, field):
         data = subprocess.run(["zstd", "-dcq", path], check=True, capture_output=True).stdout
     text = data.decode("utf-8-sig")
     if ".jsonl" in path.name:
-        records = (json.loads(line) for line in text.splitlines() if line)
+        records = (json.loads(line) for line in text.split("\n") if line)
     else:
         records = csv.DictReader(io.StringIO(text, newline=""))
     return [" ".join((record[field] or "").split()) for record in records]
@@ -53,6 +53,8 @@ def main():
     if len(sys.argv) not in (3, 4):
         sys.exit(__doc__)
     folder = pathlib.Path(sys.argv[1])
+    if len(sys.argv) == 4 and not (folder / INTENTS[0]).exists():
+        sys.exit(f"make_names: {folder / INTENTS[0]} is missing: leave WISHES out")
     names = []
     for file, field in SOURCES:
         if not (folder / file).exists():

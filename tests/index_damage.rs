@@ -5,8 +5,8 @@ mod generation;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use generation::{DIM, Random, config, publish, shop, unit};
-use kindred::index::{Check, Generation, IndexError, MANIFEST_FILE, WordQuery};
+use generation::{DIM, Random, config, products, publish, publish_vectors, shop, unit, vectors};
+use kindred::index::{CatalogDir, Check, Generation, IndexConfig, IndexError, MANIFEST_FILE, Manifest, WordQuery};
 use kindred::rank::RowId;
 use roaring::RoaringBitmap;
 
@@ -74,7 +74,17 @@ fn a_flipped_bit_in_current_is_refused() {
 fn damage_that_only_hashes_can_see_never_crashes_a_search() {
     let root = tempfile::tempdir().unwrap();
     let dir = shop(root.path());
-    let manifest = publish(&dir, ROWS, 4, &config()).unwrap();
+    damage_all(&publish(&dir, ROWS, 4, &config()).unwrap(), &dir);
+    // Products that are nearly alike: codes have a second digit.
+    let mut random = Random(6);
+    let alike = (ROWS * DIM / 2..ROWS * DIM).map(|at| 1.0 + (at % DIM) as f32 + 0.2 * random.signed());
+    let alike: Vec<f32> = alike.collect::<Vec<_>>().chunks(DIM).flat_map(|row| unit(row.to_vec())).collect();
+    let all = [vectors(ROWS / 2, 4), alike].concat();
+    let config = IndexConfig { recall_floor: 0.0, ..config() };
+    damage_all(&publish_vectors(&dir, &products(ROWS), &all, DIM, "test model", &config).unwrap(), &dir);
+}
+
+fn damage_all(manifest: &Manifest, dir: &CatalogDir) {
     let folder = dir.path().join(&manifest.generation);
     let mut random = Random(5);
     let files = files(&folder);
@@ -99,6 +109,7 @@ fn exercise(generation: &Generation, random: &mut Random) {
     for one_in in [20, 3, 2] {
         let allowed: RoaringBitmap = (0..ROWS as u32).filter(|row| (row % one_in == 0) == (one_in == 2)).collect();
         let _ = generation.search(&query, 5, Some(&allowed));
+        let _ = generation.candidates(&query, 5, Some(&allowed));
     }
     for row in (0..ROWS as u32).map(RowId) {
         let products = generation.products();

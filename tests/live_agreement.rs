@@ -10,9 +10,11 @@ use generation::{Random, config, publish_vectors, unit};
 use kindred::catalog::{Availability, OfferPatch, Product, ProductId};
 use kindred::index::{CatalogDir, Check};
 use kindred::live::{Change, Upsert};
+use kindred::rank::RowId;
 use kindred::recommend::{Engine, Query, RecommendConfig, RelativePrice};
 use kindred::rules::Filter;
 use proptest::prelude::*;
+use roaring::RoaringBitmap;
 use serde_json::{Value, json};
 use shop::EMBEDDER;
 
@@ -247,4 +249,53 @@ fn a_view_stays_as_it_was_taken() {
     assert!(view.row("p2").is_some() && engine.view().row("p2").is_none());
     let row = engine.view().row("p1").unwrap();
     assert_eq!(engine.view().product(row).unwrap().availability, Availability::Backorder);
+}
+
+/// Gone, reworded and new products, under filters that take every plan of a search, against a plain comparison of all rows.
+#[test]
+fn searches_over_changes_agree_with_brute_force_under_filters_of_any_width() {
+    let root = tempfile::tempdir().unwrap();
+    let base: Vec<Product> = (0..2_000).map(|number| product(number, 0)).collect();
+    let engine = open(root.path(), &base);
+    let upsert = |number, form| {
+        let product = product(number, form);
+        let (vector, model) = (vector(&product.title), EMBEDDER.fingerprint().to_owned());
+        Change::Upsert(Box::new(Upsert { product, vector, model }))
+    };
+    let mut changes: Vec<Change> = (2_000..2_060).map(|number| upsert(number, 0)).collect();
+    changes.extend((0..100).map(|at| upsert(at * 17, 1)));
+    changes.extend((0..150).map(|at| Change::Delete { id: ProductId::new(format!("p{}", at * 13 + 5)).unwrap() }));
+    engine.live().submit(changes).unwrap();
+    let view = engine.view();
+    assert!(view.num_masked() > 200 && view.num_new() > 100);
+    let mut random = Random(3);
+    let num_rows = view.generation().products().num_rows() as u32 + 400;
+    for share in [1.0, 0.9, 0.5, 0.3, 0.15, 0.02] {
+        let (mut found, mut wanted) = (0, 0);
+        for _ in 0..25 {
+            // Rows that are masked, and some that never were, stand in it too.
+            let drawn: RoaringBitmap =
+                (0..num_rows).filter(|_| f64::from(random.signed() + 1.0) / 2.0 < share).collect();
+            let allowed = (share < 1.0).then_some(&drawn);
+            let query = vector(&format!("thing {} in form {}", random.below(2_100), random.below(3)));
+            let is_allowed = |row: u32| view.has_row(RowId(row)) && allowed.is_none_or(|allowed| allowed.contains(row));
+            let score = |row: u32| {
+                let vector = view.vector(RowId(row)).unwrap();
+                vector.iter().zip(&query).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>()
+            };
+            let mut best: Vec<f64> = (0..num_rows).filter(|row| is_allowed(*row)).map(score).collect();
+            best.sort_by(|a, b| b.total_cmp(a));
+            best.truncate(10);
+            for is_exact in [false, true] {
+                let hits = view.search(&query, 10, allowed, is_exact).unwrap();
+                assert_eq!(hits.len(), best.len(), "{share}");
+                assert!(hits.iter().all(|hit| is_allowed(hit.row.0)), "{share}");
+                let num_good = hits.iter().filter(|hit| score(hit.row.0) >= best[best.len() - 1] - 1e-6).count();
+                assert!(!is_exact || num_good == best.len(), "{share}");
+                found += if is_exact { 0 } else { num_good };
+            }
+            wanted += best.len();
+        }
+        assert!(found * 100 >= wanted * 95, "recall@10 was {found}/{wanted} with a share of {share} allowed");
+    }
 }

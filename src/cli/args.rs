@@ -333,8 +333,11 @@ pub(super) struct AnnArgs {
     #[arg(long, value_delimiter = ',', default_value = "12,16,24,32,48,64,96,128,192,256,384,512")]
     pub ef: Vec<usize>,
     /// Passes over the queries for each figure; the fastest counts
-    #[arg(long, default_value_t = 3)]
-    pub rounds: usize,
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..))]
+    pub rounds: u64,
+    /// No further pass for a figure after so many seconds
+    #[arg(long, default_value_t = 60.0)]
+    pub seconds: f64,
     /// Shares of the rows that measured filters allow
     #[arg(long, value_delimiter = ',', default_value = "1,0.5,0.1,0.01,0.001,0.0001", value_parser = share)]
     pub shares: Vec<f64>,

@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::args::AnnArgs;
 use super::context::Context;
 use super::output::{number, print_json, say, table, thousands};
-use crate::index::{AnnReport, AnnSettings, FilteredFigures, Point, Subject, bench_ann, read_raw_vectors};
+use crate::index::{AnnReport, AnnSettings, FilteredFigures, Passes, Point, Subject, bench_ann, read_raw_vectors};
 
 pub(super) fn run(context: &Context, args: &AnnArgs) -> Result<ExitCode> {
     let bar = progress_bar(context);
@@ -22,7 +22,7 @@ pub(super) fn run(context: &Context, args: &AnnArgs) -> Result<ExitCode> {
     let settings = AnnSettings {
         k: args.k as usize,
         ef_search: args.ef.clone(),
-        rounds: args.rounds,
+        passes: Passes { at_most: args.rounds as usize, seconds: args.seconds },
         shares: if args.no_filters { Vec::new() } else { args.shares.clone() },
         plans: args.plans,
         target_recall: args.recall,

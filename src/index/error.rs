@@ -91,7 +91,7 @@ pub enum IndexError {
         path: PathBuf,
     },
     /// The vectors cannot be indexed.
-    #[error("cannot index the vectors: {0}")]
+    #[error("the vectors cannot be used: {0}")]
     Vectors(String),
     /// The finished graph finds too little.
     #[error(

@@ -7,15 +7,21 @@ use super::kernels;
 /// A row whose score is this near to the last of the nearest is as good: copies of one text tie.
 pub const TIE: f32 = 1e-6;
 /// Queries that are answered in one reading of the vectors …
-const QUERIES_TOGETHER: usize = 64;
+const QUERIES_TOGETHER: usize = 16;
 /// … so many rows at a time.
 const ROWS_TOGETHER: usize = 256;
 
-/// The score that a row must reach to be among a query's nearest, and how many these are.
-pub type Truth = (f32, usize);
+/// The nearest rows of a query, as far as a recall needs to know them.
+#[derive(Debug, Clone, Copy)]
+pub struct Truth {
+    /// The score of the last of them, which a row must reach to be one.
+    pub last: f32,
+    /// How many there are.
+    pub count: usize,
+}
 
 /// What the `k` nearest of `rows` of `vectors` score for each of `queries`, all with as many numbers, on all threads.
-pub fn nearest(vectors: &[f32], rows: &[u32], queries: &[&[f32]], k: usize) -> Vec<Truth> {
+pub fn truths(vectors: &[f32], rows: &[u32], queries: &[&[f32]], k: usize) -> Vec<Truth> {
     queries.par_chunks(QUERIES_TOGETHER).flat_map_iter(|queries| of_some(vectors, rows, queries, k)).collect()
 }
 
@@ -30,7 +36,8 @@ fn of_some(vectors: &[f32], rows: &[u32], queries: &[&[f32]], k: usize) -> Vec<T
             }
         }
     }
-    best.into_iter().map(|best| (best.last().copied().unwrap_or(f32::INFINITY), best.len())).collect()
+    let truth = |best: Vec<f32>| Truth { last: best.last().copied().unwrap_or(f32::INFINITY), count: best.len() };
+    best.into_iter().map(truth).collect()
 }
 
 /// Keeps `score` among the `k` highest, which descend.

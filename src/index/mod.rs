@@ -60,8 +60,8 @@ mod visited;
 mod walk;
 
 pub use bench::{
-    AnnReport, AnnSettings, AtRecall, ColdFigures, FilterKind, FilteredFigures, OpenFigures, Point, Subject, bench_ann,
-    read_raw_vectors, write_raw_vectors,
+    AnnReport, AnnSettings, AtRecall, ColdFigures, FilterKind, FilteredFigures, OpenFigures, Passes, Point, Subject,
+    bench_ann, read_raw_vectors, write_raw_vectors,
 };
 pub use build::IndexConfig;
 pub use comparison::{Comparison, NO_CATEGORY};

@@ -21,6 +21,7 @@ use super::error::IndexError;
 use super::search::Plan;
 pub use filters::FilterKind;
 pub use subject::{Subject, read_raw_vectors, write_raw_vectors};
+pub use timing::Passes;
 use timing::{Asked, Pass};
 
 /// What to measure.
@@ -31,7 +32,7 @@ pub struct AnnSettings {
     /// Values of `ef_search`, ascending.
     pub ef_search: Vec<usize>,
     /// Passes over the queries for each figure, of which the fastest counts: what the machine does when nothing else runs on it.
-    pub rounds: usize,
+    pub passes: Passes,
     /// Shares of the rows that measured filters allow, above 0 and at most 1.
     pub shares: Vec<f64>,
     /// Whether to measure every plan of a filtered search apart.
@@ -152,7 +153,7 @@ pub fn bench_ann(
     let subject = &*subject;
     progress("exact neighbors");
     let truth = subject.truth(settings.k, None, subject.num_queries())?;
-    let asked = Asked { subject, truth: &truth, k: settings.k, allowed: None, plan: None, rounds: settings.rounds };
+    let asked = Asked { subject, truth: &truth, k: settings.k, allowed: None, plan: None, passes: settings.passes };
     let mut unfiltered = Vec::new();
     for &ef_search in &settings.ef_search {
         progress(&format!("ef_search {ef_search}"));
@@ -251,7 +252,7 @@ fn measure_filter(
         k: settings.k,
         allowed: Some(allowed),
         plan,
-        rounds: settings.rounds,
+        passes: settings.passes,
     };
     let best = fastest(&asked(None, num_queries), settings)?;
     let mut plans = Vec::new();
@@ -286,7 +287,7 @@ fn plain_scan_qps(subject: &Subject, settings: &AnnSettings, allowed: &RoaringBi
     let copied: Vec<f32> = rows.par_iter().flat_map_iter(|row| subject.vector(*row)).collect();
     // Larger sets need fewer queries for the same certainty.
     let num_queries = num_queries.min(200_000_usize.div_ceil(rows.len().max(1)));
-    timing::rate(num_queries, settings.rounds, |query| {
+    timing::rate(num_queries, settings.passes, |query| {
         std::hint::black_box(timing::plain_scan(
             subject.query(query % subject.num_queries()),
             &copied,

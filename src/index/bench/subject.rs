@@ -6,7 +6,7 @@ use std::time::Instant;
 use rayon::prelude::*;
 use roaring::RoaringBitmap;
 
-use crate::index::build::{IndexConfig, build_graph};
+use crate::index::build::{IndexConfig, build_graph, check_vectors};
 use crate::index::disk;
 use crate::index::error::IndexError;
 use crate::index::exact::{self, Truth};
@@ -78,6 +78,7 @@ impl Subject {
     pub fn saved(path: &Path, queries: &Path) -> Result<Self, IndexError> {
         let hnsw = Hnsw::open(path)?;
         let queries = read_raw_vectors(queries, hnsw.dim())?;
+        check_vectors(&queries, hnsw.dim())?;
         Ok(Self { path: path.to_owned(), hnsw, queries, own_rows: None, base: None, build_seconds: None })
     }
 
@@ -93,6 +94,7 @@ impl Subject {
         config: &IndexConfig,
         progress: &mut dyn FnMut(usize),
     ) -> Result<Self, IndexError> {
+        check_vectors(&queries, dim)?;
         let started = Instant::now();
         let built = build_graph(&base, dim, config, progress)?;
         hnsw::write(path, &base, dim, &built)?;
@@ -200,7 +202,7 @@ impl Subject {
                     None => base.order.clone(),
                 };
                 let queries: Vec<&[f32]> = (0..num_queries).map(|at| self.query(at)).collect();
-                Ok(exact::nearest(&base.vectors, &places, &queries, k))
+                Ok(exact::truths(&base.vectors, &places, &queries, k))
             }
             None => (0..num_queries).into_par_iter().map(|query| self.truth_by_file(query, k, allowed)).collect(),
         }
@@ -210,13 +212,13 @@ impl Subject {
         let mut found = self.hnsw.search_exact(self.query(query), k + 1, allowed)?;
         found.retain(|found| Some(found.row) != self.own_row(query));
         found.truncate(k);
-        Ok((found.last().map_or(f32::INFINITY, |last| last.score), found.len()))
+        Ok(Truth { last: found.last().map_or(f32::INFINITY, |last| last.score), count: found.len() })
     }
 
     /// The share of the true neighbors that `found` holds.
-    pub(super) fn recall(&self, query: usize, (last, num): Truth, found: &[ScoredRow], k: usize) -> f64 {
+    pub(super) fn recall(&self, query: usize, Truth { last, count }: Truth, found: &[ScoredRow], k: usize) -> f64 {
         let found = found.iter().filter(|found| Some(found.row) != self.own_row(query)).take(k);
         let hits = found.filter(|found| self.true_score(query, **found) >= last - exact::TIE).count();
-        if num == 0 { 1.0 } else { hits as f64 / num as f64 }
+        if count == 0 { 1.0 } else { hits as f64 / count as f64 }
     }
 }

@@ -15,6 +15,15 @@ use crate::rank::{RowId, ScoredRow, keep_best};
 /// `ef_search` where it does not matter.
 const DEFAULT_EF: usize = 96;
 
+/// How often something is timed.
+#[derive(Debug, Clone, Copy)]
+pub struct Passes {
+    /// No pass after so many …
+    pub at_most: usize,
+    /// … or when so many seconds are over.
+    pub seconds: f64,
+}
+
 /// A question to all queries.
 pub(super) struct Asked<'a> {
     pub subject: &'a Subject,
@@ -22,7 +31,7 @@ pub(super) struct Asked<'a> {
     pub k: usize,
     pub allowed: Option<&'a RoaringBitmap>,
     pub plan: Option<Plan>,
-    pub rounds: usize,
+    pub passes: Passes,
 }
 
 impl Asked<'_> {
@@ -36,7 +45,7 @@ impl Asked<'_> {
         for (query, truth) in self.truth.iter().enumerate() {
             recall += subject.recall(query, *truth, &subject.hnsw().search(subject.query(query), params)?, self.k);
         }
-        let pass = Pass::fastest(self.rounds, || Pass::over(subject.hnsw(), subject, self.truth.len(), params))?;
+        let pass = Pass::fastest(self.passes, || Pass::over(subject.hnsw(), subject, self.truth.len(), params))?;
         Ok(Point {
             ef_search,
             recall: recall / self.truth.len().max(1) as f64,
@@ -62,10 +71,14 @@ impl Pass {
         })
     }
 
-    /// The fastest of `rounds`, at least one.
-    fn fastest(rounds: usize, mut pass: impl FnMut() -> Result<Self, IndexError>) -> Result<Self, IndexError> {
+    /// The fastest of `passes`, at least one.
+    fn fastest(passes: Passes, mut pass: impl FnMut() -> Result<Self, IndexError>) -> Result<Self, IndexError> {
+        let began = Instant::now();
         let mut fastest = pass()?;
-        for _ in 1..rounds {
+        for _ in 1..passes.at_most {
+            if began.elapsed().as_secs_f64() >= passes.seconds {
+                break;
+            }
             let next = pass()?;
             if next.seconds < fastest.seconds {
                 fastest = next;
@@ -110,15 +123,15 @@ impl Pass {
     }
 }
 
-/// Queries a second in the fastest of `rounds`, timed as a search is: each by itself.
-pub(super) fn rate(num_queries: usize, rounds: usize, mut ask: impl FnMut(usize)) -> f64 {
+/// Queries a second in the fastest of `passes`, timed as a search is: each by itself.
+pub(super) fn rate(num_queries: usize, passes: Passes, mut ask: impl FnMut(usize)) -> f64 {
     let mut pass = || {
         Pass::of(num_queries, |query| {
             ask(query);
             Ok(())
         })
     };
-    Pass::fastest(rounds, &mut pass).map_or(0.0, |pass| pass.qps())
+    Pass::fastest(passes, &mut pass).map_or(0.0, |pass| pass.qps())
 }
 
 /// Processor time of this thread.

@@ -13,13 +13,17 @@ use super::super::projection::Projection;
 use super::super::walk::BLOCK;
 
 /// Rows whose nearest are looked at, evenly spaced.
-const ASKED: usize = 200;
+const ASKED: usize = 400;
 /// So many of the nearest, each row itself among them, …
 const NEAREST: usize = 11;
 /// … should be among so many of the best by codes, …
 const BEST: usize = 30;
-/// … on average at least this share: the names of shops of many kinds of products have .999.
+/// … on average at least this share: the names of shops of many kinds of products have .999 …
 const ENOUGH: f64 = 0.98;
+/// … and of all but this share of the rows …
+const POOR_SHARE: f64 = 0.01;
+/// … at least this one: a group of products that are nearly alike may be a small part of a shop.
+const ENOUGH_EACH: f64 = 0.8;
 
 /// What the codes hold of a vector, where their levels lie, and the codes.
 pub(super) struct Coding {
@@ -34,7 +38,7 @@ impl Coding {
         let projection = Projection::fit(vectors, dim);
         let levels = Levels::fit(vectors, dim, &projection);
         let one = Self::with(vectors, dim, projection, levels);
-        if one.share_found(vectors, dim) >= ENOUGH {
+        if one.finds_enough(vectors, dim) {
             return one;
         }
         let levels = one.levels.with_second_digit();
@@ -46,20 +50,27 @@ impl Coding {
         Self { projection, levels, codes }
     }
 
-    /// The share of the nearest rows that are among the best by codes; 1 when there are no rows.
-    fn share_found(&self, vectors: &[f32], dim: usize) -> f64 {
+    /// Whether the nearest rows are among the best by codes.
+    fn finds_enough(&self, vectors: &[f32], dim: usize) -> bool {
+        let shares = self.shares_found(vectors, dim);
+        let num_poor = shares.iter().filter(|share| **share < ENOUGH_EACH).count();
+        shares.iter().sum::<f64>() >= ENOUGH * shares.len() as f64
+            && num_poor as f64 <= POOR_SHARE * shares.len() as f64
+    }
+
+    /// For each row asked, the share of its nearest that are among the best by codes.
+    fn shares_found(&self, vectors: &[f32], dim: usize) -> Vec<f64> {
         let rows: Vec<u32> = (0..(vectors.len() / dim) as u32).collect();
         let num_asked = rows.len().min(ASKED);
         let vector = |row: u32| &vectors[row as usize * dim..][..dim];
         let queries: Vec<&[f32]> = (0..num_asked).map(|at| vector((at * rows.len() / num_asked) as u32)).collect();
-        let share = |(query, (last, num)): (&&[f32], exact::Truth)| {
+        let share = |(query, truth): (&&[f32], exact::Truth)| {
             let best = self.best_by_codes(query, &rows);
-            let hits = best.rows().iter().filter(|met| kernels::dot()(query, vector(met.row())) >= last - exact::TIE);
-            hits.count().min(num) as f64 / num as f64
+            let score = |row: u32| kernels::dot()(query, vector(row));
+            let hits = best.rows().iter().filter(|met| score(met.row()) >= truth.last - exact::TIE).count();
+            hits.min(truth.count) as f64 / truth.count as f64
         };
-        let truth = exact::nearest(vectors, &rows, &queries, NEAREST);
-        let shares: Vec<f64> = queries.par_iter().zip(truth).map(share).collect();
-        if shares.is_empty() { 1.0 } else { shares.iter().sum::<f64>() / shares.len() as f64 }
+        queries.par_iter().zip(exact::truths(vectors, &rows, &queries, NEAREST)).map(share).collect()
     }
 
     fn best_by_codes(&self, query: &[f32], rows: &[u32]) -> Beam {
@@ -109,6 +120,8 @@ mod tests {
         let num_digits = |vectors: &[f32]| Coding::find(vectors, DIM).levels.step.len() / DIM;
         assert_eq!(num_digits(&vectors(1_000, 1, 0.0)), 1);
         assert_eq!(num_digits(&vectors(3, 300, 0.05)), 2);
+        // A group of two in a hundred.
+        assert_eq!(num_digits(&[vectors(4_900, 1, 0.0), vectors(1, 100, 0.05)].concat()), 2);
         // Copies of one text are no nearer to each other in finer codes.
         assert_eq!(num_digits(&vectors(3, 300, 0.0)), 1);
         assert_eq!(num_digits(&[]), 1);

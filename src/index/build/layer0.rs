@@ -163,7 +163,7 @@ impl<'a> Layer0<'a> {
         if links.len() <= self.m0 { links } else { self.prune(row, &links, pass.alpha) }
     }
 
-    /// Vamana's robust prune of `candidates` to at most `m0` links of `row`, nearest first.
+    /// Vamana's robust prune of `candidates` to at most `m0` links of `row`, nearest first; where few are left, with the nearest of the others behind them.
     fn prune(&self, row: u32, candidates: &[u32], alpha: f32) -> Vec<u32> {
         let fine = self.rows.fine;
         candidates.iter().for_each(|candidate| fine.fetch(*candidate));

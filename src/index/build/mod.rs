@@ -123,7 +123,8 @@ pub fn build_graph(
     Ok(Built { graph, projection, levels, codes, order, centers, cell_starts })
 }
 
-fn check_vectors(vectors: &[f32], dim: usize) -> Result<(), IndexError> {
+/// Returns an error if a vector is not finite or not of length 1, or they are more or larger than an index can hold.
+pub(super) fn check_vectors(vectors: &[f32], dim: usize) -> Result<(), IndexError> {
     if dim == 0 || dim > MAX_DIM || !vectors.len().is_multiple_of(dim) {
         return Err(IndexError::Vectors(format!("{} numbers are no rows of {dim} dimensions", vectors.len())));
     }

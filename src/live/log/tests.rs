@@ -159,7 +159,7 @@ fn files_of_others_and_of_newer_versions_are_refused_by_name() {
 }
 
 #[test]
-fn a_commit_is_on_disk_before_it_is_acknowledged() {
+fn the_log_is_set_to_wait_for_the_disk_at_every_commit() {
     let dir = tempfile::tempdir().unwrap();
     let log = ChangeLog::open(&dir.path().join("live.sqlite")).unwrap();
     // FULL, as SQLite numbers it: the log of what is written is synced at every commit.
