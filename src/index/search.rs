@@ -48,8 +48,8 @@ const MARGIN_PER_ROOT: f64 = 0.03;
 const MET_PER_EF: f64 = 1.8;
 /// See [`MET_PER_EF`].
 const MET_POWER: f64 = 0.3;
-/// A walk keeps at least so many times the rows wanted.
-const KEPT_PER_WANTED: f64 = 1.2;
+/// A walk with a gate keeps so many rows more than it must find: what codes put a little behind may be among the best, and to keep a row costs less than to expand one.
+const KEPT_BEYOND: usize = 6;
 /// A walk may look at so many times the rows that are expected of it.
 const PATIENCE: f64 = 8.0;
 /// It may expand so many times the rows that are expected of it.
@@ -165,7 +165,13 @@ impl Hnsw {
             Plan::Gated => {
                 let limits = (costs.patience, costs.budget);
                 let (patience, budget) = if params.plan.is_some() { (usize::MAX, usize::MAX) } else { limits };
-                let gate = Gate { is_allowed: |row| allowed.contains(row), width: costs.width, patience, budget };
+                let gate = Gate {
+                    is_allowed: |row| allowed.contains(row),
+                    width: costs.width,
+                    kept: costs.width + KEPT_BEYOND,
+                    patience,
+                    budget,
+                };
                 let entry = view.descend(walker);
                 let is_done = walker.walk_gated(view.graph, entry, gate);
                 let num_found = walker.beam.rows().len();
@@ -248,7 +254,7 @@ impl Costs {
         let num_cells = (view.cells.centers.len() / view.graph.stride.max(1)) as f64;
         let num_met = (allowed.powf(MET_POWER) * ef_search * MET_PER_EF).min(allowed);
         let num_entered = (num_met / allowed * num_cells).min(num_cells);
-        let width = (ef_search * share.sqrt()).max(params.k as f64 * KEPT_PER_WANTED);
+        let width = (ef_search * share.sqrt()).max(params.k as f64);
         // A walk expands about so many rows until it has met enough allowed ones.
         let num_expanded = width / share;
         let patience = if params.enough.is_some() { HASTY_SHARE } else { 1.0 };

@@ -53,8 +53,10 @@ impl<'a> Graph0<'a> {
 pub struct Gate<F> {
     /// Whether the row may be kept.
     pub is_allowed: F,
-    /// How many allowed rows are kept: the walk ends when all rows left to expand are farther than these.
+    /// The walk ends when all rows left to expand are farther than so many allowed ones.
     pub width: usize,
+    /// How many allowed rows are kept.
+    pub kept: usize,
     /// Rows that may be expanded.
     pub patience: usize,
     /// The walk is given up once it has looked at so many rows.
@@ -139,7 +141,7 @@ impl Walker {
     /// As [`Walker::walk`], over all rows, but keeping only those that the gate allows. Returns false when it was given up.
     pub fn walk_gated(&mut self, graph: Graph0<'_>, entry: u32, gate: Gate<impl Fn(u32) -> bool>) -> bool {
         let (score_rows, take_new) = (kernels::score_rows(), kernels::take_new());
-        self.start(gate.width);
+        self.start(gate.kept);
         self.frontier.start(gate.patience.max(1));
         self.seen.start(gate.width);
         self.fresh.push(entry);
@@ -153,24 +155,24 @@ impl Walker {
                     return false;
                 }
             }
-            chosen = self.choose_gated(graph);
+            chosen = self.choose_gated(graph, gate.width);
             self.score_gated(graph, score_rows, &gate.is_allowed);
             std::mem::swap(&mut self.fresh, &mut self.coming);
             if self.fresh.is_empty() && chosen.is_none() {
-                chosen = self.choose_gated(graph);
+                chosen = self.choose_gated(graph, gate.width);
                 if chosen.is_none() {
-                    // Either the beam is closed to the next row, or there is none; rows may then have been pushed out.
+                    // Either the next row is too far, or there is none; rows may then have been pushed out.
                     return self.frontier.next_row().is_some() || !self.frontier.is_full();
                 }
             }
         }
     }
 
-    /// The best row of the frontier unless the beam is closed to it, and so to all of them; its links are asked for.
+    /// The best row of the frontier unless `width` allowed rows are nearer than it, and so than all of them; its links are asked for.
     #[inline(always)]
-    fn choose_gated(&mut self, graph: Graph0<'_>) -> Option<u32> {
+    fn choose_gated(&mut self, graph: Graph0<'_>, width: usize) -> Option<u32> {
         let best = self.frontier.next_row()?;
-        if self.beam.is_closed_to(best) {
+        if self.beam.rows().get(width - 1).is_some_and(|last| best >= *last) {
             return None;
         }
         let row = self.frontier.take_next()?.row();
